@@ -1,0 +1,45 @@
+"""The error tree. Each error is one clear line for the user and knows its exit status.
+
+Exit status of the commands: 0 finished and VALID, 1 the run failed, 2 bad usage or input,
+3 finished but INVALID, 130/143 interrupted.
+"""
+
+
+class BenchmarkError(Exception):
+    """Base of all errors that are reported as one line, without a traceback."""
+
+    exit_status = 1
+
+
+class UsageError(BenchmarkError):
+    """What the user gave cannot be used: an option, a name, a file, a folder."""
+
+    exit_status = 2
+
+
+class UnknownNameError(UsageError):
+    """A name that no registry entry answers to."""
+
+
+class ModelError(UsageError):
+    """A model file that is missing, unreadable or of an unexpected shape."""
+
+
+class DatasetError(UsageError):
+    """A label list or image that is missing, unreadable or inconsistent."""
+
+
+class CacheError(BenchmarkError):
+    """The cache cannot be written, or its content is damaged."""
+
+
+class OutputError(UsageError):
+    """The output folder cannot be used."""
+
+
+class RunError(BenchmarkError):
+    """The run started and could not be finished."""
+
+
+class InferenceError(RunError):
+    """The backend failed, or answered nonsense, while the run was under way."""

@@ -1,0 +1,76 @@
+"""The contract that every data set fulfils, and the data sets by name.
+
+To add a data set, write one module with a subclass of `Dataset` and add one line to `DATASETS`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.image import ImageFormat, Images
+from contracts.registry import Registry
+
+DATASETS = Registry(
+    "data set",
+    {
+        "imagenet": "imagenet:ImageNetVgg",
+        "imagenet_pytorch": "imagenet:ImageNetPytorch",
+        "imagenet_efficientnet_lite": "imagenet:ImageNetEfficientNetLite",
+    },
+)
+
+
+@dataclass(frozen=True)
+class DatasetConfig:
+    """Where the images are. `image_list` None means: look for the usual files in `path`."""
+
+    path: Path
+    image_list: Path | None
+    cache_dir: Path
+    count: int | None
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What was found. `list_sha256` is of the "name label" lines in use, one a sample."""
+
+    name: str
+    path: str
+    count: int
+    list_sha256: str
+    labels_from: str
+
+
+class Dataset(ABC):
+    """Labelled images. Sample `i` is line `i` of the label list, always.
+
+    Life cycle: construct, `prepare`, then `load`.
+    """
+
+    image: ImageFormat
+
+    def __init__(self, config: DatasetConfig) -> None:
+        self.config = config
+
+    @abstractmethod
+    def prepare(self) -> DatasetInfo:
+        """Read the list and preprocess what the cache does not hold yet.
+
+        Raises DatasetError naming the images that are missing or unreadable.
+        """
+
+    @property
+    @abstractmethod
+    def labels(self) -> NDArray[np.int64]:
+        """Class indices, 0-based, one a sample."""
+
+    @abstractmethod
+    def load(self, indices: Sequence[int]) -> Images:
+        """Read the samples into a new contiguous array, in the order of `indices`.
+
+        Raises CacheError when what was preprocessed is damaged.
+        """
