@@ -1,0 +1,1 @@
+"""What a run found out: figures, checks and the files that keep them."""
