@@ -1,0 +1,157 @@
+"""ImageNet's 1000 classes in the preprocessings that trained models ask for."""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import cv2
+import numpy as np
+import PIL
+from numpy.typing import NDArray
+
+from contracts.errors import DatasetError
+from contracts.image import Images
+from dataset import Dataset, DatasetConfig, DatasetInfo
+from preprocessing import transforms
+from preprocessing.build import BadImage, build
+from preprocessing.label_list import LabelList, find_label_list
+from preprocessing.progress import progress, tell
+from preprocessing.store import ImageStore
+from preprocessing.transforms import Preprocessing
+
+_NAMED_AT_MOST = 5
+
+
+class ImageNet(Dataset):
+    """Labelled images in one preprocessing, kept in `cache_dir` once preprocessed.
+
+    `workers` None means as many threads as there are usable CPUs. Other images of up to 1000
+    classes do as well, with a list of their own.
+    """
+
+    preprocessing: ClassVar[Preprocessing]
+
+    def __init_subclass__(cls) -> None:
+        cls.image = cls.preprocessing.image
+
+    def __init__(self, config: DatasetConfig, workers: int | None = None) -> None:
+        super().__init__(config)
+        self._workers = workers or len(os.sched_getaffinity(0))
+        self._list: LabelList | None = None
+        self._store: ImageStore | None = None
+
+    def prepare(self) -> DatasetInfo:
+        self._list = find_label_list(self.config.path, self.config.image_list, self.config.count)
+        files = [self.config.path / name for name in self._list.names]
+        self._store = self._open_store(self._list, files)
+        if not self._store.is_complete():
+            self._fill(self._store, self._list, files)
+        return DatasetInfo(
+            name=self.preprocessing.name,
+            path=str(self.config.path),
+            count=len(files),
+            list_sha256=self._list.sha256(),
+            labels_from=str(self._list.source),
+        )
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        if self._list is None:
+            raise RuntimeError("prepare() comes first")
+        return np.array(self._list.labels, np.int64)
+
+    def load(self, indices: Sequence[int]) -> Images:
+        if self._store is None:
+            raise RuntimeError("prepare() comes first")
+        return self._store.read(indices)
+
+    def _open_store(self, label_list: LabelList, files: Sequence[Path]) -> ImageStore:
+        about: dict[str, object] = {
+            "layout": 1,
+            "preprocessing": self.preprocessing.name,
+            "preprocessing_version": self.preprocessing.version,
+            "count": len(files),
+            "height": self.image.height,
+            "width": self.image.width,
+            "list_sha256": label_list.sha256(),
+            "files_sha256": _fingerprint(label_list, files),
+            "opencv": cv2.__version__,
+            "pillow": PIL.__version__,
+        }
+        key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+        folder = self.config.cache_dir / "preprocessed" / f"{self.preprocessing.name}-{key[:16]}"
+        return ImageStore(folder, len(files), self.image.height, self.image.width, about)
+
+    def _fill(self, store: ImageStore, label_list: LabelList, files: Sequence[Path]) -> None:
+        def on_wait() -> None:
+            tell(f"Another run is preprocessing these images into {store.folder}; waiting for it.")
+
+        with store.lock(on_wait):
+            if store.is_complete():
+                return
+            try:
+                fault = store.fault()
+            except FileNotFoundError:
+                store.create(label_list.text())
+            else:
+                if fault is not None:
+                    tell(f"The cache {store.folder} is made anew: {fault}.")
+                    store.create(label_list.text())
+            pending = store.pending()
+            what = f"Preprocessing {len(files)} images into {store.folder}"
+            with progress(what, len(files), len(files) - len(pending)) as advance:
+                bad = build(
+                    store,
+                    pending,
+                    files,
+                    self.preprocessing,
+                    workers=self._workers,
+                    advance=advance,
+                )
+        if bad:
+            raise _unusable(bad, label_list)
+
+
+def _fingerprint(label_list: LabelList, files: Sequence[Path]) -> str:
+    """Of the sizes and modification times. Raises DatasetError naming the missing files."""
+    digest = hashlib.sha256()
+    missing = []
+    for sample, file in enumerate(files):
+        if file.is_file():
+            status = file.stat()
+            digest.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())
+        else:
+            missing.append(BadImage(sample, "is a folder" if file.is_dir() else "no such file"))
+    if missing:
+        raise _unusable(missing, label_list)
+    return digest.hexdigest()
+
+
+def _unusable(bad: Sequence[BadImage], label_list: LabelList) -> DatasetError:
+    named = [f"{label_list.place(image.sample)}: {image.reason}" for image in bad[:_NAMED_AT_MOST]]
+    more = f"; and {len(bad) - len(named)} more" if len(bad) > len(named) else ""
+    return DatasetError(
+        f"{len(bad)} of {len(label_list.names)} images cannot be used: {'; '.join(named)}{more}. "
+        "Replace them or give a list without them."
+    )
+
+
+class ImageNetVgg(ImageNet):
+    """For models in TensorFlow's style: ResNet-50 of MLPerf and alike."""
+
+    preprocessing = transforms.VGG
+
+
+class ImageNetPytorch(ImageNet):
+    """For models of torchvision."""
+
+    preprocessing = transforms.PYTORCH
+
+
+class ImageNetEfficientNetLite(ImageNet):
+    """For EfficientNet-Lite0."""
+
+    preprocessing = transforms.EFFICIENTNET_LITE
