@@ -17,9 +17,10 @@ from contracts.image import Images
 from dataset import Dataset, DatasetConfig, DatasetInfo
 from preprocessing import transforms
 from preprocessing.build import BadImage, build
+from preprocessing.decoder_messages import decoder_messages_to
 from preprocessing.label_list import LabelList, find_label_list
-from preprocessing.progress import progress, tell
-from preprocessing.store import ImageStore
+from preprocessing.progress import progress_bar, tell
+from preprocessing.store import ImageStore, write_errors
 from preprocessing.transforms import Preprocessing
 
 _NAMED_AT_MOST = 5
@@ -92,27 +93,30 @@ class ImageNet(Dataset):
         with store.lock(on_wait):
             if store.is_complete():
                 return
-            try:
-                fault = store.fault()
-            except FileNotFoundError:
-                store.create(label_list.text())
-            else:
-                if fault is not None:
+            fault = store.fault()
+            if fault is not None:
+                if store.exists():
                     tell(f"The cache {store.folder} is made anew: {fault}.")
-                    store.create(label_list.text())
-            pending = store.pending()
-            what = f"Preprocessing {len(files)} images into {store.folder}"
-            with progress(what, len(files), len(files) - len(pending)) as advance:
-                bad = build(
-                    store,
-                    pending,
-                    files,
-                    self.preprocessing,
-                    workers=self._workers,
-                    advance=advance,
-                )
+                store.create(label_list.text())
+            bad = self._build(store, files)
         if bad:
             raise _unusable(bad, label_list)
+
+    def _build(self, store: ImageStore, files: Sequence[Path]) -> list[BadImage]:
+        pending = store.pending()
+        tell(f"Preprocessing {len(pending)} of {len(files)} images into {store.folder}.")
+        log = store.folder / "decoder.log"
+        with (
+            write_errors(store.folder),
+            decoder_messages_to(log) as stderr,
+            progress_bar(stderr, len(files), len(files) - len(pending)) as advance,
+        ):
+            bad = build(
+                store, pending, files, self.preprocessing, workers=self._workers, advance=advance
+            )
+        if log.stat().st_size:
+            tell(f"The image decoders had something to remark on some files: see {log}.")
+        return bad
 
 
 def _fingerprint(label_list: LabelList, files: Sequence[Path]) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -13,14 +14,12 @@ def tell(message: str) -> None:
 
 
 @contextmanager
-def progress(what: str, total: int, done: int) -> Iterator[Callable[[], None]]:
-    """Yields what is to be called once a step: a bar on a terminal, else one line at the start."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        tell(f"{what}: {total - done} of {total} to do.")
-        yield lambda: None
-        return
+def progress_bar(stream: TextIO, total: int, done: int) -> Iterator[Callable[[], None]]:
+    """Yields what is to be called once an image; shows nothing where there is no terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=console) as bar:
-        task = bar.add_task(what, total=total, completed=done)
+    console = Console(file=stream)
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task("Preprocessing", total=total, completed=done)
         yield lambda: bar.advance(task)

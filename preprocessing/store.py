@@ -1,9 +1,7 @@
-"""Preprocessed images on disk: one uint8 array, with a checksum for each row."""
+"""Preprocessed images on disk, with a checksum for each."""
 
 import fcntl
-import io
 import json
-import os
 import shutil
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,25 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from contracts.errors import CacheError
 from contracts.image import Images
+from preprocessing.array_file import ArrayFile
 
 _NOT_DONE = 0
 _GIGABYTE = 1e9
-
-
-@contextmanager
-def cache_errors(folder: Path) -> Iterator[None]:
-    """Turn what the operating system refuses into a CacheError that names the folder."""
-    try:
-        yield
-    except OSError as error:
-        raise CacheError(
-            f"Cannot use the cache {folder}: {error.strerror}. Free space there or choose another "
-            "folder with --cache-dir; what is done is kept."
-        ) from None
 
 
 class ImageStore:
@@ -39,24 +26,19 @@ class ImageStore:
     uint32 a row: the CRC-32 of its bytes, or 0 while it is not done. A row's checksum is written
     after its pixels, so that a process may die at any moment. `about.json`, which holds `about`,
     is written last when the files are made and says that they have their full size.
-
-    The files are read and written by ordinary calls, not through a memory map: a full or failing
-    disk then is an error to report instead of a SIGBUS, and pages of the file do not count as
-    memory of the process.
     """
 
     def __init__(
         self, folder: Path, count: int, height: int, width: int, about: Mapping[str, object]
     ) -> None:
         self.folder = folder
-        self._shape = (count, height, width, 3)
-        self._about = dict(about)
-        self._header = _npy_header(self._shape, np.uint8)
-        self._checksum_header = _npy_header((count,), np.uint32)
+        self._count = count
+        self._image_shape = (height, width, 3)
         self._row_bytes = height * width * 3
-        self._images = folder / "images.npy"
-        self._checksums = folder / "checksums.npy"
+        self._about = dict(about)
         self._about_file = folder / "about.json"
+        self._images = ArrayFile(folder / "images.npy", (count, height, width, 3), np.uint8)
+        self._checksums = ArrayFile(folder / "checksums.npy", (count,), np.uint32)
 
     @contextmanager
     def lock(self, on_wait: Callable[[], None]) -> Iterator[None]:
@@ -64,11 +46,11 @@ class ImageStore:
 
         The lock file stands beside the folder, so that the folder can be deleted meanwhile.
         """
-        with cache_errors(self.folder):
+        with write_errors(self.folder):
             self.folder.parent.mkdir(parents=True, exist_ok=True)
             file = self.folder.with_name(f"{self.folder.name}.lock").open("w")
         with file:
-            with cache_errors(self.folder):
+            with write_errors(self.folder):
                 try:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
@@ -76,79 +58,66 @@ class ImageStore:
                     fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def fault(self) -> str | None:
-        """What is wrong with the files, or None when they are sound, if perhaps not all done.
+    def exists(self) -> bool:
+        """Whether the files were made, whatever became of them."""
+        return self._about_file.exists()
 
-        Raises FileNotFoundError where nothing was ever made.
-        """
+    def fault(self) -> str | None:
+        """What is wrong with the files, or None when they are sound, if perhaps not all done."""
         try:
             about = json.loads(self._about_file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise
         except (OSError, ValueError):
             return f"{self._about_file.name} is unreadable"
         if about != self._about:
             return f"{self._about_file.name} describes something else"
-        for file, header, size in (
-            (self._images, self._header, self._shape[0] * self._row_bytes),
-            (self._checksums, self._checksum_header, self._shape[0] * 4),
-        ):
-            try:
-                with file.open("rb") as opened:
-                    sound = opened.read(len(header)) == header
-                    sound = sound and opened.seek(0, os.SEEK_END) == len(header) + size
-            except OSError:
-                sound = False
-            if not sound:
-                return f"{file.name} is damaged"
+        for file in (self._images, self._checksums):
+            if not file.is_sound():
+                return f"{file.path.name} is damaged"
         return None
 
     def is_complete(self) -> bool:
         """Whether the files are sound and every row is done."""
-        try:
-            return self.fault() is None and bool((self._read_checksums() != _NOT_DONE).all())
-        except FileNotFoundError:
-            return False
+        return self.fault() is None and bool((self._read_checksums() != _NOT_DONE).all())
 
     def create(self, label_list: str) -> None:
         """Make the files anew, with their full size taken on the disk and no row done.
 
-        `label_list` is kept beside them as `val_map.txt`, for people and other tools. Raises CacheError when the disk has too little space.
+        `label_list` is kept beside them as `val_map.txt`, for people and other tools. Raises
+        CacheError when the disk has too little space.
         """
-        with cache_errors(self.folder):
+        arrays = (self._images, self._checksums)
+        with write_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-            for file in (self._about_file, self._images, self._checksums):
-                file.unlink(missing_ok=True)
-            needed = self._shape[0] * (self._row_bytes + 4)
+            for path in (self._about_file, *(array.path for array in arrays)):
+                path.unlink(missing_ok=True)
+            needed = sum(array.size for array in arrays)
             free = shutil.disk_usage(self.folder).free
             if free < needed:
                 raise CacheError(
-                    f"The cache {self.folder} needs {needed / _GIGABYTE:.2f} GB and "
-                    f"{free / _GIGABYTE:.2f} GB are free. Free space there or choose another "
+                    f"The cache {self.folder} needs {needed / _GIGABYTE:.3f} GB and "
+                    f"{free / _GIGABYTE:.3f} GB are free. Free space there or choose another "
                     "folder with --cache-dir."
                 )
             try:
-                _allocate(self._images, self._header, self._shape[0] * self._row_bytes)
-                _allocate(self._checksums, self._checksum_header, self._shape[0] * 4)
+                for array in arrays:
+                    array.allocate()
                 (self.folder / "val_map.txt").write_text(label_list, "utf-8", "surrogateescape")
                 temporary = self._about_file.with_suffix(".tmp")
                 temporary.write_text(json.dumps(self._about, indent=2) + "\n", encoding="utf-8")
                 temporary.replace(self._about_file)
             except OSError:
-                self._images.unlink(missing_ok=True)
-                self._checksums.unlink(missing_ok=True)
+                for array in arrays:
+                    array.path.unlink(missing_ok=True)
                 raise
 
     def pending(self) -> list[int]:
         """The rows that are not done, or whose pixels did not reach the disk before a crash."""
-        checksums = self._read_checksums()
+        row = memoryview(bytearray(self._row_bytes))
         pending = []
-        row = bytearray(self._row_bytes)
-        with cache_errors(self.folder), self._images.open("rb", buffering=0) as file:
-            for index, checksum in enumerate(checksums.tolist()):
+        with read_errors(self.folder), self._images.path.open("rb") as file:
+            for index, checksum in enumerate(self._read_checksums().tolist()):
                 if checksum != _NOT_DONE:
-                    file.seek(self._offset(index))
-                    _read_fully(file, memoryview(row))
+                    self._images.read(file.fileno(), index, row)
                 if checksum == _NOT_DONE or checksum != _checksum(row):
                     pending.append(index)
         return pending
@@ -157,20 +126,17 @@ class ImageStore:
     def writer(self) -> Iterator[Callable[[int, Images], None]]:
         """Yields `write(index, pixels)`, which threads may call at once."""
         with (
-            cache_errors(self.folder),
-            self._images.open("r+b", buffering=0) as images,
-            self._checksums.open("r+b", buffering=0) as checksums,
+            write_errors(self.folder),
+            self._images.path.open("r+b") as images,
+            self._checksums.path.open("r+b") as checksums,
         ):
 
             def write(index: int, pixels: Images) -> None:
                 row = np.ascontiguousarray(pixels)
-                if row.shape != self._shape[1:] or row.dtype != np.uint8:
-                    raise ValueError(f"row of shape {row.shape} and type {row.dtype}")
-                with cache_errors(self.folder):
-                    _write_fully(images.fileno(), row.data.cast("B"), self._offset(index))
-                    checksum = np.uint32(_checksum(row.data)).tobytes()
-                    offset = len(self._checksum_header) + 4 * index
-                    _write_fully(checksums.fileno(), memoryview(checksum), offset)
+                checksum = np.uint32(_checksum(row.data)).tobytes()
+                with write_errors(self.folder):
+                    self._images.write(images.fileno(), index, row.data.cast("B"))
+                    self._checksums.write(checksums.fileno(), index, memoryview(checksum))
 
             yield write
 
@@ -179,48 +145,52 @@ class ImageStore:
 
         Raises CacheError for a row whose bytes changed since they were written.
         """
-        checksums = self._read_checksums()
-        rows: Images = np.empty((len(indices), *self._shape[1:]), np.uint8)
+        rows: Images = np.empty((len(indices), *self._image_shape), np.uint8)
         target = rows.reshape(-1).data
-        with cache_errors(self.folder), self._images.open("rb", buffering=0) as file:
+        checksums = self._read_checksums()
+        with read_errors(self.folder), self._images.path.open("rb") as file:
             for start, stop in _runs(indices):
-                file.seek(self._offset(indices[start]))
-                _read_fully(file, target[start * self._row_bytes : stop * self._row_bytes])
+                part = target[start * self._row_bytes : stop * self._row_bytes]
+                self._images.read(file.fileno(), indices[start], part)
         for row, index in zip(rows, indices, strict=True):
             if _checksum(row.data) != checksums[index]:
-                raise CacheError(
-                    f"Sample {index} in the cache {self.folder} is damaged. Delete that folder; "
-                    "the next run makes it anew."
-                )
+                raise CacheError(_unreadable(self.folder, f"sample {index} is damaged"))
         return rows
 
-    def _offset(self, index: int) -> int:
-        if not 0 <= index < self._shape[0]:
-            raise IndexError(f"sample {index} of {self._shape[0]}")
-        return len(self._header) + index * self._row_bytes
-
     def _read_checksums(self) -> NDArray[np.uint32]:
-        with cache_errors(self.folder):
-            return np.fromfile(self._checksums, np.uint32, offset=len(self._checksum_header))
+        checksums = np.empty(self._count, np.uint32)
+        with read_errors(self.folder), self._checksums.path.open("rb") as file:
+            self._checksums.read(file.fileno(), 0, checksums.data.cast("B"))
+        return checksums
 
 
-def _npy_header(shape: tuple[int, ...], dtype: DTypeLike) -> bytes:
-    buffer = io.BytesIO()
-    description = np.lib.format.dtype_to_descr(np.dtype(dtype))
-    np.lib.format.write_array_header_1_0(
-        buffer, {"descr": description, "fortran_order": False, "shape": shape}
+@contextmanager
+def write_errors(folder: Path) -> Iterator[None]:
+    """Turn what the operating system refuses into a CacheError that names the folder."""
+    try:
+        yield
+    except OSError as error:
+        raise CacheError(
+            f"Cannot write the cache {folder}: {error.strerror}. Free space there or choose "
+            "another folder with --cache-dir; what is done is kept."
+        ) from None
+
+
+@contextmanager
+def read_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CacheError(_unreadable(folder, error.strerror)) from None
+
+
+def _unreadable(folder: Path, reason: str) -> str:
+    return (
+        f"Cannot read the cache {folder}: {reason}. Delete that folder; the next run makes it anew."
     )
-    return buffer.getvalue()
 
 
-def _allocate(file: Path, header: bytes, size: int) -> None:
-    with file.open("wb") as opened:
-        opened.write(header)
-        opened.flush()
-        os.posix_fallocate(opened.fileno(), 0, len(header) + size)
-
-
-def _checksum(row: bytearray | memoryview) -> int:
+def _checksum(row: memoryview) -> int:
     """CRC-32, with 1 in place of the value that stands for "not done"."""
     return zlib.crc32(row) or 1
 
@@ -232,17 +202,3 @@ def _runs(indices: Sequence[int]) -> Iterator[tuple[int, int]]:
         if stop == len(indices) or indices[stop] != indices[stop - 1] + 1:
             yield start, stop
             start = stop
-
-
-def _read_fully(file: io.FileIO, target: memoryview) -> None:
-    while target:
-        done = file.readinto(target)
-        if not done:
-            raise OSError(0, "the file ends early")
-        target = target[done:]
-
-
-def _write_fully(descriptor: int, data: memoryview, offset: int) -> None:
-    while data:
-        done = os.pwrite(descriptor, data, offset)
-        data, offset = data[done:], offset + done

@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from contracts.image import ImageFormat
+from preprocessing.decoding import UnreadableImageError
 
 Pixels = NDArray[np.uint8]
 """uint8 RGB pixels, shape (height, width, 3)."""
 
 SHORT_SIDE = 256
 CROP = 224
+MAX_ASPECT = 1000
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,7 @@ def vgg(rgb: Pixels) -> Pixels:
 
     Short side to 256 by cv2's INTER_AREA, the long side rounded down, centre crop rounded down.
     """
-    height, width = rgb.shape[:2]
-    if height > width:
-        size = (SHORT_SIDE, int(SHORT_SIDE * height / width))
-    else:
-        size = (int(SHORT_SIDE * width / height), SHORT_SIDE)
-    resized = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    resized = cv2.resize(rgb, _resized(rgb), interpolation=cv2.INTER_AREA)
     left = (resized.shape[1] - CROP) // 2
     top = (resized.shape[0] - CROP) // 2
     return np.asarray(resized[top : top + CROP, left : left + CROP], np.uint8)
@@ -54,19 +51,27 @@ def torchvision_bicubic(rgb: Pixels) -> Pixels:
 
 
 def _resize_and_crop(rgb: Pixels, resampling: Image.Resampling) -> Pixels:
-    """torchvision rounds the long side down and the crop's corner to the nearest even number.
+    """torchvision rounds the crop's corner half to even, as Python does.
 
     Its padding is never wanted here: the short side is longer than the crop.
     """
-    height, width = rgb.shape[:2]
-    if width <= height:
-        size = (SHORT_SIDE, int(SHORT_SIDE * height / width))
-    else:
-        size = (int(SHORT_SIDE * width / height), SHORT_SIDE)
-    resized = Image.fromarray(rgb).resize(size, resampling)
-    left = round((size[0] - CROP) / 2)
-    top = round((size[1] - CROP) / 2)
+    resized = Image.fromarray(rgb).resize(_resized(rgb), resampling)
+    left = round((resized.width - CROP) / 2)
+    top = round((resized.height - CROP) / 2)
     return np.asarray(resized.crop((left, top, left + CROP, top + CROP)))
+
+
+def _resized(rgb: Pixels) -> tuple[int, int]:
+    """Width and height with the short side at 256 and the long side rounded down.
+
+    Raises UnreadableImageError for a strip that would take gigabytes of memory.
+    """
+    height, width = rgb.shape[:2]
+    if max(height, width) > MAX_ASPECT * min(height, width):
+        raise UnreadableImageError(f"{width} x {height} pixels are no picture")
+    if height > width:
+        return SHORT_SIDE, int(SHORT_SIDE * height / width)
+    return int(SHORT_SIDE * width / height), SHORT_SIDE
 
 
 VGG = Preprocessing(
