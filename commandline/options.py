@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from backend import BACKENDS
-from commandline.version import version
+from system.versions import version
 from contracts.config import DATA_FORMATS, PRECISIONS, SCENARIOS
 from contracts.errors import UsageError
 from dataset import DATASETS

@@ -30,7 +30,7 @@ class RunConfig:
     time: float | None
     queries: int | None
     qps: float | None
-    max_batchsize: int | None
+    max_batchsize: int
     samples_per_query: int | None
     max_latency: float | None
     performance_sample_count: int | None

@@ -3,14 +3,13 @@
 import dataclasses
 import datetime
 import hashlib
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from backend import BackendInfo
-from commandline.version import PRODUCT, package_versions
+from system.versions import PRODUCT, package_versions
 from contracts.config import RunConfig
 from dataset import DatasetInfo
 from loadgen.detail_log import DetailLog, Performance
@@ -37,6 +36,9 @@ class Outcome:
     rules: Rules
     performance: Performance | None
     accuracy: Accuracy | None
+
+    def with_accuracy(self, accuracy: Accuracy) -> "Outcome":
+        return dataclasses.replace(self, accuracy=accuracy)
 
 
 def build_result(
@@ -98,11 +100,6 @@ def describe_model(path: Path, description: ModelDescription | None) -> Model:
         bytes=sum(part.stat().st_size for part in parts),
         description=dataclasses.asdict(description) if description else None,
     )
-
-
-def command_line() -> str:
-    """The command as it can be typed again."""
-    return shlex.join(["python3", *sys.argv])
 
 
 def _accuracy(accuracy: Accuracy | None) -> AccuracyResult | None:

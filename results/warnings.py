@@ -101,3 +101,14 @@ def setup_warnings(
             "compliance run."
         )
     return warnings
+
+
+def offset_warning(offset: int | None) -> list[str]:
+    """For labels that would be right if they were counted from another number."""
+    if offset is None:
+        return []
+    return [
+        f"Accuracy is near zero, but adding {offset} to every answer would score: the model and the "
+        f"label list count classes from different numbers. Use labels that count from 0, in the "
+        f"order of the sorted WordNet ids."
+    ]
