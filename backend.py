@@ -6,7 +6,7 @@ To add a backend, write one module with a subclass of `Backend` and add one line
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from contracts.image import ImageFormat, Images, Scores
 from contracts.registry import Registry
@@ -14,7 +14,7 @@ from contracts.registry import Registry
 BACKENDS = Registry(
     "backend",
     {
-        "null": "backend_null:NullBackend",
+        "null": "loadgen.null_backend:NullBackend",
         "openvino": "backend_openvino:OpenVINOBackend",
     },
 )
@@ -76,7 +76,13 @@ class Listener(Protocol):
 
 
 class Backend(ABC):
-    """Runs one model. Life cycle: construct, `load`, any number of calls, `close`."""
+    """Runs one model. Life cycle: construct, `load`, any number of calls, `close`.
+
+    `accepts` names the command-line options about the model that this backend honours; the
+    others are refused.
+    """
+
+    accepts: ClassVar[frozenset[str]]
 
     def __init__(self, config: BackendConfig) -> None:
         self.config = config

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ DATASETS = Registry(
         "imagenet": "imagenet:ImageNetVgg",
         "imagenet_pytorch": "imagenet:ImageNetPytorch",
         "imagenet_efficientnet_lite": "imagenet:ImageNetEfficientNetLite",
+        "synthetic": "preprocessing.synthetic:Synthetic",
     },
 )
 
@@ -28,7 +30,7 @@ DATASETS = Registry(
 class DatasetConfig:
     """Where the images are. `image_list` None means: look for the usual files in `path`."""
 
-    path: Path
+    path: Path | None
     image_list: Path | None
     cache_dir: Path
     count: int | None
@@ -39,7 +41,7 @@ class DatasetInfo:
     """What was found. `list_sha256` is of the "name label" lines in use, one a sample."""
 
     name: str
-    path: str
+    path: str | None
     count: int
     list_sha256: str
     labels_from: str
@@ -48,10 +50,13 @@ class DatasetInfo:
 class Dataset(ABC):
     """Labelled images. Sample `i` is line `i` of the label list, always.
 
-    Life cycle: construct, `prepare`, then `load`.
+    Life cycle: construct, `prepare`, then `load`. `needs_path` is False for data that are made
+    up, `has_labels` where labels mean nothing and accuracy cannot be measured.
     """
 
     image: ImageFormat
+    needs_path: ClassVar[bool] = True
+    has_labels: ClassVar[bool] = True
 
     def __init__(self, config: DatasetConfig) -> None:
         self.config = config

@@ -1,1 +1,1 @@
-"""What a run found out: figures, checks and the files that keep them."""
+"""From a finished run to results.json and the summary on the terminal."""

@@ -1,0 +1,114 @@
+"""OpenVINO on the CPU."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino as ov
+
+from backend import Backend, BackendConfig, BackendInfo, Listener
+from contracts.errors import ModelError
+from contracts.image import Images, Scores
+from openvino_model.files import model_file
+from openvino_model.graph import FittedModel, fit
+from openvino_model.precision import executed_precision
+
+DEVICE = "CPU"
+# As many requests as streams leave a stream idle while its answer goes to LoadGen.
+REQUESTS_PER_STREAM = 2
+
+
+class OpenVINOBackend(Backend):
+    """Reads .xml, .onnx, and .zip with an xml/bin pair; `predict` infers synchronously.
+
+    `submit` goes through an AsyncInferQueue. Models with a fixed batch get short batches padded
+    and the answers trimmed.
+    """
+
+    accepts = frozenset(
+        {"model", "threads", "streams", "precision", "inputs", "outputs", "data_format"}
+    )
+
+    def __init__(self, config: BackendConfig) -> None:
+        super().__init__(config)
+        self._fitted: FittedModel
+        self._request: Any
+        self._queue: Any
+
+    def load(self) -> BackendInfo:
+        if self.config.model is None:
+            raise ModelError("The openvino backend needs a model: --model FILE.")
+        core = ov.Core()
+        path = model_file(self.config.model, self.config.cache_dir)
+        self._fitted = fit(_read(core, path, self.config.model), self.config)
+        try:
+            compiled = core.compile_model(self._fitted.model, DEVICE, self._properties())
+        except RuntimeError as error:
+            raise ModelError(f"OpenVINO cannot compile {self.config.model}: {error}") from error
+        streams = int(compiled.get_property("NUM_STREAMS"))
+        requests = REQUESTS_PER_STREAM * streams if self.config.goal == "throughput" else 1
+        self._request = compiled.create_infer_request()
+        self._queue = ov.AsyncInferQueue(compiled, requests)
+        self._queue.set_callback(self._finished)
+        return BackendInfo(
+            name="openvino",
+            version=ov.get_version(),
+            input_name=self._fitted.input_name,
+            output_name=self._fitted.output_name,
+            data_format=self._fitted.data_format,
+            classes=self._fitted.classes,
+            max_batch_size=self._fitted.batch,
+            requests=requests,
+            threads=int(compiled.get_property("INFERENCE_NUM_THREADS")),
+            streams=streams,
+            executed_precision=executed_precision(compiled),
+        )
+
+    def predict(self, images: Images) -> Scores:
+        batch = self._full(images)
+        self._request.set_input_tensor(ov.Tensor(batch, shared_memory=True))
+        self._request.infer()
+        return self._scores(self._request, len(images))
+
+    def submit(self, images: Images, token: Any, listener: Listener) -> None:
+        batch = self._full(images)
+        tensor = ov.Tensor(batch, shared_memory=True)
+        # The queue keeps this tuple, and with it the images, until the request is done.
+        self._queue.start_async({0: tensor}, (token, listener, len(images), batch))
+
+    def drain(self) -> None:
+        self._queue.wait_all()
+
+    def _finished(self, request: Any, job: tuple[Any, Listener, int, Images]) -> None:
+        token, listener, count, _ = job
+        listener.completed(token, self._scores(request, count))
+
+    def _scores(self, request: Any, count: int) -> Scores:
+        scores: Scores = request.get_output_tensor(self._fitted.output_index).data
+        return scores.reshape(len(scores), -1)[:count]
+
+    def _full(self, images: Images) -> Images:
+        missing = self._fitted.batch - len(images)
+        if missing <= 0 or self._fitted.dynamic:
+            return images
+        padding = np.zeros((missing, *images.shape[1:]), dtype=images.dtype)
+        return np.concatenate((images, padding))
+
+    def _properties(self) -> dict[str, Any]:
+        config = self.config
+        properties: dict[str, Any] = {"PERFORMANCE_HINT": config.goal.upper()}
+        if config.threads is not None:
+            properties["INFERENCE_NUM_THREADS"] = config.threads
+        if config.streams is not None:
+            properties["NUM_STREAMS"] = config.streams
+        if config.precision != "default":
+            properties["INFERENCE_PRECISION_HINT"] = config.precision
+        return properties
+
+
+def _read(core: Any, path: Path, model: Path) -> Any:
+    try:
+        return core.read_model(path)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise ModelError(f"OpenVINO cannot read {model}: {reason}") from error

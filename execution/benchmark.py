@@ -1,0 +1,166 @@
+"""One run: prepare the data, load the model, probe it, let LoadGen test it, write the result."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from backend import BACKENDS, Backend, BackendConfig, BackendInfo
+from contracts.config import RunConfig
+from contracts.errors import UsageError
+from dataset import DATASETS, Dataset, DatasetConfig, DatasetInfo
+from execution.estimate import expected_seconds
+from execution.progress import clock, progress_line
+from execution.record import Outcome, build_result, describe_model
+from loadgen.accuracy_log import read_predictions
+from loadgen.detail_log import performance, read_detail_log
+from loadgen.monitor import RunMonitor
+from loadgen.probe import Probe, probe, warm_up
+from loadgen.samples import SampleLibrary
+from loadgen.session import Session
+from loadgen.settings import build_settings, rules
+from loadgen.sut import sut_for
+from loadgen.user_conf import read_user_conf
+from modelfiles.description import read_description
+from results.accuracy import label_offset_hint, top1
+from results.folder import OutputFolder
+from results.schema import Result
+from results.summary import print_summary
+from results.warnings import offset_warning, setup_warnings, validity_warnings
+from system.cpus import cpu_quota, usable_cpus
+
+# TensorFlow's ImageNet models count a background class as number 0.
+CLASSES_WITH_BACKGROUND = 1001
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a test needs: labelled samples and a loaded model."""
+
+    dataset: Dataset
+    dataset_info: DatasetInfo
+    backend: Backend
+    info: BackendInfo
+
+
+def run_benchmark(config: RunConfig, console: Console) -> Result:
+    """Run one LoadGen test, write and print its result.
+
+    Raises an error of contracts.errors when there is none. A process runs one test only.
+    """
+    _check_files(config)
+    folder = OutputFolder(config.output)
+    with folder.open(config.overwrite):
+        description = read_description(config.model) if config.model else None
+        random_weights = description is not None and description.has_random_weights
+        prepared = _prepare(config)
+        warnings = setup_warnings(config, prepared.info, usable_cpus(), random_weights)
+        outcome = _test(config, prepared, folder.work, console)
+        if outcome.performance is not None:
+            rate = float(outcome.log.effective("target_qps"))
+            warnings += validity_warnings(outcome.performance, rate)
+        if config.accuracy:
+            predictions = read_predictions(folder.work, prepared.dataset_info.count)
+            if prepared.dataset.has_labels and not random_weights:
+                labels = prepared.dataset.labels
+                outcome = outcome.with_accuracy(top1(predictions, labels))
+                warnings += offset_warning(label_offset_hint(predictions, labels))
+        result = build_result(
+            config,
+            outcome,
+            model=describe_model(config.model, description) if config.model else None,
+            info=prepared.info,
+            dataset=prepared.dataset_info,
+            warnings=warnings,
+        )
+        path = folder.publish(result)
+    prepared.backend.close()
+    print_summary(result, str(path), console)
+    return result
+
+
+def _check_files(config: RunConfig) -> None:
+    """Find out before anything long starts."""
+    if config.user_conf is not None:
+        read_user_conf(config.user_conf)
+    if config.audit_conf is not None and not config.audit_conf.is_file():
+        # LoadGen would silently make a plain run of it.
+        raise UsageError(f"No file {config.audit_conf}; --audit-conf names an audit.config.")
+
+
+def _prepare(config: RunConfig) -> Prepared:
+    dataset: Dataset = DATASETS.load(config.dataset)(
+        DatasetConfig(
+            path=config.dataset_path,
+            image_list=config.dataset_list,
+            cache_dir=config.cache_dir,
+            count=config.count,
+        )
+    )
+    backend: Backend = BACKENDS.load(config.backend)(
+        BackendConfig(
+            model=config.model,
+            image=dataset.image,
+            goal="latency" if config.scenario == "SingleStream" else "throughput",
+            max_batch_size=config.max_batchsize,
+            variable_batch=config.scenario == "Server",
+            threads=config.threads or _threads_of_quota(),
+            streams=config.streams,
+            precision=config.precision,
+            inputs=config.inputs,
+            outputs=config.outputs,
+            data_format=config.data_format,
+            cache_dir=config.cache_dir,
+        )
+    )
+    # The model first: it takes a second to find fault with, preprocessing may take an hour.
+    info = backend.load()
+    return Prepared(dataset, dataset.prepare(), backend, info)
+
+
+def _threads_of_quota() -> int | None:
+    """Runtimes see the machine's cores; in a container with a quota they would start too many."""
+    return None if cpu_quota() is None else usable_cpus()
+
+
+def _test(config: RunConfig, prepared: Prepared, logs: Path, console: Console) -> Outcome:
+    count = prepared.dataset_info.count
+    probed = _probe(config, prepared)
+    settings = build_settings(config, count, probed)
+    seconds = expected_seconds(config, settings, count, probed)
+    _announce(config, seconds, probed, console)
+    monitor = RunMonitor()
+    samples = SampleLibrary(prepared.dataset, count)
+    # What was asked for: a model of a larger fixed batch pads.
+    batch = min(config.max_batchsize, prepared.info.max_batch_size)
+    offset = -1 if prepared.info.classes == CLASSES_WITH_BACKGROUND else 0
+    sut = sut_for(config.scenario, batch)(prepared.backend, samples, monitor, batch, offset)
+    session = Session(sut, samples, monitor, count)
+    with progress_line(seconds) as watch:
+        session.run(settings, logs, config.audit_conf, watch)
+    log = read_detail_log(logs)
+    return Outcome(
+        log=log,
+        rules=rules(log, config.model_name),
+        performance=None if config.accuracy else performance(log),
+        accuracy=None,
+    )
+
+
+def _probe(config: RunConfig, prepared: Prepared) -> Probe:
+    batch = min(config.max_batchsize, prepared.info.max_batch_size)
+    images = prepared.dataset.load(np.arange(batch) % prepared.dataset_info.count)
+    warm_up(prepared.backend, images, prepared.info.requests)
+    return probe(prepared.backend, images, single=config.scenario == "SingleStream")
+
+
+def _announce(config: RunConfig, seconds: float, probed: Probe, console: Console) -> None:
+    mode = "accuracy" if config.accuracy else "performance"
+    console.print(
+        f"{config.scenario} {mode} run, about {clock(seconds)} "
+        f"(the probe reached {probed.samples_per_second:.1f} samples/s).",
+        highlight=False,
+        soft_wrap=True,
+    )

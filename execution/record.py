@@ -1,0 +1,133 @@
+"""Gathers what results.json tells of a run."""
+
+import dataclasses
+import datetime
+import hashlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from backend import BackendInfo
+from system.versions import PRODUCT, package_versions
+from contracts.config import RunConfig
+from dataset import DatasetInfo
+from loadgen.detail_log import DetailLog, Performance
+from loadgen.settings import SEEDS, Rules
+from modelfiles.description import ModelDescription
+from results.accuracy import Accuracy
+from results.schema import (
+    INVALID,
+    SCHEMA_VERSION,
+    VALID,
+    AccuracyResult,
+    LoadGenRecord,
+    Model,
+    Result,
+)
+from system.description import describe_system
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What one run brought: `performance` or `accuracy`, as the mode was."""
+
+    log: DetailLog
+    rules: Rules
+    performance: Performance | None
+    accuracy: Accuracy | None
+
+    def with_accuracy(self, accuracy: Accuracy) -> "Outcome":
+        return dataclasses.replace(self, accuracy=accuracy)
+
+
+def build_result(
+    config: RunConfig,
+    outcome: Outcome,
+    *,
+    model: Model | None,
+    info: BackendInfo,
+    dataset: DatasetInfo,
+    warnings: Sequence[str],
+) -> Result:
+    """Put the record together."""
+    log, performance, accuracy = outcome.log, outcome.performance, outcome.accuracy
+    reasons = list(performance.invalid_reasons) if performance else list(log.errors)
+    validity = None
+    if performance:
+        validity = VALID if performance.valid else INVALID
+    elif log.errors:
+        validity = INVALID
+    return Result(
+        schema_version=SCHEMA_VERSION,
+        created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        product=PRODUCT,
+        command=[Path(sys.argv[0]).name, *sys.argv[1:]],
+        config=_jsonable(config),
+        scenario=config.scenario,
+        mode="accuracy" if config.accuracy else "performance",
+        rules=outcome.rules.name,
+        rule_differences=list(outcome.rules.differences),
+        validity=validity,
+        invalid_reasons=reasons,
+        latency_ms=performance.latency_ms if performance else None,
+        samples_per_second=performance.samples_per_second if performance else None,
+        queries=performance.queries if performance else None,
+        early_stopping=performance.early_stopping if performance else None,
+        accuracy=_accuracy(accuracy),
+        model=model,
+        backend=dataclasses.asdict(info),
+        dataset=dataclasses.asdict(dataset),
+        loadgen=_loadgen(log),
+        system=describe_system() | {"packages": package_versions()},
+        warnings=list(warnings),
+    )
+
+
+def describe_model(path: Path, description: ModelDescription | None) -> Model:
+    """The file's identity; an .xml counts with the .bin that holds its weights."""
+    parts = [path]
+    if path.suffix.lower() == ".xml":
+        parts.append(path.with_suffix(".bin"))
+    digest = hashlib.sha256()
+    for part in parts:
+        with part.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+    return Model(
+        path=str(path),
+        sha256=digest.hexdigest(),
+        bytes=sum(part.stat().st_size for part in parts),
+        description=dataclasses.asdict(description) if description else None,
+    )
+
+
+def _accuracy(accuracy: Accuracy | None) -> AccuracyResult | None:
+    if accuracy is None:
+        return None
+    return AccuracyResult(
+        top1=round(100 * accuracy.good / accuracy.total, 4),
+        good=accuracy.good,
+        total=accuracy.total,
+    )
+
+
+def _loadgen(log: DetailLog) -> LoadGenRecord:
+    settings = {
+        key.removeprefix("effective_"): value
+        for key, value in log.values.items()
+        if key.startswith("effective_")
+    }
+    return LoadGenRecord(
+        version=str(log.values["loadgen_version"]),
+        seeds={name: int(settings[name]) for name in SEEDS},
+        settings=settings,
+        error_count=int(log.values.get("num_errors", len(log.errors))),
+    )
+
+
+def _jsonable(config: RunConfig) -> dict[str, Any]:
+    return {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in dataclasses.asdict(config).items()
+    }

@@ -1,0 +1,96 @@
+"""A short measurement before the test: LoadGen wants to know what speed to expect."""
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from backend import Backend
+from contracts.errors import InferenceError
+from contracts.image import Images, Scores
+
+WARM_UP_RUNS = 8
+SECONDS = 1.0
+MIN_RUNS = 3
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Seconds a synchronous inference of one batch, and samples a second through the queue."""
+
+    latency: float
+    samples_per_second: float
+
+
+class _Counter:
+    """Counts the samples answered while the probe runs."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.samples = 0
+        self.error: BaseException | None = None
+
+    def completed(self, token: Any, scores: Scores) -> None:
+        with self._lock:
+            self.samples += len(scores)
+
+    def failed(self, error: BaseException) -> None:
+        self.error = error
+
+
+def warm_up(backend: Backend, images: Images, requests: int) -> None:
+    """Run each request a few times: the first inferences allocate, and take up to twice as long.
+
+    `images` is one full batch. Raises InferenceError for a model that cannot infer it.
+    """
+    for _ in range(WARM_UP_RUNS):
+        _checked(backend.predict, images)
+    counter = _Counter()
+    for _ in range(WARM_UP_RUNS * requests):
+        backend.submit(images, None, counter)
+    backend.drain()
+    _raise(counter.error)
+
+
+def probe(backend: Backend, images: Images, single: bool) -> Probe:
+    """Measure for about a second each. `single` (one query at a time) leaves the queue out."""
+    latency = _latency(backend, images)
+    if single:
+        return Probe(latency=latency, samples_per_second=len(images) / latency)
+    counter = _Counter()
+    start = time.perf_counter()
+    runs = 0
+    while runs < MIN_RUNS or time.perf_counter() - start < SECONDS:
+        backend.submit(images, None, counter)
+        runs += 1
+    backend.drain()
+    elapsed = time.perf_counter() - start
+    _raise(counter.error)
+    return Probe(latency=latency, samples_per_second=counter.samples / elapsed)
+
+
+def _latency(backend: Backend, images: Images) -> float:
+    times = []
+    end = time.perf_counter() + SECONDS
+    while len(times) < MIN_RUNS or time.perf_counter() < end:
+        start = time.perf_counter()
+        backend.predict(images)
+        times.append(time.perf_counter() - start)
+    return sorted(times)[len(times) // 2]
+
+
+def _checked(predict: Any, images: Images) -> None:
+    try:
+        predict(images)
+    except Exception as error:
+        raise _inference_error(error) from error
+
+
+def _raise(error: BaseException | None) -> None:
+    if error is not None:
+        raise _inference_error(error) from error
+
+
+def _inference_error(error: BaseException) -> InferenceError:
+    reason = str(error).strip() or type(error).__name__
+    return InferenceError(f"The backend cannot infer: {reason}")

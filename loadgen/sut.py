@@ -1,0 +1,169 @@
+"""The systems under test: they take LoadGen's queries to the backend and answer them.
+
+A Python exception that leaves a LoadGen callback kills the process without a word, so every
+callback hands its exception to the run's monitor, which ends the run. A query whose inference
+failed is never answered.
+"""
+
+import threading
+from array import array
+from collections.abc import Callable, Sequence
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import mlperf_loadgen as lg
+import numpy as np
+from numpy.typing import NDArray
+
+from backend import Backend
+from contracts.errors import InferenceError
+from contracts.image import Images, Scores
+from loadgen.monitor import RunMonitor
+from loadgen.samples import SampleLibrary
+
+Token = tuple[Sequence[int], Images]
+"""The response ids of a batch, and its images, which must outlive the inference."""
+
+
+class SystemUnderTest:
+    """Answers LoadGen with float32 labels, as MLPerf's accuracy script reads by default.
+
+    `label_offset` is added to the index of the best score.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        samples: SampleLibrary,
+        monitor: RunMonitor,
+        batch_size: int,
+        label_offset: int,
+    ) -> None:
+        self._backend = backend
+        self._samples = samples
+        self._monitor = monitor
+        self._batch_size = batch_size
+        self._offset = label_offset
+
+    def issue(self, ids: Sequence[int], indices: Sequence[int]) -> None:
+        """LoadGen's callback for new queries."""
+        try:
+            self._infer(ids, indices)
+        except BaseException as error:  # noqa: BLE001 - nothing may reach LoadGen's C++ frames
+            self._monitor.fail(error)
+
+    def flush(self) -> None:
+        """LoadGen's callback after the last query: nothing is held back here."""
+
+    def close(self) -> None:
+        """Stop what the system started."""
+
+    def completed(self, token: Token, scores: Scores) -> None:
+        """The backend's callback for a finished batch, from a thread of its own."""
+        try:
+            self._answer(token[0], scores)
+        except BaseException as error:  # noqa: BLE001 - nothing may reach the runtime's frames
+            self._monitor.fail(error)
+
+    def failed(self, error: BaseException) -> None:
+        self._monitor.fail(error)
+
+    def _infer(self, ids: Sequence[int], indices: Sequence[int]) -> None:
+        raise NotImplementedError
+
+    def _answer(self, ids: Sequence[int], scores: Scores) -> None:
+        if len(scores) != len(ids):
+            raise InferenceError(f"The model answered {len(scores)} of {len(ids)} images.")
+        labels = array("f", top_labels(scores, self._offset))
+        # LoadGen reads the labels in this call only; `labels` lives until it returns.
+        address, size = labels.buffer_info()[0], labels.itemsize
+        response = lg.QuerySampleResponse
+        lg.QuerySamplesComplete(
+            [response(id_, address + size * place, size) for place, id_ in enumerate(ids)]
+        )
+        self._monitor.answered += len(ids)
+
+
+def top_labels(scores: Scores, offset: int) -> list[int]:
+    """The index of the best score of each row plus `offset`. InferenceError for NaN scores."""
+    best = scores.argmax(axis=1)
+    # argmax takes a NaN for the largest, so looking at the winners is enough.
+    if np.isnan(scores[np.arange(len(best)), best]).any():
+        raise InferenceError("The model answered NaN scores; its weights or precision are broken.")
+    labels: list[int] = (best + offset).tolist()
+    return labels
+
+
+class SynchronousSUT(SystemUnderTest):
+    """One sample at a time through `predict`: SingleStream."""
+
+    def _infer(self, ids: Sequence[int], indices: Sequence[int]) -> None:
+        for id_, index in zip(ids, indices, strict=True):
+            self._answer((id_,), self._backend.predict(self._samples.one(index)))
+
+
+class QueuedSUT(SystemUnderTest):
+    """Batches through the backend's own queue: Offline, MultiStream, Server without batching."""
+
+    def _infer(self, ids: Sequence[int], indices: Sequence[int]) -> None:
+        rows = self._samples.rows(indices)
+        for start in range(0, len(ids), self._batch_size):
+            if self._monitor.error is not None:
+                return
+            end = start + self._batch_size
+            self._submit(ids[start:end], rows[start:end])
+
+    def _submit(self, ids: Sequence[int], rows: NDArray[np.int64]) -> None:
+        images = self._samples.batch(rows)
+        self._backend.submit(images, (ids, images), self)
+
+
+class BatchingSUT(QueuedSUT):
+    """Server with batches: takes what has arrived while the backend was busy."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._arrived: SimpleQueue[tuple[int, int] | None] = SimpleQueue()
+        self._dispatcher = threading.Thread(target=self._dispatch, daemon=True)
+        self._dispatcher.start()
+
+    def _infer(self, ids: Sequence[int], indices: Sequence[int]) -> None:
+        for pair in zip(ids, indices, strict=True):
+            self._arrived.put(pair)
+
+    def close(self) -> None:
+        self._arrived.put(None)
+        self._dispatcher.join()
+
+    def _dispatch(self) -> None:
+        try:
+            while (first := self._arrived.get()) is not None:
+                ids, indices = zip(*self._batch_from(first), strict=True)
+                self._submit(ids, self._samples.rows(indices))
+        except BaseException as error:  # noqa: BLE001 - a dead dispatcher would hang the run
+            self._monitor.fail(error)
+
+    def _batch_from(self, first: tuple[int, int]) -> list[tuple[int, int]]:
+        batch = [first]
+        while len(batch) < self._batch_size:
+            try:
+                pair = self._arrived.get_nowait()
+            except Empty:
+                break
+            if pair is None:
+                self._arrived.put(None)
+                break
+            batch.append(pair)
+        return batch
+
+
+SUTClass = Callable[[Backend, SampleLibrary, RunMonitor, int, int], SystemUnderTest]
+
+
+def sut_for(scenario: str, batch_size: int) -> SUTClass:
+    """The way in which a scenario's queries are best taken to a backend."""
+    if scenario == "SingleStream":
+        return SynchronousSUT
+    if scenario == "Server" and batch_size > 1:
+        return BatchingSUT
+    return QueuedSUT

@@ -1,0 +1,1 @@
+"""What the OpenVINO backend does to a model before it is compiled, and reads from it after."""

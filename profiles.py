@@ -1,0 +1,44 @@
+"""Profiles: named defaults for a kind of model on a backend. The command line overrides them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from contracts.registry import known_name
+
+MLPERF_RESNET50 = "resnet50"
+"""LoadGen's name for image classification: sets its samples, queries and latency bounds."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """`max_batchsize` is for scenarios with more than one sample a query.
+
+    `precision` is f32 by default, so that an FP32 model is measured in FP32: left to itself,
+    OpenVINO computes FP32 models in bfloat16 on CPUs that have it.
+    """
+
+    backend: str
+    dataset: str
+    model_name: str = MLPERF_RESNET50
+    precision: str = "f32"
+    max_batchsize: int = 1
+
+
+PROFILES: Mapping[str, Profile] = MappingProxyType(
+    {
+        "pytorch-openvino": Profile(backend="openvino", dataset="imagenet_pytorch"),
+        "reference-openvino": Profile(backend="openvino", dataset="imagenet"),
+        "efficientnet-lite0-openvino": Profile(
+            backend="openvino", dataset="imagenet_efficientnet_lite"
+        ),
+        "null": Profile(
+            backend="null", dataset="synthetic", precision="default", max_batchsize=1024
+        ),
+    }
+)
+
+
+def profile(name: str) -> Profile:
+    """The profile of that name; UnknownNameError with the nearest one otherwise."""
+    return PROFILES[known_name("profile", name, PROFILES)]

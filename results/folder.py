@@ -1,0 +1,75 @@
+"""The output folder: a result appears in it whole, or not at all.
+
+LoadGen writes into `.incomplete` inside it. When the run is over its files move up and
+results.json follows last, so a folder with a results.json holds a finished run.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from contracts.errors import OutputError
+from results.schema import Result
+
+RESULTS = "results.json"
+LOADGEN_FILES = (
+    "mlperf_log_summary.txt",
+    "mlperf_log_detail.txt",
+    "mlperf_log_accuracy.json",
+)
+INCOMPLETE = ".incomplete"
+
+
+class OutputFolder:
+    """Life cycle: `open`, write into `work`, then `publish`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.work = path / INCOMPLETE
+
+    @contextmanager
+    def open(self, overwrite: bool) -> Iterator[None]:
+        """Make `work`, and remove it at the end, however that comes.
+
+        Raises OutputError for a folder that cannot be written or holds a result already.
+        """
+        result = self.path / RESULTS
+        try:
+            if result.exists() and not overwrite:
+                raise OutputError(
+                    f"{self.path} holds a result already. Choose another --output, or replace it "
+                    f"with --overwrite."
+                )
+            self.path.mkdir(parents=True, exist_ok=True)
+            # What an interrupted run may have left.
+            shutil.rmtree(self.work, ignore_errors=True)
+            self.work.mkdir()
+        except OSError as error:
+            raise _unusable(self.path, error) from error
+        try:
+            yield
+        finally:
+            shutil.rmtree(self.work, ignore_errors=True)
+
+    def publish(self, result: Result) -> Path:
+        """Move LoadGen's logs up and write results.json. Returns its path."""
+        target = self.path / RESULTS
+        temporary = self.work / RESULTS
+        try:
+            text = json.dumps(result.to_dict(), indent=2, ensure_ascii=False) + "\n"
+            temporary.write_text(text, encoding="utf-8")
+            target.unlink(missing_ok=True)
+            for name in LOADGEN_FILES:
+                (self.work / name).replace(self.path / name)
+            temporary.replace(target)
+        except OSError as error:
+            raise _unusable(self.path, error) from error
+        return target
+
+
+def _unusable(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"Cannot write to the output folder {path}: {error.strerror}. Choose another with --output."
+    )

@@ -1,0 +1,114 @@
+"""What is doubtful about a run, each with the next step to take."""
+
+import math
+import re
+from pathlib import Path
+
+from backend import BackendInfo
+from contracts.config import RunConfig
+from loadgen.detail_log import Performance
+
+# LoadGen's phrase -> what to do about it here. LoadGen's own advice names settings that are not
+# options of this program.
+CURES = (
+    (
+        "Decrease the expected latency",
+        "The model was more than twice as fast as the probe before the run: another program may "
+        "have kept the machine busy then. Run again on a quiet machine.",
+    ),
+    (
+        "Increase the target QPS",
+        "The queries ran out before the minimum duration: raise --qps.",
+    ),
+    (
+        "Increase expected QPS",
+        "The model was faster than expected and done too soon: run again with --qps {faster}.",
+    ),
+    (
+        "Reduce target QPS",
+        "The latency bound was missed: lower --qps (now {qps:.4g}), or choose a faster variant.",
+    ),
+    (
+        "exited early",
+        "The time was over before LoadGen had enough queries: raise --time, or leave it out for "
+        "the rules' 600 s.",
+    ),
+    (
+        "Ending early: Max test duration",
+        "The time was over before LoadGen had enough queries: raise --time.",
+    ),
+)
+NEEDED = re.compile(r"Need to process at least (\d+) queries")
+MORE_NEEDED = re.compile(r"Would need to run at least (\d+) more queries")
+
+
+def validity_warnings(outcome: Performance, target_qps: float) -> list[str]:
+    """Why the run is INVALID and what cures it; nothing for a VALID one."""
+    if outcome.valid:
+        return []
+    reasons = " ".join((*outcome.invalid_reasons, outcome.early_stopping))
+    faster = math.ceil(outcome.samples_per_second * 1.2)
+    cures = [
+        cure.format(faster=faster, qps=target_qps)
+        for phrase, cure in CURES
+        if phrase in reasons
+    ]
+    cures.extend(_early_stopping(outcome))
+    if not cures:
+        cures.append("See LoadGen's errors in mlperf_log_detail.txt.")
+    return [f"INVALID: {cure}" for cure in dict.fromkeys(cures)]
+
+
+def _early_stopping(outcome: Performance) -> list[str]:
+    needed = NEEDED.search(outcome.early_stopping)
+    more = MORE_NEEDED.search(outcome.early_stopping)
+    if not needed and not more:
+        return []
+    queries = int(needed[1]) if needed else outcome.queries + int(more[1]) if more else 0
+    return [
+        f"Early stopping needs at least {queries} queries and there were {outcome.queries}: "
+        f"raise --time, or use --queries {queries}."
+    ]
+
+
+def setup_warnings(
+    config: RunConfig, info: BackendInfo, cpus: int, has_random_weights: bool
+) -> list[str]:
+    """What can be said before the run."""
+    warnings = []
+    if has_random_weights:
+        warnings.append(
+            "The model's weights are random: its speed counts, its accuracy means nothing. "
+            "Prepare it with trained --weights for accuracy."
+        )
+    if info.threads > cpus:
+        warnings.append(
+            f"{info.threads} threads share {cpus} usable CPUs: latencies suffer. Use --threads "
+            f"{cpus} or fewer."
+        )
+    if config.precision != "default" and "bf16" in info.executed_precision != config.precision:
+        warnings.append(
+            f"--precision {config.precision} was asked for, but the runtime computes in "
+            f"{info.executed_precision}."
+        )
+    if config.precision == "default" and "bf16" in info.executed_precision:
+        warnings.append(
+            "The runtime computes in bfloat16 where it can; use --precision f32 for FP32 figures."
+        )
+    if config.audit_conf is None and Path("audit.config").exists():
+        warnings.append(
+            "audit.config in the working directory is ignored: name it with --audit-conf for a "
+            "compliance run."
+        )
+    return warnings
+
+
+def offset_warning(offset: int | None) -> list[str]:
+    """For labels that would be right if they were counted from another number."""
+    if offset is None:
+        return []
+    return [
+        f"Accuracy is near zero, but adding {offset} to every answer would score: the model and the "
+        f"label list count classes from different numbers. Use labels that count from 0, in the "
+        f"order of the sorted WordNet ids."
+    ]

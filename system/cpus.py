@@ -1,0 +1,32 @@
+"""The CPUs that this process may use: affinity and a container's quota."""
+
+import math
+import os
+from pathlib import Path
+
+CGROUP = Path("/sys/fs/cgroup")
+
+
+def cpu_quota(cgroup: Path = CGROUP) -> float | None:
+    """CPUs that the control group grants, e.g. 1.5 for `docker run --cpus 1.5`; None if unlimited.
+
+    Reads cpu.max (cgroup v2), or cpu.cfs_quota_us and cpu.cfs_period_us (v1).
+    """
+    try:
+        quota, period = (cgroup / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:
+            quota = (cgroup / "cpu" / "cpu.cfs_quota_us").read_text().strip()
+            period = (cgroup / "cpu" / "cpu.cfs_period_us").read_text().strip()
+        except OSError:
+            return None
+    if quota in ("max", "-1"):
+        return None
+    return int(quota) / int(period)
+
+
+def usable_cpus(cgroup: Path = CGROUP) -> int:
+    """Whole CPUs that can be kept busy, at least 1: the affinity mask, bounded by the quota."""
+    allowed = len(os.sched_getaffinity(0))
+    quota = cpu_quota(cgroup)
+    return allowed if quota is None else max(1, min(allowed, math.floor(quota)))

@@ -1,0 +1,30 @@
+"""The versions that decide about a result."""
+
+from importlib import metadata
+
+PRODUCT = "mlperf-benchmark 0.1.0"
+PACKAGES = (
+    "mlcommons-loadgen",
+    "openvino",
+    "apache-tvm",
+    "numpy",
+    "opencv-python-headless",
+    "pillow",
+)
+
+
+def package_versions() -> dict[str, str]:
+    """Installed version of each package that takes part in a run; absent ones are left out."""
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def version() -> str:
+    """One line for --version."""
+    packages = ", ".join(f"{name} {number}" for name, number in package_versions().items())
+    return f"{PRODUCT} ({packages})"
