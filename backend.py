@@ -106,7 +106,7 @@ class Backend(ABC):
         """
         try:
             scores = self.predict(images)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the listener reports whatever it is
             listener.failed(error)
         else:
             listener.completed(token, scores)

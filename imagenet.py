@@ -45,14 +45,17 @@ class ImageNet(Dataset):
         self._store: ImageStore | None = None
 
     def prepare(self) -> DatasetInfo:
-        self._list = find_label_list(self.config.path, self.config.image_list, self.config.count)
-        files = [self.config.path / name for name in self._list.names]
+        folder = self.config.path
+        if folder is None:
+            raise DatasetError(f"The data set {self.preprocessing.name} needs a folder of images.")
+        self._list = find_label_list(folder, self.config.image_list, self.config.count)
+        files = [folder / name for name in self._list.names]
         self._store = self._open_store(self._list, files)
         if not self._store.is_complete():
             self._fill(self._store, self._list, files)
         return DatasetInfo(
             name=self.preprocessing.name,
-            path=str(self.config.path),
+            path=str(folder),
             count=len(files),
             list_sha256=self._list.sha256(),
             labels_from=str(self._list.source),

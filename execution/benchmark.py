@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from rich.console import Console
 
 from backend import BACKENDS, Backend, BackendConfig, BackendInfo
@@ -151,7 +149,7 @@ def _test(config: RunConfig, prepared: Prepared, logs: Path, console: Console) -
 
 def _probe(config: RunConfig, prepared: Prepared) -> Probe:
     batch = min(config.max_batchsize, prepared.info.max_batch_size)
-    images = prepared.dataset.load(np.arange(batch) % prepared.dataset_info.count)
+    images = prepared.dataset.load([place % prepared.dataset_info.count for place in range(batch)])
     warm_up(prepared.backend, images, prepared.info.requests)
     return probe(prepared.backend, images, single=config.scenario == "SingleStream")
 

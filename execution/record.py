@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from backend import BackendInfo
-from system.versions import PRODUCT, package_versions
 from contracts.config import RunConfig
 from dataset import DatasetInfo
 from loadgen.detail_log import DetailLog, Performance
@@ -26,6 +25,7 @@ from results.schema import (
     Result,
 )
 from system.description import describe_system
+from system.versions import PRODUCT, package_versions
 
 
 @dataclasses.dataclass(frozen=True)

@@ -70,7 +70,7 @@ def probe(backend: Backend, images: Images, single: bool) -> Probe:
 
 
 def _latency(backend: Backend, images: Images) -> float:
-    times = []
+    times: list[float] = []
     end = time.perf_counter() + SECONDS
     while len(times) < MIN_RUNS or time.perf_counter() < end:
         start = time.perf_counter()

@@ -15,13 +15,8 @@ PACKAGES = (
 
 def package_versions() -> dict[str, str]:
     """Installed version of each package that takes part in a run; absent ones are left out."""
-    versions = {}
-    for name in PACKAGES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
+    installed = {name: list(metadata.distributions(name=name)) for name in PACKAGES}
+    return {name: found[0].version for name, found in installed.items() if found}
 
 
 def version() -> str:
