@@ -181,7 +181,7 @@ def read_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise CacheError(_unreadable(folder, error.strerror)) from None
+        raise CacheError(_unreadable(folder, error.strerror or str(error))) from None
 
 
 def _unreadable(folder: Path, reason: str) -> str:

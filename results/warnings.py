@@ -102,6 +102,6 @@ def offset_warning(offset: int | None) -> list[str]:
         return []
     return [
         f"Accuracy is near zero, but adding {offset} to every answer would score: the model "
-        f"and the label list count classes from different numbers. Use labels that count from 0, in the "
-        f"order of the sorted WordNet ids."
+        f"and the label list count classes from different numbers. Use labels that count from 0, "
+        f"in the order of the sorted WordNet ids."
     ]

@@ -1,0 +1,1 @@
+"""Model files: architectures, their weights, conversion, and the description beside each file."""

@@ -1,0 +1,109 @@
+"""What a model file holds, as JSON beside it: `resnet50_int8.xml` has `resnet50_int8.xml.json`."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from contracts.errors import ModelError
+from modelfiles.staging import file_sha256
+
+SCHEMA = 1
+TOOLS = ("torch", "torch-pruning", "onnx", "nncf", "openvino")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where the weights come from. `sha256` is None for random ones, `seed` for all others."""
+
+    source: str
+    sha256: str | None
+    seed: int | None
+
+    def __str__(self) -> str:
+        if self.sha256 is None:
+            return f"random (seed {self.seed})"
+        return f"{self.source} (sha256 {self.sha256})"
+
+
+@dataclass(frozen=True)
+class Size:
+    """Multiply-accumulates of convolutions and linear layers for one image; parameters."""
+
+    gmacs: float
+    parameters: int
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """One model file. `files` maps the names of the files that make it up to their sha256."""
+
+    architecture: str
+    weights: Weights
+    dataset: str
+    input_size: int
+    precision: str
+    size: Size
+    unpruned_size: Size
+    tools: Mapping[str, str]
+    files: Mapping[str, str]
+    schema: int = SCHEMA
+
+    @property
+    def has_random_weights(self) -> bool:
+        """Whether accuracy of this model means nothing."""
+        return self.weights.sha256 is None
+
+
+def tool_versions() -> dict[str, str]:
+    """Versions of the packages that make model files."""
+    return {name: metadata.version(name) for name in TOOLS}
+
+
+def description_path(model: Path) -> Path:
+    """The description's place: beside the model file, so that variants share a folder."""
+    return model.with_name(f"{model.name}.json")
+
+
+def write_description(model: Path, description: ModelDescription) -> None:
+    """Write `description` beside the model file `model`."""
+    text = json.dumps(dataclasses.asdict(description), indent=2)
+    description_path(model).write_text(text + "\n", encoding="utf-8")
+
+
+def read_description(model: Path) -> ModelDescription | None:
+    """Read what stands beside `model`; None where nothing does.
+
+    Raises ModelError where it is damaged, or where a file is not the described one any more.
+    """
+    path = description_path(model)
+    advice = f"Prepare the model again, or delete {path.name}."
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        description = _parse(content)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ModelError(f"Cannot read {path}: {error.strerror}.") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"{path} is no model description: {error}. {advice}") from error
+    for name, sha256 in description.files.items():
+        file = model.with_name(name)
+        if not file.is_file():
+            raise ModelError(f"{file} is missing: {path.name} names it. {advice}")
+        if file_sha256(file) != sha256:
+            raise ModelError(f"{file} is not the file that {path.name} describes. {advice}")
+    return description
+
+
+def _parse(content: Mapping[str, Any]) -> ModelDescription:
+    if content["schema"] != SCHEMA:
+        raise ValueError(f"schema {content['schema']} instead of {SCHEMA}")
+    fields = dict(content)
+    fields["weights"] = Weights(**fields["weights"])
+    for name in ("size", "unpruned_size"):
+        fields[name] = Size(**fields[name])
+    return ModelDescription(**fields)

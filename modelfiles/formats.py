@@ -1,0 +1,47 @@
+"""The contract that every model file format fulfils, and the formats by name.
+
+To add a format, write one module with a subclass of `ModelFormat`, add one line to `FORMATS`,
+and name it after the backends that read it in `BACKEND_FORMATS`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from contracts.registry import Registry
+
+if TYPE_CHECKING:
+    import onnx
+
+FORMATS = Registry(
+    "model file format",
+    {
+        "onnx": "modelfiles.onnx_file:OnnxFile",
+        "xml": "modelfiles.openvino_ir:OpenVINOIr",
+        "zip": "modelfiles.openvino_ir:ZippedOpenVINOIr",
+    },
+)
+
+BACKEND_FORMATS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"openvino": ("xml", "zip", "onnx")}
+)
+"""Formats that a backend reads, its preferred one first."""
+
+
+class ModelFormat(ABC):
+    """One kind of model file."""
+
+    @abstractmethod
+    def convert(self, model: onnx.ModelProto) -> Any:
+        """Return the graph in the form that `save` takes and that NNCF can quantize."""
+
+    @abstractmethod
+    def save(self, graph: Any, folder: Path, stem: str, note: str) -> Path:
+        """Write `graph` into `folder` as files named after `stem`; return the one to load.
+
+        `note` says where the weights come from and is kept inside the file. Raises OSError.
+        """

@@ -1,0 +1,1 @@
+"""The commands that prepare models and the sample: configuration, steps and messages."""

@@ -1,0 +1,23 @@
+"""Progress of long steps: a bar on a terminal, nothing in a log."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from modelfiles.sources import Progress as ByteProgress
+
+
+@contextmanager
+def download_progress(what: str) -> Iterator[ByteProgress]:
+    """Yield a function that draws received and expected bytes on stderr."""
+    columns = (TextColumn(what), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+
+        def advance(received: int, expected: int) -> None:
+            bar.update(task, completed=received, total=expected or None)
+
+        yield advance
