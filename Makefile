@@ -25,10 +25,10 @@ lint: $(VENV)/ready-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
 
-$(VENV)/ready: requirements.txt requirements-sample.txt
+$(VENV)/ready: requirements.txt requirements-no-deps.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet $(PIP_ARGUMENTS) -r requirements.txt
-	$(BIN)/python -m pip install --quiet $(PIP_ARGUMENTS) --no-deps -r requirements-sample.txt
+	$(BIN)/python -m pip install --quiet $(PIP_ARGUMENTS) --no-deps -r requirements-no-deps.txt
 	touch $@
 
 $(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt
