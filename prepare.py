@@ -5,9 +5,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from commandline.process import run_command
 from modelfiles.architecture import ARCHITECTURES
 from modelfiles.formats import BACKEND_FORMATS, FORMATS
-from preparation.command import run
 from preparation.preparer import prepare_model
 from preparation.recipe import PRECISIONS, Recipe
 
@@ -50,10 +50,11 @@ def parse(arguments: Sequence[str] | None = None) -> Recipe:
     return Recipe(**vars(parser.parse_args(arguments)))
 
 
-def main() -> None:
+def main() -> int:
     """Prepare one model file and say where it is."""
     sys.stdout.write(f"{prepare_model(parse())}\n")
+    return 0
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main, debug=False)

@@ -4,11 +4,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from preparation.command import run
+from commandline.process import run_command
 from preparation.sample import prepare_sample
 
 
-def main() -> None:
+def main() -> int:
     """Prepare the sample and say where it is."""
     parser = argparse.ArgumentParser(
         prog="sample.py",
@@ -23,7 +23,8 @@ def main() -> None:
     arguments = parser.parse_args()
     sample = prepare_sample(arguments.output, arguments.cache_dir)
     sys.stdout.write(f"{sample.model}\n{sample.images}\n")
+    return 0
 
 
 if __name__ == "__main__":
-    run(main)
+    run_command(main, debug=False)
