@@ -4,8 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SAMPLE := build/sample
-# An address of torch's CPU build can be added here: make PIP_ARGUMENTS="--extra-index-url …"
+# For pip, e.g. the address of torch's CPU build. foolbox stands without its dependencies on purpose
+# (requirements-no-deps.txt), which pip need not report as a conflict.
 PIP_ARGUMENTS ?=
+PIP := $(VENV)/bin/python -m pip install --quiet --no-warn-conflicts $(PIP_ARGUMENTS)
 RUN := $(BIN)/python main.py --profile efficientnet-lite0-openvino \
 	--model $(SAMPLE)/efficientnet-lite0_fp32.xml --dataset-path $(SAMPLE)/imagenet \
 	--cache-dir build/cache --overwrite
@@ -25,14 +27,14 @@ lint: $(VENV)/ready-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
 
-$(VENV)/ready: requirements.txt requirements-no-deps.txt
+$(VENV)/ready: requirements.txt requirements-prepare.txt requirements-no-deps.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet $(PIP_ARGUMENTS) -r requirements.txt
-	$(BIN)/python -m pip install --quiet $(PIP_ARGUMENTS) --no-deps -r requirements-no-deps.txt
+	$(PIP) -r requirements-prepare.txt
+	$(PIP) --no-deps -r requirements-no-deps.txt
 	touch $@
 
 $(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt
-	$(BIN)/python -m pip install --quiet $(PIP_ARGUMENTS) -r requirements-dev.txt
+	$(PIP) -r requirements-dev.txt
 	touch $@
 
 clean:

@@ -18,7 +18,7 @@ from loadgen.monitor import RunMonitor
 from loadgen.probe import Probe, probe, warm_up
 from loadgen.samples import SampleLibrary
 from loadgen.session import Session
-from loadgen.settings import build_settings, rules
+from loadgen.settings import build_settings, official_settings, rules
 from loadgen.sut import sut_for
 from loadgen.user_conf import read_user_conf
 from modelfiles.description import read_description
@@ -48,7 +48,7 @@ def run_benchmark(config: RunConfig, console: Console) -> Result:
 
     Raises an error of contracts.errors when there is none. A process runs one test only.
     """
-    _check_files(config)
+    _check_early(config)
     folder = OutputFolder(config.output)
     with folder.open(config.overwrite):
         description = read_description(config.model) if config.model else None
@@ -79,8 +79,9 @@ def run_benchmark(config: RunConfig, console: Console) -> Result:
     return result
 
 
-def _check_files(config: RunConfig) -> None:
+def _check_early(config: RunConfig) -> None:
     """Find out before anything long starts."""
+    official_settings(config.model_name, config.scenario)
     if config.user_conf is not None:
         read_user_conf(config.user_conf)
     if config.audit_conf is not None and not config.audit_conf.is_file():

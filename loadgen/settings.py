@@ -38,10 +38,18 @@ class Rules:
 
 
 def official_settings(model_name: str, scenario: str) -> Any:
-    """LoadGen's TestSettings under MLPerf's rules for the model, from its embedded file."""
+    """LoadGen's TestSettings under MLPerf's rules for the model, from its embedded file.
+
+    Raises UsageError for a model that it has no rules for: LoadGen would take general ones.
+    """
     settings = lg.TestSettings()
     if settings.FromConfig("", model_name, scenario, EMBEDDED) != 0:
         raise UsageError("LoadGen could not read its embedded rules; reinstall mlcommons-loadgen.")
+    if settings.performance_sample_count_override == 0:
+        raise UsageError(
+            f'LoadGen has no rules for a model "{model_name}"; its name for image classification '
+            f"is resnet50."
+        )
     settings.scenario = getattr(lg.TestScenario, scenario)
     return settings
 
