@@ -289,6 +289,39 @@ def test_file_size_limit_is_reported(small: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("preprocessed/*/*.npy"))
 
 
+def test_refused_write_keeps_what_is_done(small: Path, tmp_path: Path) -> None:
+    before = prepared(small, tmp_path).load(range(6))
+    checksums = np.load(store_folder(tmp_path) / "checksums.npy", mmap_mode="r+")
+    checksums[[0, 5]] = 0
+    checksums.flush()
+    process = start(small, tmp_path, "400000")
+    _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == CacheError.exit_status
+    assert "File too large" in err.splitlines()[-1]
+    assert rows_done(tmp_path) == 5
+    assert (prepared(small, tmp_path).load(range(6)) == before).all()
+
+
+def test_bar_on_a_terminal(small: Path, tmp_path: Path) -> None:
+    terminal, stderr = os.openpty()
+    command = [sys.executable, str(PREPARE), str(small), str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(PREPARE.parents[1]), "TERM": "xterm"}
+    subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=stderr, check=True)
+    os.close(stderr)
+    shown = b""
+    while chunk := _read_terminal(terminal):
+        shown += chunk
+    os.close(terminal)
+    assert b"6/6" in shown
+
+
+def _read_terminal(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 4096)
+    except OSError:
+        return b""
+
+
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     disk = tmp_path / "disk"
