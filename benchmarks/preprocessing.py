@@ -1,14 +1,15 @@
 """Preprocessing images/s against the way of MLPerf's reference app.
 
-    python3 -m benchmarks.preprocessing --images DIR
-
 The reference's way is one thread that decodes with cv2, resizes, subtracts the mean in float32,
 transposes for NCHW (its ONNX and PyTorch profiles; NHWC is for TensorFlow) and saves one .npy a
-file. All make the pixels of `--dataset imagenet` from the same files into empty folders, in
-turns; each round gives one ratio. DIR is a data set folder with val_map.txt.
+file. All make the pixels of `--dataset imagenet` from the same files into empty folders. DIR is a
+data set folder with a label list.
+
+    python3 -m benchmarks.preprocessing --images DIR [--rounds 8]
 """
 
 import argparse
+import functools
 import os
 import statistics
 import tempfile
@@ -19,13 +20,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from benchmarks.interleaving import interleave, ratio
 from dataset import DATASETS, DatasetConfig
 from preprocessing.label_list import find_label_list
 
-OURS = "this harness"
 
-
-def reference_way(files: Sequence[Path], folder: Path, channels_first: bool) -> None:
+def reference_way(files: Sequence[Path], channels_first: bool, folder: Path) -> None:
     mean = np.array([123.68, 116.78, 103.94], np.float32)
     for file in files:
         bgr = cv2.imread(str(file))
@@ -41,46 +41,41 @@ def reference_way(files: Sequence[Path], folder: Path, channels_first: bool) -> 
         np.save(folder / f"{file.name}.npy", crop.transpose(2, 0, 1) if channels_first else crop)
 
 
-def images_per_second(work: Callable[[Path], object], count: int, scratch: Path | None) -> float:
+def this_harness(images: Path, folder: Path) -> None:
+    DATASETS.load("imagenet")(DatasetConfig(images, None, folder, None)).prepare()
+
+
+def images_per_second(work: Callable[[Path], None], count: int) -> float:
     """Of `work` on an empty folder; deleting it does not count."""
-    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         work(Path(folder))
         return count / (time.perf_counter() - start)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
-    parser.add_argument("--images", type=Path, required=True, help="data set folder")
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--scratch", type=Path, help="where all write (default: temporary folder)")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--rounds", type=int, default=8)
     arguments = parser.parse_args()
     names = find_label_list(arguments.images, None, None).names
     files = [arguments.images / name for name in names]
-    dataset = DATASETS.load("imagenet")
-    ways: dict[str, Callable[[Path], object]] = {
-        OURS: lambda folder: dataset(DatasetConfig(arguments.images, None, folder, None)).prepare(),
-        "reference, NCHW": lambda folder: reference_way(files, folder, channels_first=True),
-        "reference, NHWC": lambda folder: reference_way(files, folder, channels_first=False),
+    ways: dict[str, Callable[[Path], None]] = {
+        "this harness": functools.partial(this_harness, arguments.images),
+        "reference, NCHW": functools.partial(reference_way, files, True),
+        "reference, NHWC": functools.partial(reference_way, files, False),
     }
-    rates: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(arguments.rounds + 1):
-        for name, work in ways.items():
-            rates[name].append(images_per_second(work, len(files), arguments.scratch))
-    cpus = len(os.sched_getaffinity(0))
-    print(f"{len(files)} images, {arguments.rounds} rounds after a first one, {cpus} CPUs")
-    ours = rates[OURS][1:]
-    for name in ways:
-        theirs = rates[name][1:]
-        line = f"{name:16} {_spread(theirs, 0)} images/s"
-        if name != OURS:
-            line += f"; ratio {_spread([a / b for a, b in zip(ours, theirs, strict=True)], 2)}"
-        print(line)
-
-
-def _spread(values: Sequence[float], digits: int) -> str:
-    low, middle, high = min(values), statistics.median(values), max(values)
-    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+    subjects = {
+        name: functools.partial(images_per_second, work, len(files)) for name, work in ways.items()
+    }
+    interleave(subjects, rounds=1)  # reads the files into memory
+    rates = interleave(subjects, arguments.rounds)
+    print(f"{len(files)} images, {len(os.sched_getaffinity(0))} CPUs; medians:")
+    ours = rates["this harness"]
+    for name, values in rates.items():
+        print(f"{name}: {statistics.median(values):.0f} images/s")
+        if values is not ours:
+            print(f"  this harness over it: {ratio(ours, values)}")
 
 
 if __name__ == "__main__":

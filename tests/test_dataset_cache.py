@@ -15,11 +15,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from synthetic_images import jpeg, png, write_folder
 
 from contracts.errors import CacheError
 from contracts.image import Images
 from dataset import DATASETS, Dataset, DatasetConfig
+from tests.synthetic_images import jpeg, png, write_folder
 
 PREPARE = Path(__file__).with_name("prepare_dataset.py")
 PATIENCE = 60.0

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from synthetic_images import jpeg, png, write_folder
 
 from contracts.errors import DatasetError
 from dataset import DATASETS, Dataset, DatasetConfig, DatasetInfo
+from tests.synthetic_images import jpeg, png, write_folder
 
 
 def prepare(

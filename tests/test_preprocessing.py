@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic_images import jpeg, picture, png, write_folder
 
 from contracts.errors import DatasetError
 from dataset import DATASETS, Dataset, DatasetConfig
+from tests.synthetic_images import jpeg, picture, png, write_folder
 
 FIXTURES = Path(__file__).parent / "fixtures"
 REAL_IMAGES = Path(__file__).parents[2] / "shared" / "imagenet-300" / "val"
