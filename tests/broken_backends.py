@@ -42,7 +42,7 @@ class Raises(_Poisoned):
 
 class AnswersNaN(_Poisoned):
     def predict(self, images: Images) -> Scores:
-        scores = super().predict(images).copy()
+        scores: Scores = super().predict(images).copy()
         if self._is_poisoned(images):
             scores[0, 7] = np.nan
         return scores
