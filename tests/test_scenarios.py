@@ -19,7 +19,7 @@ from tests.conftest import SampleRuns
 
 IMAGES = 20
 PERFORMANCE = {
-    "SingleStream": ("--time", "1"),
+    "SingleStream": ("--queries", "100"),
     "MultiStream": ("--samples-per-query", "2", "--queries", "70"),
     "Server": ("--qps", "20", "--queries", "60", "--max-latency", "1"),
     "Offline": ("--queries", "100", "--max-batchsize", "4"),
@@ -128,14 +128,14 @@ def test_invalid_run_names_reason_and_cure(performance: Run) -> None:
         assert not result["invalid_reasons"]
     else:
         assert result["invalid_reasons"]
+        assert all(result["invalid_reasons"])
         assert any("INVALID, " in warning and "--" in warning for warning in result["warnings"])
 
 
 def test_exactly_the_queries_asked_for_are_issued(performance: Run) -> None:
-    asked = {"MultiStream": 70, "Server": 60, "Offline": 1}
+    asked = {"SingleStream": 100, "MultiStream": 70, "Server": 60, "Offline": 1}
     scenario = performance.result["scenario"]
-    if scenario in asked:
-        assert performance.result["queries"] == asked[scenario]
+    assert performance.result["queries"] == asked[scenario]
     if scenario == "Offline":
         assert performance.detail["effective_samples_per_query"] == 100
 
