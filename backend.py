@@ -112,7 +112,10 @@ class Backend(ABC):
             listener.completed(token, scores)
 
     def drain(self) -> None:
-        """Wait until every submitted batch has been answered."""
+        """Wait until every submitted batch has been answered.
+
+        Raises the runtime's error for a batch whose listener could not be told of it.
+        """
 
     def close(self) -> None:
         """Free the model and its threads."""
