@@ -106,13 +106,16 @@ class Backend(ABC):
         """
         try:
             scores = self.predict(images)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the listener reports whatever it is
             listener.failed(error)
         else:
             listener.completed(token, scores)
 
     def drain(self) -> None:
-        """Wait until every submitted batch has been answered."""
+        """Wait until every submitted batch has been answered.
+
+        Raises the runtime's error for a batch whose listener could not be told of it.
+        """
 
     def close(self) -> None:
         """Free the model and its threads."""

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -45,14 +46,17 @@ class ImageNet(Dataset):
         self._store: ImageStore | None = None
 
     def prepare(self) -> DatasetInfo:
-        self._list = find_label_list(self.config.path, self.config.image_list, self.config.count)
-        files = [self.config.path / name for name in self._list.names]
+        folder = self.config.path
+        if folder is None:
+            raise DatasetError(f"The data set {self.preprocessing.name} needs a folder of images.")
+        self._list = find_label_list(folder, self.config.image_list, self.config.count)
+        files = [folder / name for name in self._list.names]
         self._store = self._open_store(self._list, files)
         if not self._store.is_complete():
             self._fill(self._store, self._list, files)
         return DatasetInfo(
             name=self.preprocessing.name,
-            path=str(self.config.path),
+            path=str(folder),
             count=len(files),
             list_sha256=self._list.sha256(),
             labels_from=str(self._list.source),
@@ -106,16 +110,23 @@ class ImageNet(Dataset):
         pending = store.pending()
         tell(f"Preprocessing {len(pending)} of {len(files)} images into {store.folder}.")
         log = store.folder / "decoder.log"
-        with (
-            write_errors(store.folder),
-            decoder_messages_to(log) as stderr,
-            progress_bar(stderr, len(files), len(files) - len(pending)) as advance,
-        ):
-            bad = build(
-                store, pending, files, self.preprocessing, workers=self._workers, advance=advance
-            )
-        if log.stat().st_size:
-            tell(f"The image decoders had something to remark on some files: see {log}.")
+        with write_errors(store.folder):
+            with (
+                decoder_messages_to(log) as stderr,
+                progress_bar(stderr, len(files), len(files) - len(pending)) as advance,
+            ):
+                bad = build(
+                    store,
+                    pending,
+                    files,
+                    self.preprocessing,
+                    workers=self._workers,
+                    advance=advance,
+                )
+            if log.stat().st_size:
+                tell(f"The image decoders had something to remark on some files: see {log}.")
+            else:
+                log.unlink()
         return bad
 
 
@@ -124,14 +135,23 @@ def _fingerprint(label_list: LabelList, files: Sequence[Path]) -> str:
     digest = hashlib.sha256()
     missing = []
     for sample, file in enumerate(files):
-        if file.is_file():
-            status = file.stat()
-            digest.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())
+        status = _status(file)
+        if isinstance(status, str):
+            missing.append(BadImage(sample, status))
         else:
-            missing.append(BadImage(sample, "is a folder" if file.is_dir() else "no such file"))
+            digest.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())
     if missing:
         raise _unusable(missing, label_list)
     return digest.hexdigest()
+
+
+def _status(file: Path) -> os.stat_result | str:
+    """Of a regular file, or why there is none."""
+    try:
+        status = file.stat()
+    except (OSError, ValueError) as error:
+        return (getattr(error, "strerror", None) or str(error)).lower()
+    return status if stat.S_ISREG(status.st_mode) else "not a regular file"
 
 
 def _unusable(bad: Sequence[BadImage], label_list: LabelList) -> DatasetError:

@@ -2,16 +2,16 @@
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from backend import BACKENDS
-from system.versions import version
 from contracts.config import DATA_FORMATS, PRECISIONS, SCENARIOS
 from contracts.errors import UsageError
 from dataset import DATASETS
 from profiles import PROFILES
+from system.versions import version
 
 
 class Parser(argparse.ArgumentParser):
@@ -150,8 +150,8 @@ def _output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--version", action="version", version=version())
 
 
-def _list(names: Sequence[str] | object) -> str:
-    return ", ".join(sorted(names))  # type: ignore[call-overload]
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -51,5 +51,7 @@ def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
 
 def _leave(status: int, message: str) -> NoReturn:
     sys.stdout.flush()
-    print(message, file=sys.stderr, flush=True)  # noqa: T201 - the one line for the user
+    # Messages of runtimes have several lines.
+    line = " ".join(part.strip() for part in message.splitlines() if part.strip())
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - the one line for the user
     os._exit(status)

@@ -1,1 +1,1 @@
-"""What every part of the harness agrees on: errors, plug-in registries, image format, configuration."""
+"""What every part agrees on: errors, plug-in registries, image format, configuration."""

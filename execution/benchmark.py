@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from rich.console import Console
 
 from backend import BACKENDS, Backend, BackendConfig, BackendInfo
@@ -20,7 +18,7 @@ from loadgen.monitor import RunMonitor
 from loadgen.probe import Probe, probe, warm_up
 from loadgen.samples import SampleLibrary
 from loadgen.session import Session
-from loadgen.settings import build_settings, rules
+from loadgen.settings import build_settings, official_settings, rules
 from loadgen.sut import sut_for
 from loadgen.user_conf import read_user_conf
 from modelfiles.description import read_description
@@ -50,7 +48,7 @@ def run_benchmark(config: RunConfig, console: Console) -> Result:
 
     Raises an error of contracts.errors when there is none. A process runs one test only.
     """
-    _check_files(config)
+    _check_early(config)
     folder = OutputFolder(config.output)
     with folder.open(config.overwrite):
         description = read_description(config.model) if config.model else None
@@ -81,8 +79,9 @@ def run_benchmark(config: RunConfig, console: Console) -> Result:
     return result
 
 
-def _check_files(config: RunConfig) -> None:
+def _check_early(config: RunConfig) -> None:
     """Find out before anything long starts."""
+    official_settings(config.model_name, config.scenario)
     if config.user_conf is not None:
         read_user_conf(config.user_conf)
     if config.audit_conf is not None and not config.audit_conf.is_file():
@@ -151,7 +150,7 @@ def _test(config: RunConfig, prepared: Prepared, logs: Path, console: Console) -
 
 def _probe(config: RunConfig, prepared: Prepared) -> Probe:
     batch = min(config.max_batchsize, prepared.info.max_batch_size)
-    images = prepared.dataset.load(np.arange(batch) % prepared.dataset_info.count)
+    images = prepared.dataset.load([place % prepared.dataset_info.count for place in range(batch)])
     warm_up(prepared.backend, images, prepared.info.requests)
     return probe(prepared.backend, images, single=config.scenario == "SingleStream")
 

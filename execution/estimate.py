@@ -20,9 +20,9 @@ def expected_seconds(config: RunConfig, settings: Any, count: int, probe: Probe)
         samples = max(queries, 1.1 * shortest * settings.offline_expected_qps)
         return float(samples / rate)
     if config.scenario == "Server":
-        needed = queries / settings.server_target_qps
+        needed = queries / float(settings.server_target_qps)
     elif config.scenario == "MultiStream":
-        needed = queries * settings.multi_stream_samples_per_query / rate
+        needed = queries * int(settings.multi_stream_samples_per_query) / rate
     else:
         needed = queries * probe.latency
     return max(shortest, min(needed, longest))

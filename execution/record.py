@@ -2,19 +2,18 @@
 
 import dataclasses
 import datetime
-import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from backend import BackendInfo
-from system.versions import PRODUCT, package_versions
 from contracts.config import RunConfig
 from dataset import DatasetInfo
 from loadgen.detail_log import DetailLog, Performance
 from loadgen.settings import SEEDS, Rules
 from modelfiles.description import ModelDescription
+from modelfiles.staging import files_sha256
 from results.accuracy import Accuracy
 from results.schema import (
     INVALID,
@@ -26,6 +25,7 @@ from results.schema import (
     Result,
 )
 from system.description import describe_system
+from system.versions import PRODUCT, package_versions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,14 +89,9 @@ def describe_model(path: Path, description: ModelDescription | None) -> Model:
     parts = [path]
     if path.suffix.lower() == ".xml":
         parts.append(path.with_suffix(".bin"))
-    digest = hashlib.sha256()
-    for part in parts:
-        with part.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
     return Model(
         path=str(path),
-        sha256=digest.hexdigest(),
+        sha256=files_sha256(parts),
         bytes=sum(part.stat().st_size for part in parts),
         description=dataclasses.asdict(description) if description else None,
     )

@@ -74,9 +74,12 @@ def performance(log: DetailLog) -> Performance:
     values = log.values
     if "result_validity" not in values:
         raise RunError("LoadGen ended without a result; its detail log says why.")
+    early_stopping = " ".join(str(values.get("early_stopping_result", "")).split())
     reasons = []
     if values["result_validity"] != "VALID":
-        reasons.append(str(values.get("result_invalid_reason", "no reason given")).strip())
+        # Empty where nothing but early stopping is against it.
+        reason = str(values.get("result_invalid_reason", "")).strip()
+        reasons.append(reason or f"Early stopping is not satisfied: {early_stopping}")
     reasons.extend(log.errors)
     errors = int(values.get("num_errors", len(log.errors)))
     if errors > 0 and not log.errors:
@@ -88,7 +91,7 @@ def performance(log: DetailLog) -> Performance:
         latency_ms=_latencies(values),
         samples_per_second=_samples_per_second(values),
         queries=int(values["result_query_count"]),
-        early_stopping=" ".join(str(values.get("early_stopping_result", "")).split()),
+        early_stopping=early_stopping,
     )
 
 

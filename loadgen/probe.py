@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +14,16 @@ from contracts.image import Images, Scores
 WARM_UP_RUNS = 8
 SECONDS = 1.0
 MIN_RUNS = 3
+MAX_RUNS = 100_000
+# What LoadGen and the way from it to the backend and back take themselves, at the least. Without
+# it LoadGen would make up billions of queries for a backend that answers at once.
+SECONDS_PER_QUERY = 4e-6
+SECONDS_PER_SAMPLE = 1e-6
 
 
 @dataclass(frozen=True)
 class Probe:
-    """Seconds a synchronous inference of one batch, and samples a second through the queue."""
+    """Seconds of one batch from LoadGen and back, and samples a second through the queue."""
 
     latency: float
     samples_per_second: float
@@ -37,60 +44,59 @@ class _Counter:
     def failed(self, error: BaseException) -> None:
         self.error = error
 
+    def drain(self, backend: Backend) -> None:
+        """Wait for all answers; raises the error of one that failed."""
+        backend.drain()
+        if self.error is not None:
+            raise self.error
+
 
 def warm_up(backend: Backend, images: Images, requests: int) -> None:
     """Run each request a few times: the first inferences allocate, and take up to twice as long.
 
     `images` is one full batch. Raises InferenceError for a model that cannot infer it.
     """
-    for _ in range(WARM_UP_RUNS):
-        _checked(backend.predict, images)
-    counter = _Counter()
-    for _ in range(WARM_UP_RUNS * requests):
-        backend.submit(images, None, counter)
-    backend.drain()
-    _raise(counter.error)
+    with _inference_errors():
+        for _ in range(WARM_UP_RUNS):
+            backend.predict(images)
+        counter = _Counter()
+        for _ in range(WARM_UP_RUNS * requests):
+            backend.submit(images, None, counter)
+        counter.drain(backend)
 
 
 def probe(backend: Backend, images: Images, single: bool) -> Probe:
     """Measure for about a second each. `single` (one query at a time) leaves the queue out."""
-    latency = _latency(backend, images)
-    if single:
-        return Probe(latency=latency, samples_per_second=len(images) / latency)
-    counter = _Counter()
-    start = time.perf_counter()
-    runs = 0
-    while runs < MIN_RUNS or time.perf_counter() - start < SECONDS:
-        backend.submit(images, None, counter)
-        runs += 1
-    backend.drain()
-    elapsed = time.perf_counter() - start
-    _raise(counter.error)
-    return Probe(latency=latency, samples_per_second=counter.samples / elapsed)
+    with _inference_errors():
+        latency = _latency(backend, images) + SECONDS_PER_QUERY
+        if single:
+            return Probe(latency=latency, samples_per_second=len(images) / latency)
+        counter = _Counter()
+        start = time.perf_counter()
+        runs = 0
+        while runs < MIN_RUNS or time.perf_counter() - start < SECONDS:
+            backend.submit(images, None, counter)
+            runs += 1
+        counter.drain(backend)
+        elapsed = time.perf_counter() - start
+    seconds_per_sample = elapsed / counter.samples + SECONDS_PER_SAMPLE
+    return Probe(latency=latency, samples_per_second=1 / seconds_per_sample)
 
 
 def _latency(backend: Backend, images: Images) -> float:
-    times = []
+    times: list[float] = []
     end = time.perf_counter() + SECONDS
-    while len(times) < MIN_RUNS or time.perf_counter() < end:
+    while len(times) < MIN_RUNS or (time.perf_counter() < end and len(times) < MAX_RUNS):
         start = time.perf_counter()
         backend.predict(images)
         times.append(time.perf_counter() - start)
     return sorted(times)[len(times) // 2]
 
 
-def _checked(predict: Any, images: Images) -> None:
+@contextmanager
+def _inference_errors() -> Iterator[None]:
     try:
-        predict(images)
+        yield
     except Exception as error:
-        raise _inference_error(error) from error
-
-
-def _raise(error: BaseException | None) -> None:
-    if error is not None:
-        raise _inference_error(error) from error
-
-
-def _inference_error(error: BaseException) -> InferenceError:
-    reason = str(error).strip() or type(error).__name__
-    return InferenceError(f"The backend cannot infer: {reason}")
+        reason = str(error).strip() or type(error).__name__
+        raise InferenceError(f"The backend cannot infer: {reason}") from error

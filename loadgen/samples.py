@@ -30,7 +30,9 @@ class SampleLibrary:
 
     def rows(self, indices: Sequence[int]) -> NDArray[np.int64]:
         """The places of the samples in the buffer, for `batch`."""
-        return self._rows[indices]
+        # As an array: numpy takes a tuple for one place in several dimensions.
+        rows: NDArray[np.int64] = self._rows[np.asarray(indices)]
+        return rows
 
     def one(self, index: int) -> Images:
         """A batch of one sample, without a copy."""

@@ -23,22 +23,35 @@ LATENCY_SLACK = 0.5
 OFFLINE_SLACK = 1.1
 # Random arrivals need idle time in between: half of the full rate is a start that most meet.
 SERVER_SHARE = 0.5
+# A Server query takes the way through Python alone, where other scenarios share it.
+SERVER_SECONDS_PER_QUERY = 25e-6
 SEEDS = ("qsl_rng_seed", "sample_index_rng_seed", "schedule_rng_seed")
 
 
 @dataclass(frozen=True)
 class Rules:
-    """`name` is official, shortened (in time or queries alone) or modified; `differences` say how."""
+    """How far a run is from MLPerf's rules.
+
+    `name` is official, shortened (in time or queries alone) or modified; `differences` say how.
+    """
 
     name: str
     differences: tuple[str, ...]
 
 
 def official_settings(model_name: str, scenario: str) -> Any:
-    """LoadGen's TestSettings under MLPerf's rules for the model, from its embedded file."""
+    """LoadGen's TestSettings under MLPerf's rules for the model, from its embedded file.
+
+    Raises UsageError for a model that it has no rules for: LoadGen would take general ones.
+    """
     settings = lg.TestSettings()
     if settings.FromConfig("", model_name, scenario, EMBEDDED) != 0:
         raise UsageError("LoadGen could not read its embedded rules; reinstall mlcommons-loadgen.")
+    if settings.performance_sample_count_override == 0:
+        raise UsageError(
+            f'LoadGen has no rules for a model "{model_name}"; its name for image classification '
+            f"is resnet50."
+        )
     settings.scenario = getattr(lg.TestScenario, scenario)
     return settings
 
@@ -70,23 +83,26 @@ def _expect(settings: Any, scenario: str, probe: Probe) -> None:
         query = settings.multi_stream_samples_per_query / probe.samples_per_second
         settings.multi_stream_expected_latency_ns = max(1, int(query * LATENCY_SLACK * NS))
     elif scenario == "Server":
-        settings.server_target_qps = probe.samples_per_second * SERVER_SHARE
+        seconds = 1 / probe.samples_per_second + SERVER_SECONDS_PER_QUERY
+        settings.server_target_qps = SERVER_SHARE / seconds
     else:
         settings.offline_expected_qps = probe.samples_per_second * OFFLINE_SLACK
 
 
 def _override(settings: Any, config: RunConfig) -> None:
-    offline = config.scenario == "Offline"
+    # Offline has one query, and LoadGen's Server schedule ends by itself after the minimum: there
+    # a maximum changes nothing but that reaching it counts as an error.
+    bounded = config.scenario in ("SingleStream", "MultiStream")
     if config.queries is not None:
-        settings.min_query_count = settings.max_query_count = config.queries
+        settings.min_query_count = config.queries
+        settings.max_query_count = config.queries if bounded else 0
         settings.min_duration_ms = settings.max_duration_ms = 0
-        if offline:
-            # The one query has max(min_query_count, rate × duration) samples; no duration is left.
-            settings.max_query_count = 0
     if config.time is not None:
-        settings.min_duration_ms = settings.max_duration_ms = round(config.time * MS)
-        if offline and config.queries is None:
-            settings.min_query_count = 1 if is_shortened(config) else settings.min_query_count
+        duration = round(config.time * MS)
+        if config.scenario == "Offline" and config.queries is None:
+            settings.min_query_count = _offline_samples(settings, duration)
+        settings.min_duration_ms = duration
+        settings.max_duration_ms = duration if bounded else 0
     if config.qps is not None:
         settings.server_target_qps = config.qps
         settings.offline_expected_qps = config.qps
@@ -98,10 +114,9 @@ def _override(settings: Any, config: RunConfig) -> None:
         settings.performance_sample_count_override = config.performance_sample_count
 
 
-def is_shortened(config: RunConfig) -> bool:
-    """Whether `--time` asks for less than the rules' minimum duration."""
-    official = official_settings(config.model_name, config.scenario)
-    return config.time is not None and config.time * MS < official.min_duration_ms
+def _offline_samples(settings: Any, duration_ms: int) -> int:
+    """The rules' minimum of samples, or none for a run that is shorter than the rules' anyway."""
+    return 1 if duration_ms < settings.min_duration_ms else int(settings.min_query_count)
 
 
 def rules(log: DetailLog, model_name: str) -> Rules:
@@ -110,15 +125,12 @@ def rules(log: DetailLog, model_name: str) -> Rules:
     official = official_settings(model_name, scenario)
     shortened = _shortened(log, official, scenario)
     modified = _modified(log, official, scenario)
-    if modified:
-        name = "modified"
-    else:
-        name = "shortened" if shortened else "official"
+    name = "modified" if modified else "shortened" if shortened else "official"
     return Rules(name=name, differences=(*shortened, *modified))
 
 
 def _shortened(log: DetailLog, official: Any, scenario: str) -> list[str]:
-    differences = []
+    differences: list[str] = []
     if log.values["effective_test_mode"] == "AccuracyOnly":
         return differences
     minimum, maximum = log.effective("min_duration_ms"), log.effective("max_duration_ms")

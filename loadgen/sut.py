@@ -103,7 +103,17 @@ class SynchronousSUT(SystemUnderTest):
 
 
 class QueuedSUT(SystemUnderTest):
-    """Batches through the backend's own queue: Offline, MultiStream, Server without batching."""
+    """Batches through the backend's own queue: Offline, Server without batching.
+
+    LoadGen waits for answers after the flush. An inference that failed without telling its
+    listener would keep it waiting for ever, so the flush asks for such errors.
+    """
+
+    def flush(self) -> None:
+        try:
+            self._backend.drain()
+        except BaseException as error:  # noqa: BLE001 - nothing may reach LoadGen's C++ frames
+            self._monitor.fail(error)
 
     def _infer(self, ids: Sequence[int], indices: Sequence[int]) -> None:
         rows = self._samples.rows(indices)
@@ -118,12 +128,24 @@ class QueuedSUT(SystemUnderTest):
         self._backend.submit(images, (ids, images), self)
 
 
+class MultiStreamSUT(QueuedSUT):
+    """A query at a time, in batches side by side. LoadGen waits for the answer to each query."""
+
+    def _infer(self, ids: Sequence[int], indices: Sequence[int]) -> None:
+        super()._infer(ids, indices)
+        self._backend.drain()
+
+
 class BatchingSUT(QueuedSUT):
-    """Server with batches: takes what has arrived while the backend was busy."""
+    """Server with batches: takes what has arrived while the backend was busy.
+
+    None in the queue asks for a drain.
+    """
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._arrived: SimpleQueue[tuple[int, int] | None] = SimpleQueue()
+        self._closing = False
         self._dispatcher = threading.Thread(target=self._dispatch, daemon=True)
         self._dispatcher.start()
 
@@ -131,13 +153,21 @@ class BatchingSUT(QueuedSUT):
         for pair in zip(ids, indices, strict=True):
             self._arrived.put(pair)
 
+    def flush(self) -> None:
+        self._arrived.put(None)
+
     def close(self) -> None:
+        self._closing = True
         self._arrived.put(None)
         self._dispatcher.join()
 
     def _dispatch(self) -> None:
         try:
-            while (first := self._arrived.get()) is not None:
+            while not self._closing:
+                first = self._arrived.get()
+                if first is None:
+                    self._backend.drain()
+                    continue
                 ids, indices = zip(*self._batch_from(first), strict=True)
                 self._submit(ids, self._samples.rows(indices))
         except BaseException as error:  # noqa: BLE001 - a dead dispatcher would hang the run
@@ -164,6 +194,8 @@ def sut_for(scenario: str, batch_size: int) -> SUTClass:
     """The way in which a scenario's queries are best taken to a backend."""
     if scenario == "SingleStream":
         return SynchronousSUT
+    if scenario == "MultiStream":
+        return MultiStreamSUT
     if scenario == "Server" and batch_size > 1:
         return BatchingSUT
     return QueuedSUT

@@ -4,12 +4,12 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from contracts.errors import ModelError
 from modelfiles.staging import file_sha256
+from system.versions import installed_versions
 
 SCHEMA = 1
 TOOLS = ("torch", "torch-pruning", "onnx", "nncf", "openvino")
@@ -60,7 +60,7 @@ class ModelDescription:
 
 def tool_versions() -> dict[str, str]:
     """Versions of the packages that make model files."""
-    return {name: metadata.version(name) for name in TOOLS}
+    return installed_versions(TOOLS)
 
 
 def description_path(model: Path) -> Path:

@@ -3,13 +3,14 @@
 import errno
 import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from contracts.errors import OutputError
 
+CHUNK_BYTES = 1 << 20
 ADVICE = {
     errno.EFBIG: "the file system or a limit does not allow a file of this size",
     errno.EACCES: "choose a folder that you may write to",
@@ -41,5 +42,14 @@ def staged(folder: Path) -> Iterator[Path]:
 
 def file_sha256(path: Path) -> str:
     """Hex sha256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return files_sha256((path,))
+
+
+def files_sha256(paths: Sequence[Path]) -> str:
+    """Hex sha256 of the files' contents, one after the other."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK_BYTES):
+                digest.update(chunk)
+    return digest.hexdigest()

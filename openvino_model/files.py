@@ -1,12 +1,12 @@
 """Finds the file that OpenVINO shall read; archives are unpacked into the cache."""
 
-import hashlib
 import shutil
 import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
 
 from contracts.errors import CacheError, ModelError
+from modelfiles.staging import file_sha256
 
 SUFFIXES = (".xml", ".onnx", ".zip")
 MAX_UNPACKED_BYTES = 4 << 30
@@ -35,7 +35,7 @@ def _unpacked(archive: Path, cache_dir: Path) -> Path:
     try:
         with zipfile.ZipFile(archive) as opened:
             members = _pair(archive, opened)
-            folder = cache_dir / "models" / _digest(archive)
+            folder = cache_dir / "models" / file_sha256(archive)[:16]
             if not folder.is_dir():
                 _unpack(opened, members, folder)
     except zipfile.BadZipFile as error:
@@ -77,8 +77,3 @@ def _unpack(opened: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], folder
             temporary.rename(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -1,5 +1,6 @@
 """Fits a model to the images: input, output, layout, normalisation and batch."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import openvino as ov
@@ -41,7 +42,7 @@ def fit(model: Model, config: BackendConfig) -> FittedModel:
     batch, fixed = _batch(source.partial_shape, config, names[0])
     dynamic = config.variable_batch and batch > 1 and not fixed
     _reshape(model, source, layout, ov.Dimension(1, batch) if dynamic else batch, config.image)
-    prepared = _with_preprocessing(model, names[0], source, place, layout, config.image)
+    prepared = _with_preprocessing(model, source, place, layout, config.image)
     shape = prepared.output(place).partial_shape
     return FittedModel(
         model=prepared,
@@ -56,7 +57,7 @@ def fit(model: Model, config: BackendConfig) -> FittedModel:
 
 
 def _name(port: Output) -> str:
-    return port.any_name if port.names else port.node.friendly_name
+    return str(port.any_name if port.names else port.node.friendly_name)
 
 
 def _is_image(port: Output) -> bool:
@@ -67,10 +68,13 @@ def _is_scores(port: Output) -> bool:
     shape = port.partial_shape
     if shape.rank.is_dynamic or len(shape) < 2 or shape[1].is_dynamic:
         return False
-    return shape[1].get_length() in CLASS_COUNTS
+    classes: int = shape[1].get_length()
+    return classes in CLASS_COUNTS
 
 
-def _chosen(kind: str, ports: list[Output], wanted: tuple[str, ...], fits: object) -> Output:
+def _chosen(
+    kind: str, ports: list[Output], wanted: tuple[str, ...], fits: Callable[[Output], bool]
+) -> Output:
     known = {name: port for port in ports for name in (*port.names, port.node.friendly_name)}
     listed = ", ".join(f"{_name(port)} {port.partial_shape}" for port in ports)
     if wanted:
@@ -79,7 +83,7 @@ def _chosen(kind: str, ports: list[Output], wanted: tuple[str, ...], fits: objec
             if name in known:
                 return known[name]
         raise ModelError(f'The model has no {kind} "{wanted[0]}"; it has {listed}.')
-    fitting = [port for port in ports if fits(port)]  # type: ignore[operator]
+    fitting = [port for port in ports if fits(port)]
     candidates = fitting or ports
     if len(candidates) != 1:
         raise ModelError(f"The model has several {kind}s: {listed}. Name one with --{kind}s.")
@@ -140,11 +144,11 @@ def _dimension(batch: object) -> ov.Dimension:
 
 
 def _with_preprocessing(
-    model: Model, name: str, source: Output, place: int, layout: str, image: ImageFormat
+    model: Model, source: Output, place: int, layout: str, image: ImageFormat
 ) -> Model:
     normalises_itself = source.element_type == Type.u8
     processor = PrePostProcessor(model)
-    tensor = processor.input(name) if source.names else processor.input()
+    tensor = processor.input(source.any_name) if source.names else processor.input()
     tensor.tensor().set_element_type(Type.u8).set_layout(Layout("NHWC")).set_color_format(
         ColorFormat.RGB
     )

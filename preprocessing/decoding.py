@@ -54,6 +54,6 @@ def _has_jpeg_end(data: bytes) -> bool:
             position += 1
             continue
         if marker == _START_OF_SCAN:
-            return data.find(_END_OF_IMAGE, position) != -1
+            return data.rfind(_END_OF_IMAGE, position) != -1
         position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
     return False

@@ -43,21 +43,22 @@ def find_label_list(folder: Path, image_list: Path | None, count: int | None) ->
 
     `count` keeps the first samples only. Raises DatasetError.
     """
-    if not folder.is_dir():
-        raise DatasetError(f"The data set folder {folder} does not exist.")
-    if image_list is not None:
-        return _read(image_list, count)
-    for name in LIST_NAMES:
-        if (folder / name).is_file():
-            return _read(folder / name, count)
-    return _from_class_folders(folder, count)
+    try:
+        if not folder.is_dir():
+            raise DatasetError(f"The data set folder {folder} does not exist.")
+        if image_list is not None:
+            return _read(image_list, count)
+        for name in LIST_NAMES:
+            if (folder / name).is_file():
+                return _read(folder / name, count)
+        return _from_class_folders(folder, count)
+    except OSError as error:
+        raise DatasetError(f"Cannot read {error.filename or folder}: {error.strerror}.") from None
 
 
 def _read(file: Path, count: int | None) -> LabelList:
     try:
         text = file.read_text(encoding="utf-8-sig").rstrip()
-    except OSError as error:
-        raise DatasetError(f"Cannot read the label list {file}: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise DatasetError(f"The label list {file} is not a text file in UTF-8.") from None
     lines = text.split("\n") if text else []

@@ -34,8 +34,10 @@ def _rows(result: Result) -> list[tuple[str, str]]:
     rows.append(
         (
             "Backend",
-            f"{backend['name']} {backend['version']}, {backend['executed_precision']}, "
-            f"{backend['threads']} threads, {backend['streams']} streams",
+            # OpenVINO's version goes on with its build and commit.
+            f"{backend['name']} {backend['version'].partition('-')[0]}, "
+            f"{backend['executed_precision']}, {_counted(backend['threads'], 'thread')}, "
+            f"{_counted(backend['streams'], 'stream')}",
         )
     )
     rows.append(("Samples", f"{result.dataset['count']} of {result.dataset['name']}"))
@@ -68,6 +70,10 @@ def _accuracy(result: Result) -> str:
         return "not measured (add --accuracy)" if result.mode == "performance" else "no claim"
     accuracy = result.accuracy
     return f"{accuracy.top1:.2f} % ({accuracy.good}/{accuracy.total})"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _plain(text: str) -> str:

@@ -13,62 +13,53 @@ from loadgen.detail_log import Performance
 CURES = (
     (
         "Decrease the expected latency",
-        "The model was more than twice as fast as the probe before the run: another program may "
-        "have kept the machine busy then. Run again on a quiet machine.",
+        "the model was more than twice as fast as the probe before the run, so another program "
+        "may have kept the machine busy then. Run again on a quiet machine.",
     ),
     (
         "Increase the target QPS",
-        "The queries ran out before the minimum duration: raise --qps.",
+        "the queries ran out before the minimum duration: raise --qps.",
     ),
     (
         "Increase expected QPS",
-        "The model was faster than expected and done too soon: run again with --qps {faster}.",
+        "the model was faster than expected and done too soon: run again with --qps {faster}.",
     ),
     (
         "Reduce target QPS",
-        "The latency bound was missed: lower --qps (now {qps:.4g}), or choose a faster variant.",
-    ),
-    (
-        "exited early",
-        "The time was over before LoadGen had enough queries: raise --time, or leave it out for "
-        "the rules' 600 s.",
-    ),
-    (
-        "Ending early: Max test duration",
-        "The time was over before LoadGen had enough queries: raise --time.",
+        "the latency bound was missed: lower --qps (now {qps:.4g}), or choose a faster variant.",
     ),
 )
+OUT_OF_TIME = "Max test duration reached"
 NEEDED = re.compile(r"Need to process at least (\d+) queries")
 MORE_NEEDED = re.compile(r"Would need to run at least (\d+) more queries")
 
 
 def validity_warnings(outcome: Performance, target_qps: float) -> list[str]:
-    """Why the run is INVALID and what cures it; nothing for a VALID one."""
+    """What cures an INVALID run; nothing for a VALID one."""
     if outcome.valid:
         return []
-    reasons = " ".join((*outcome.invalid_reasons, outcome.early_stopping))
+    reasons = " ".join(outcome.invalid_reasons)
     faster = math.ceil(outcome.samples_per_second * 1.2)
     cures = [
-        cure.format(faster=faster, qps=target_qps)
-        for phrase, cure in CURES
-        if phrase in reasons
+        cure.format(faster=faster, qps=target_qps) for phrase, cure in CURES if phrase in reasons
     ]
-    cures.extend(_early_stopping(outcome))
-    if not cures:
-        cures.append("See LoadGen's errors in mlperf_log_detail.txt.")
-    return [f"INVALID: {cure}" for cure in dict.fromkeys(cures)]
+    needed = _queries_needed(outcome)
+    if not cures and needed:
+        cures.append(
+            f"early stopping needs at least {needed} queries and there were {outcome.queries}: "
+            f"raise --time, or use --queries {needed}."
+        )
+    elif not cures and OUT_OF_TIME in reasons:
+        cures.append("the time was over before LoadGen had enough queries: raise --time.")
+    return [f"INVALID, {cure}" for cure in cures or ["see mlperf_log_detail.txt for the errors."]]
 
 
-def _early_stopping(outcome: Performance) -> list[str]:
+def _queries_needed(outcome: Performance) -> int | None:
     needed = NEEDED.search(outcome.early_stopping)
+    if needed:
+        return int(needed[1])
     more = MORE_NEEDED.search(outcome.early_stopping)
-    if not needed and not more:
-        return []
-    queries = int(needed[1]) if needed else outcome.queries + int(more[1]) if more else 0
-    return [
-        f"Early stopping needs at least {queries} queries and there were {outcome.queries}: "
-        f"raise --time, or use --queries {queries}."
-    ]
+    return outcome.queries + int(more[1]) if more else None
 
 
 def setup_warnings(
@@ -83,10 +74,12 @@ def setup_warnings(
         )
     if info.threads > cpus:
         warnings.append(
-            f"{info.threads} threads share {cpus} usable CPUs: latencies suffer. Use --threads "
-            f"{cpus} or fewer."
+            f"{info.threads} threads share {cpus} usable CPUs and wait for each other: "
+            f"use --threads {cpus} or fewer."
         )
-    if config.precision != "default" and "bf16" in info.executed_precision != config.precision:
+    if config.precision != "default" and not info.executed_precision.startswith(
+        (config.precision, "int8", "none", "unknown")
+    ):
         warnings.append(
             f"--precision {config.precision} was asked for, but the runtime computes in "
             f"{info.executed_precision}."
@@ -108,7 +101,7 @@ def offset_warning(offset: int | None) -> list[str]:
     if offset is None:
         return []
     return [
-        f"Accuracy is near zero, but adding {offset} to every answer would score: the model and the "
-        f"label list count classes from different numbers. Use labels that count from 0, in the "
-        f"order of the sorted WordNet ids."
+        f"Accuracy is near zero, but adding {offset} to every answer would score: the model "
+        f"and the label list count classes from different numbers. Use labels that count from 0, "
+        f"in the order of the sorted WordNet ids."
     ]

@@ -1,5 +1,6 @@
 """The versions that decide about a result."""
 
+from collections.abc import Sequence
 from importlib import metadata
 
 PRODUCT = "mlperf-benchmark 0.1.0"
@@ -13,15 +14,17 @@ PACKAGES = (
 )
 
 
+def installed_versions(names: Sequence[str]) -> dict[str, str]:
+    """Version of each package that is installed; the others are left out."""
+    found = {name: list(metadata.distributions(name=name)) for name in names}
+    return {
+        name: distributions[0].version for name, distributions in found.items() if distributions
+    }
+
+
 def package_versions() -> dict[str, str]:
-    """Installed version of each package that takes part in a run; absent ones are left out."""
-    versions = {}
-    for name in PACKAGES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
+    """Versions of the packages that take part in a run."""
+    return installed_versions(PACKAGES)
 
 
 def version() -> str:

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from synthetic_images import jpeg, png, write_folder
 
 from contracts.errors import DatasetError
 from dataset import DATASETS, Dataset, DatasetConfig, DatasetInfo
+from tests.synthetic_images import jpeg, png, write_folder
 
 
 def prepare(
@@ -107,8 +107,10 @@ def test_list_that_is_no_list(folder: Path, data: bytes, complaint: str) -> None
 def test_missing_folder_and_list(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"nowhere does not exist"):
         prepare(tmp_path / "nowhere")
-    with pytest.raises(DatasetError, match=r"label list .*none\.txt: No such file"):
+    with pytest.raises(DatasetError, match=r"Cannot read .*none\.txt: No such file"):
         prepare(folder, image_list=tmp_path / "none.txt")
+    with pytest.raises(DatasetError, match="File name too long"):
+        prepare(tmp_path / ("x" * 300))
     with pytest.raises(DatasetError, match=r"looked for val_map.txt, val.txt and class folders"):
         prepare(folder)
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic_images import jpeg, picture, png, write_folder
 
 from contracts.errors import DatasetError
 from dataset import DATASETS, Dataset, DatasetConfig
+from tests.synthetic_images import jpeg, picture, png, write_folder
 
 FIXTURES = Path(__file__).parent / "fixtures"
 REAL_IMAGES = Path(__file__).parents[2] / "shared" / "imagenet-300" / "val"
@@ -161,12 +161,14 @@ def test_missing_images_are_named_before_any_work(tmp_path: Path) -> None:
     (folder / "1.JPEG").unlink()
     (folder / "2.JPEG").unlink()
     (folder / "2.JPEG").mkdir()
+    with (folder / "val_map.txt").open("a") as file:
+        file.write(f"{'x' * 300} 3\n")
     with pytest.raises(DatasetError) as error:
         prepared("imagenet", folder, tmp_path / "cache")
-    assert "2 of 3 images cannot be used: 1.JPEG (val_map.txt:2): no such file; " in str(
-        error.value
-    )
-    assert "2.JPEG (val_map.txt:3): is a folder" in str(error.value)
+    message = str(error.value)
+    assert "3 of 4 images cannot be used: 1.JPEG (val_map.txt:2): no such file or dir" in message
+    assert "2.JPEG (val_map.txt:3): not a regular file" in message
+    assert "(val_map.txt:4): file name too long" in message
     assert not (tmp_path / "cache").exists()
 
 

@@ -31,7 +31,8 @@ def preprocess(path: Path) -> NDArray[np.float32]:
     image = image.resize([round(side * scale) for side in image.size], Image.Resampling.BICUBIC)
     left, top = ((side - 224) // 2 for side in image.size)
     pixels = np.array(image.crop((left, top, left + 224, top + 224)), np.float32)
-    return ((pixels - np.float32(127)) / np.float32(128)).transpose(2, 0, 1)
+    normalised: NDArray[np.float32] = (pixels - np.float32(127)) / np.float32(128)
+    return normalised.transpose(2, 0, 1)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,41 @@
+# `make quickstart` shows the harness at work, `make test` checks it. Both start from nothing.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SAMPLE := build/sample
+# For pip, e.g. the address of torch's CPU build. foolbox stands without its dependencies on purpose
+# (requirements-no-deps.txt), which pip need not report as a conflict.
+PIP_ARGUMENTS ?=
+PIP := $(VENV)/bin/python -m pip install --quiet --no-warn-conflicts $(PIP_ARGUMENTS)
+RUN := $(BIN)/python main.py --profile efficientnet-lite0-openvino \
+	--model $(SAMPLE)/efficientnet-lite0_fp32.xml --dataset-path $(SAMPLE)/imagenet \
+	--cache-dir build/cache --overwrite
+
+.PHONY: quickstart test lint clean
+
+quickstart: $(VENV)/ready
+	$(BIN)/python sample.py --output $(SAMPLE) --cache-dir build/cache
+	$(RUN) --time 10 --output build/quickstart/performance
+	$(RUN) --accuracy --output build/quickstart/accuracy
+
+test: $(VENV)/ready-dev lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+
+$(VENV)/ready: requirements.txt requirements-prepare.txt requirements-no-deps.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) -r requirements-prepare.txt
+	$(PIP) --no-deps -r requirements-no-deps.txt
+	touch $@
+
+$(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt
+	$(PIP) -r requirements-dev.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) build

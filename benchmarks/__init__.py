@@ -1,0 +1,1 @@
+"""Measures the claims about speed: ratios from interleaved runs, with their spread."""

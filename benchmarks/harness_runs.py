@@ -1,0 +1,21 @@
+"""Runs main.py as a user does, for the benchmarks that compare it with something else."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def run_main(*options: str) -> dict[str, Any]:
+    """The content of results.json of one run. An INVALID run counts, a failed one raises."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, str(ROOT / "main.py"), *options, "--output", folder]
+        finished = subprocess.run(command, capture_output=True, text=True, check=False)
+        if finished.returncode not in (0, 3):
+            raise RuntimeError(f"{' '.join(command)}: {finished.stderr}")
+        result: dict[str, Any] = json.loads(Path(folder, "results.json").read_text("utf-8"))
+        return result
