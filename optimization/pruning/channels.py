@@ -57,7 +57,9 @@ class ChannelGraph:
                 self._graph.get_all_groups([classifier], root_module_types=(nn.Conv2d, nn.Linear))
             )
         except (RuntimeError, ValueError, KeyError, AttributeError) as error:
-            raise ModelError(f"This model cannot be pruned, as it cannot be traced: {error}") from error
+            raise ModelError(
+                f"This model cannot be pruned, as it cannot be traced: {error}"
+            ) from error
         self.groups = tuple(self._describe(group, criterion) for group in found)
         self._costs = tuple(
             _LayerMacs(macs, *(self._shares(layer, found, side) for side in ("out", "in")))
@@ -71,9 +73,7 @@ class ChannelGraph:
         def kept(shares: tuple[tuple[int, float], ...]) -> float:
             return 1 - sum(removed[index] * share for index, share in shares)
 
-        return math.fsum(
-            cost.macs * kept(cost.outputs) * kept(cost.inputs) for cost in self._costs
-        )
+        return math.fsum(cost.macs * kept(cost.outputs) * kept(cost.inputs) for cost in self._costs)
 
     def remove(self, widths: Sequence[int]) -> None:
         """Remove the least important channels of the module until the groups have `widths`."""
@@ -105,9 +105,9 @@ class ChannelGraph:
             "out": self._graph.is_out_channel_pruning_fn,
             "in": self._graph.is_in_channel_pruning_fn,
         }[side]
-        total = layer.weight.shape[0 if side == "out" else 1]  # type: ignore[union-attr]
+        total = layer.get_parameter("weight").shape[0 if side == "out" else 1]
         return tuple(
-            (index, len(indices) / len(group[0].idxs) / total)
+            (index, float(len(indices) / len(group[0].idxs) / total))
             for index, group in enumerate(groups)
             for dependency, indices in group
             if dependency.target.module is layer and is_side(dependency.handler)

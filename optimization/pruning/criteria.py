@@ -1,6 +1,6 @@
-"""The contract that every pruning criterion fulfils, and the criteria by name.
+"""The contract that every pruning criterion fulfils, and the criteria.
 
-To add a criterion, write a subclass of `Criterion` and add one line to `CRITERIA`.
+To add one, write a subclass of `Criterion` and add a line to `CRITERIA` in optimization/config.py.
 """
 
 from abc import ABC, abstractmethod
@@ -8,17 +8,6 @@ from abc import ABC, abstractmethod
 import torch
 import torch_pruning as tp
 from torch import Tensor
-
-from contracts.registry import Registry
-
-CRITERIA = Registry(
-    "pruning criterion",
-    {
-        "bn-scale": "optimization.pruning.criteria:BatchNormScale",
-        "l2": "optimization.pruning.criteria:GroupL2",
-        "random": "optimization.pruning.criteria:Random",
-    },
-)
 
 
 class Criterion(ABC):

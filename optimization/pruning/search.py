@@ -6,7 +6,6 @@ from itertools import pairwise
 import torch
 
 from contracts.errors import UsageError
-from contracts.registry import Registry
 from optimization.pruning.channels import ChannelGraph, ChannelGroup
 
 TOLERANCE = 0.02
@@ -16,14 +15,6 @@ INNER_LIMIT = 0.5
 """Inner channels alone are pruned until this part of them is gone, then all channels are."""
 
 STEPS = 1000
-
-SCOPES = Registry(
-    "pruning scope",
-    {
-        "global": "optimization.pruning.search:keep_globally",
-        "uniform": "optimization.pruning.search:keep_uniformly",
-    },
-)
 
 Scope = Callable[[Sequence[ChannelGroup], float], list[float]]
 """Channels that each group shall keep when the given part, 0 to 1, of all channels goes."""
@@ -54,9 +45,9 @@ def find_widths(graph: ChannelGraph, ratio: float, scope: Scope, round_to: int) 
     target = whole * (1 - ratio)
     inner = [group.is_inner for group in graph.groups]
     every = [True] * len(inner)
-    widths = _search(graph, target, scope, round_to, inner, INNER_LIMIT)
+    widths = _search(graph, target, scope, round_to, chosen=inner, limit=INNER_LIMIT)
     if abs(graph.macs(widths) - target) > TOLERANCE * ratio * whole:
-        widths = _search(graph, target, scope, round_to, every, 1)
+        widths = _search(graph, target, scope, round_to, chosen=every, limit=1)
     reached = 1 - graph.macs(widths) / whole
     if abs(reached - ratio) > TOLERANCE * ratio:
         raise UsageError(
@@ -71,6 +62,7 @@ def _search(
     target: float,
     scope: Scope,
     round_to: int,
+    *,
     chosen: Sequence[bool],
     limit: float,
 ) -> list[int]:
@@ -84,7 +76,7 @@ def _search(
         wanted = scope(groups, limit * step / STEPS)
         found = list(widths)
         for place, wish, allowed in zip(places, wanted, levels, strict=True):
-            found[place] = min(allowed, key=lambda level: abs(level - wish))  # noqa: B023
+            found[place] = min(allowed, key=lambda level: abs(level - wish))
         return found
 
     low, high = 0, STEPS
