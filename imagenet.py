@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from preprocessing.label_list import LabelList, find_label_list
 from preprocessing.progress import progress_bar, tell
 from preprocessing.store import ImageStore, write_errors
 from preprocessing.transforms import Preprocessing
+from system.cpus import usable_cpus
 
 _NAMED_AT_MOST = 5
 
@@ -41,7 +41,7 @@ class ImageNet(Dataset):
 
     def __init__(self, config: DatasetConfig, workers: int | None = None) -> None:
         super().__init__(config)
-        self._workers = workers or len(os.sched_getaffinity(0))
+        self._workers = workers or usable_cpus()
         self._list: LabelList | None = None
         self._store: ImageStore | None = None
 
