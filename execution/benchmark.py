@@ -83,7 +83,7 @@ def _check_early(config: RunConfig) -> None:
     """Find out before anything long starts."""
     official_settings(config.model_name, config.scenario)
     if config.user_conf is not None:
-        read_user_conf(config.user_conf)
+        read_user_conf(config.user_conf, config.model_name)
     if config.audit_conf is not None and not config.audit_conf.is_file():
         # LoadGen would silently make a plain run of it.
         raise UsageError(f"No file {config.audit_conf}; --audit-conf names an audit.config.")

@@ -10,7 +10,6 @@ from contracts.config import RunConfig
 from contracts.errors import UsageError
 from loadgen.detail_log import DetailLog
 from loadgen.probe import Probe
-from loadgen.user_conf import read_user_conf
 
 MS = 1000
 NS = 1_000_000_000
@@ -26,6 +25,12 @@ SERVER_SHARE = 0.5
 # A Server query takes the way through Python alone, where other scenarios share it.
 SERVER_SECONDS_PER_QUERY = 25e-6
 SEEDS = ("qsl_rng_seed", "sample_index_rng_seed", "schedule_rng_seed")
+# Which samples the queries ask for. Some compliance tests change it.
+SAMPLE_CHOICE = (
+    "performance_issue_unique",
+    "performance_issue_same",
+    "sample_concatenate_permutation",
+)
 
 
 @dataclass(frozen=True)
@@ -57,11 +62,13 @@ def official_settings(model_name: str, scenario: str) -> Any:
 
 
 def build_settings(config: RunConfig, sample_count: int, probe: Probe) -> Any:
-    """TestSettings of the run: rules, then probe, then user.conf, then the command line."""
+    """TestSettings of the run: rules, then probe, then user.conf, then the command line.
+
+    The user.conf must have passed loadgen.user_conf.
+    """
     settings = official_settings(config.model_name, config.scenario)
     _expect(settings, config.scenario, probe)
     if config.user_conf is not None:
-        read_user_conf(config.user_conf)
         code = settings.FromConfig(str(config.user_conf), config.model_name, config.scenario, USER)
         if code != 0:
             raise UsageError(f"LoadGen refused {config.user_conf} (code {code}).")
@@ -99,7 +106,7 @@ def _override(settings: Any, config: RunConfig) -> None:
         settings.min_duration_ms = settings.max_duration_ms = 0
     if config.time is not None:
         duration = round(config.time * MS)
-        if config.scenario == "Offline" and config.queries is None:
+        if config.scenario == "Offline":
             settings.min_query_count = _offline_samples(settings, duration)
         settings.min_duration_ms = duration
         settings.max_duration_ms = duration if bounded else 0
@@ -165,7 +172,7 @@ def _modified(log: DetailLog, official: Any, scenario: str) -> list[str]:
 
 
 def _expected_values(official: Any, scenario: str) -> Mapping[str, float]:
-    values: dict[str, float] = {seed: getattr(official, seed) for seed in SEEDS}
+    values: dict[str, float] = {name: getattr(official, name) for name in (*SEEDS, *SAMPLE_CHOICE)}
     if scenario == "MultiStream":
         values["samples_per_query"] = official.multi_stream_samples_per_query
         values["target_latency_percentile"] = official.multi_stream_target_latency_percentile
