@@ -16,9 +16,10 @@ from loadgen.accuracy_log import read_predictions
 from loadgen.detail_log import performance, read_detail_log
 from loadgen.monitor import RunMonitor
 from loadgen.probe import Probe, probe, warm_up
+from loadgen.rules import rules
 from loadgen.samples import SampleLibrary
 from loadgen.session import Session
-from loadgen.settings import build_settings, official_settings, rules
+from loadgen.settings import build_settings, official_settings
 from loadgen.sut import sut_for
 from loadgen.user_conf import read_user_conf
 from modelfiles.description import read_description

@@ -26,7 +26,7 @@ CURES = (
     ),
     (
         "Reduce target QPS",
-        "the latency bound was missed: lower --qps (now {qps:.4g}), or choose a faster variant.",
+        "the latency bound was missed: lower --qps (now {qps:.6g}), or choose a faster variant.",
     ),
 )
 OUT_OF_TIME = "Max test duration reached"
