@@ -55,10 +55,10 @@ def validation(real_images: Path) -> Labelled:
 def load(name: str, weights: str, cache_dir: Path) -> nn.Module:
     torch.set_num_threads(2)
     architecture = ARCHITECTURES.load(name)
-    module, _ = load_weights(
+    loaded = load_weights(
         architecture, weights, seed=0, cache_dir=cache_dir, progress=lambda *_: None
     )
-    return module
+    return loaded.module
 
 
 @pytest.fixture
