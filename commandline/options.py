@@ -155,7 +155,10 @@ def _list(names: Iterable[str]) -> str:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(name for name in text.split(",") if name)
+    names = tuple(name for name in text.split(",") if name)
+    if len(names) != 1:
+        raise argparse.ArgumentTypeError(f'"{text}" is not one name; a classifier has one')
+    return names
 
 
 def _positive_int(text: str) -> int:

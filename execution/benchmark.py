@@ -16,9 +16,10 @@ from loadgen.accuracy_log import read_predictions
 from loadgen.detail_log import performance, read_detail_log
 from loadgen.monitor import RunMonitor
 from loadgen.probe import Probe, probe, warm_up
+from loadgen.rules import rules
 from loadgen.samples import SampleLibrary
 from loadgen.session import Session
-from loadgen.settings import build_settings, official_settings, rules
+from loadgen.settings import build_settings, official_settings
 from loadgen.sut import sut_for
 from loadgen.user_conf import read_user_conf
 from modelfiles.description import read_description
@@ -83,7 +84,7 @@ def _check_early(config: RunConfig) -> None:
     """Find out before anything long starts."""
     official_settings(config.model_name, config.scenario)
     if config.user_conf is not None:
-        read_user_conf(config.user_conf)
+        read_user_conf(config.user_conf, config.model_name)
     if config.audit_conf is not None and not config.audit_conf.is_file():
         # LoadGen would silently make a plain run of it.
         raise UsageError(f"No file {config.audit_conf}; --audit-conf names an audit.config.")

@@ -26,7 +26,7 @@ CURES = (
     ),
     (
         "Reduce target QPS",
-        "the latency bound was missed: lower --qps (now {qps:.4g}), or choose a faster variant.",
+        "the latency bound was missed: lower --qps (now {qps:.6g}), or choose a faster variant.",
     ),
 )
 OUT_OF_TIME = "Max test duration reached"
@@ -72,6 +72,12 @@ def setup_warnings(
             "The model's weights are random: its speed counts, its accuracy means nothing. "
             "Prepare it with trained --weights for accuracy."
         )
+    for option, asked, used in (
+        ("threads", config.threads, info.threads),
+        ("streams", config.streams, info.streams),
+    ):
+        if asked is not None and asked != used:
+            warnings.append(f"--{option} {asked} was asked for, but the runtime uses {used}.")
     if info.threads > cpus:
         warnings.append(
             f"{info.threads} threads share {cpus} usable CPUs and wait for each other: "
