@@ -64,6 +64,7 @@ def _option(given: dict[str, Any]) -> str:
     names = {
         "method": "--prune-method",
         "scope": "--prune-scope",
+        "channels": "--prune-channels",
         "fast_bias_correction": "--full-bias-correction",
     }
     first = next(iter(given))
@@ -110,6 +111,13 @@ def add_pruning(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"compare channels of all layers or of each: {', '.join(SCOPES.names())}"
         " (default: uniform)",
+    )
+    add(
+        "--prune-channels",
+        dest="channels",
+        metavar="NAME",
+        help="inner: spare those that residual sums join while the others suffice; all"
+        " (default: inner)",
     )
     add("--round-to", type=int, metavar="N", help="channels are multiples of N (default: 16)")
 

@@ -36,6 +36,7 @@ def prune_model(
     return Pruning(
         method=config.method,
         scope=config.scope,
+        channels=config.channels,
         ratio=config.prune,
         reached=round(1 - count_macs(loaded.module, size) / before, 4),
         round_to=config.round_to,
