@@ -9,7 +9,7 @@ from backend import BACKENDS, Backend, BackendConfig, BackendInfo
 from contracts.config import RunConfig
 from contracts.errors import UsageError
 from dataset import DATASETS, Dataset, DatasetConfig, DatasetInfo
-from execution.estimate import expected_seconds
+from execution.estimate import check_memory, expected_seconds
 from execution.progress import clock, progress_line
 from execution.record import Outcome, build_result, describe_model
 from loadgen.accuracy_log import read_predictions
@@ -129,6 +129,7 @@ def _test(config: RunConfig, prepared: Prepared, logs: Path, console: Console) -
     count = prepared.dataset_info.count
     probed = _probe(config, prepared)
     settings = build_settings(config, count, probed)
+    check_memory(config, settings)
     seconds = expected_seconds(config, settings, count, probed)
     _announce(config, seconds, probed, console)
     monitor = RunMonitor()
