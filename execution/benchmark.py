@@ -55,7 +55,9 @@ def run_benchmark(config: RunConfig, console: Console) -> Result:
         description = read_description(config.model) if config.model else None
         random_weights = description is not None and description.has_random_weights
         prepared = _prepare(config)
-        warnings = setup_warnings(config, prepared.info, usable_cpus(), random_weights)
+        warnings = setup_warnings(
+            config, prepared.info, usable_cpus(), description, prepared.dataset.has_labels
+        )
         outcome = _test(config, prepared, folder.work, console)
         if outcome.performance is not None:
             rate = float(outcome.log.effective("target_qps"))
