@@ -64,6 +64,9 @@ def described(dataset: str = "synthetic", sha256: str | None = "abc") -> ModelDe
         precision="fp32",
         size=size,
         unpruned_size=size,
+        pruning=None,
+        fine_tuning=None,
+        quantization=None,
         tools={},
         files={},
     )
