@@ -1,0 +1,2 @@
+def render(comparison):
+    return ""
