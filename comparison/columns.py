@@ -57,7 +57,9 @@ def all_columns() -> tuple[Column, ...]:
             lambda row: row.samples_per_second,
         ),
         Column("Speed-up [95 %]", "speedup", speedup_text, _speedup),
-        Column("Top-1", "top1_percent", _top1, lambda row: row.accuracy and row.accuracy.top1),
+        Column(
+            "Top-1", "top1_percent", _top1, lambda row: row.accuracy.top1 if row.accuracy else None
+        ),
         Column(
             "Points",
             "accuracy_points",

@@ -11,7 +11,7 @@ from comparison.intervals import Estimate
 from comparison.matrix import METRICS, Metric
 from comparison.noise import Noise
 from contracts.errors import UsageError
-from results.schema import AccuracyResult
+from results.schema import VALID, AccuracyResult
 
 KIND = "comparison"
 SCHEMA_VERSION = 1
@@ -75,7 +75,7 @@ class Row:
 
     @property
     def invalid_rounds(self) -> int:
-        return sum(run.validity != "VALID" for run in self.measurements)
+        return sum(run.validity != VALID for run in self.measurements)
 
     @property
     def key(self) -> tuple[str, str]:

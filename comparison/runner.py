@@ -17,7 +17,7 @@ from comparison.store import Round, Store
 from comparison.summarize import Figures, cell_ratios, failures, figures_of
 from execution.progress import clock
 
-NOT_WANTED = AccuracyOutcome(None, "not measured")
+NOT_WANTED = AccuracyOutcome(None)
 
 
 @dataclass(frozen=True)
@@ -123,8 +123,10 @@ class Runner:
     def _tell(self, rounds: Sequence[Round]) -> None:
         """One line a round, so that a log shows how it went."""
         figures = figures_of(self._plan, rounds, self._store)
+        several = len(self._plan.matrix.scenarios) > 1
         parts = [
-            f"{cell.name} {figures[cell.key][rounds[-1].number]:.4g}"
+            f"{cell.name}{f' ({cell.scenario})' if several else ''} "
+            f"{figures[cell.key][rounds[-1].number]:.4g}"
             for cell in self._plan.cells
             if rounds[-1].number in figures[cell.key]
         ]

@@ -3,7 +3,6 @@
 import datetime
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from comparison.accuracy import AccuracyOutcome
 from comparison.intervals import CONFIDENCE, median
@@ -11,6 +10,7 @@ from comparison.noise import spread_warning
 from comparison.plan import Cell, Plan
 from comparison.record import KIND, SCHEMA_VERSION, Comparison, Measurement, Row, Subject
 from comparison.store import Round, Store
+from results.schema import INVALID
 from system.cpus import usable_cpus
 from system.description import describe_system
 from system.versions import PRODUCT, package_versions
@@ -107,7 +107,7 @@ def _row(
         baseline=cell.is_baseline,
         command=["python3", "main.py", *cell.arguments],
         failure=failure,
-        subject=_subject(cell, rounds, store) if measurements else None,
+        subject=_subject(cell, measurements[0].round, store) if measurements else None,
         measurements=measurements,
         latency_ms=_latency(measurements) if usable else None,
         samples_per_second=statistics.median(run.samples_per_second for run in measurements)
@@ -120,7 +120,7 @@ def _row(
         accuracy_note=outcome.note,
         accuracy_failed=outcome.failed,
         accuracy_points=_points(outcome, accuracy[cell.baseline]),
-        warnings=_warnings(measurements, values, cell, rounds, store),
+        warnings=_warnings(measurements, values, cell, store),
     )
 
 
@@ -146,17 +146,9 @@ def _measurements(cell: Cell, rounds: Sequence[Round], store: Store) -> list[Mea
     return found
 
 
-def _subject(cell: Cell, rounds: Sequence[Round], store: Store) -> Subject:
-    result = _first(cell, rounds, store)
+def _subject(cell: Cell, number: int, store: Store) -> Subject:
+    result = store.result(number, cell.key)
     return Subject(result["backend"], result["model"], result["dataset"])
-
-
-def _first(cell: Cell, rounds: Sequence[Round], store: Store) -> dict[str, Any]:
-    for done in rounds:
-        run = done.runs.get(cell.key)
-        if run is not None and run.failure is None:
-            return store.result(done.number, cell.key)
-    raise ValueError(f"{cell.key} was never measured")
 
 
 def _latency(measurements: Sequence[Measurement]) -> dict[str, float]:
@@ -179,11 +171,17 @@ def _warnings(
     measurements: Sequence[Measurement],
     values: Sequence[float],
     cell: Cell,
-    rounds: Sequence[Round],
     store: Store,
 ) -> list[str]:
     if not measurements:
         return []
-    warnings = list(_first(cell, rounds, store)["warnings"])
+    # What concerns the setting, from the first run; what cures an INVALID one, from the first such.
+    invalid = (run.round for run in measurements if run.validity == INVALID)
+    numbers = {measurements[0].round, next(invalid, measurements[0].round)}
+    warnings = [
+        warning
+        for number in sorted(numbers)
+        for warning in store.result(number, cell.key)["warnings"]
+    ]
     noise = spread_warning(values, [run.noise for run in measurements], usable_cpus())
-    return warnings + ([f"{cell.metric.label} {noise}"] if noise else [])
+    return list(dict.fromkeys(warnings)) + ([f"{cell.metric.label} {noise}"] if noise else [])

@@ -21,16 +21,18 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     A table wider than the terminal becomes several, each beginning with the variants' names.
     """
     columns, common = needed_columns(comparison)
-    width = console.width if console.is_terminal else LOG_WIDTH
+    if not console.is_terminal:
+        console = Console(file=console.file, width=LOG_WIDTH)
     console.print(f"[bold]{escape(comparison.title)}[/]")
-    for part in _parts(columns, comparison.rows, width):
+    for part in _parts(columns, comparison.rows, console.width):
         table = Table()
         for column in part:
-            justify = "right" if column.number else "left"
-            table.add_column(column.title, justify=justify, no_wrap=True)
+            table.add_column(
+                column.title, justify="right" if column.number else "left", no_wrap=True
+            )
         for row in comparison.rows:
             table.add_row(*(escape(column.text(row)) for column in part), style=_style(row))
-        console.print(table, width=width, crop=False)
+        console.print(table)
     lines = [f"All rows: {common}."] if common else []
     for line in (*lines, footnote(comparison)):
         console.print(escape(line), soft_wrap=True, highlight=False)
