@@ -22,6 +22,7 @@ def render(comparison: Comparison) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["unbroken"] = _unbroken
     columns, common = needed_columns(comparison)
     return environment.get_template("page.html").render(
         comparison=comparison,
@@ -45,6 +46,11 @@ def _system(comparison: Comparison) -> list[tuple[str, object]]:
         for name, value in comparison.system.items()
         if name != "packages" and value is not None
     ]
+
+
+def _unbroken(text: str) -> str:
+    """Keep intervals and percentages on one line each."""
+    return text.replace(", ", ",\N{NO-BREAK SPACE}").replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _text(value: object) -> str:
