@@ -5,7 +5,7 @@ that a backend of this benchmark slows by 5 %. Comparisons are kept in --output,
 be run a few at a time; the counts are of all that are there.
 
     python3 sample.py
-    python3 -m benchmarks.comparison_power [--first 1] [--comparisons 20] [--rounds 10]
+    python3 -m benchmarks.comparison_power [--first 1] [--comparisons 20]
 """
 
 import argparse
@@ -20,7 +20,8 @@ from benchmarks.slowed_run import ROOT, register
 
 MATRIX = """\
 title = "Power"
-rounds = {rounds}
+precision_goal = 0.03
+max_time = {max_time}
 seed = {seed}
 accuracy = false
 [run]
@@ -28,7 +29,7 @@ profile = "efficientnet-lite0-openvino"
 model = "{sample}/efficientnet-lite0_fp32.xml"
 dataset_path = "{sample}/imagenet"
 cache_dir = "build/cache"
-time = {time}
+queries = {queries}
 [[variant]]
 name = "baseline"
 [[variant]]
@@ -43,8 +44,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--comparisons", type=int, default=20)
-    parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--time", type=float, default=1.0)
+    parser.add_argument("--max-time", type=int, default=115)
+    parser.add_argument("--queries", type=int, default=150)
     parser.add_argument("--sample", default="build/sample")
     parser.add_argument("--output", type=Path, default=Path("build/comparison_power"))
     options = parser.parse_args()
@@ -56,7 +57,10 @@ def main() -> None:
         matrix = folder.with_suffix(".toml")
         matrix.write_text(
             MATRIX.format(
-                rounds=options.rounds, seed=number, sample=options.sample, time=options.time
+                max_time=options.max_time,
+                seed=number,
+                sample=options.sample,
+                queries=options.queries,
             ),
             encoding="utf-8",
         )

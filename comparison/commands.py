@@ -88,8 +88,11 @@ def _matrix(options: argparse.Namespace) -> Matrix:
                 "belong into the matrix file."
             )
         matrix = read_matrix(options.matrix)
-    elif len(axes.get("model", ())) + len(axes.get("backend", ())) + len(axes) < 2:
-        raise UsageError("Say what to compare: MATRIX.toml, or --model A B. See --help.")
+    elif all(len(values) < 2 for axis, values in axes.items() if axis != "scenario"):
+        raise UsageError(
+            "Say what to compare: MATRIX.toml, or two of --model, --backend or --threads. "
+            "See --help."
+        )
     else:
         matrix = matrix_from_axes(axes, MappingProxyType(given), "comparison")
     return _overridden(matrix, options)

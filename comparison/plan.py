@@ -32,7 +32,9 @@ class Cell:
     @property
     def name(self) -> str:
         """As the user sees it, unique within its scenario."""
-        return self.variant if self.threads is None else f"{self.variant}, {self.threads} threads"
+        if self.threads is None:
+            return self.variant
+        return f"{self.variant}, {self.threads} thread{'' if self.threads == 1 else 's'}"
 
     @property
     def is_baseline(self) -> bool:

@@ -132,7 +132,7 @@ class Runner:
         ]
         total = self._plan.matrix.stopping.rounds
         place = f"Round {rounds[-1].number}" + (f" of {total}" if total else "")
-        self._say(f"{place}, {clock(rounds[-1].seconds)}: {'; '.join(parts)}")
+        self._say(f"{place}, {clock(rounds[-1].seconds)}: {'; '.join(parts) or 'nothing measured'}")
 
     def _say(self, text: str) -> None:
         self._console.print(escape(text), soft_wrap=True, highlight=False)

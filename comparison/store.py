@@ -5,7 +5,7 @@ import fcntl
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,22 +49,22 @@ class Store:
 
         Raises OutputError for a folder in use, of another comparison, or not writable.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            with (self.path / LOCK).open("w") as lock:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError as error:
-                    raise OutputError(
-                        f"Another comparison is writing to {self.path}; choose another --output."
-                    ) from error
+        with ExitStack() as stack:
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+                lock = stack.enter_context((self.path / LOCK).open("w"))
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 self._claim(_identity(plan), overwrite)
-                yield
-        except OSError as error:
-            raise OutputError(
-                f"Cannot write to the output folder {self.path}: {error.strerror or error}. "
-                "Choose another with --output."
-            ) from error
+            except BlockingIOError as error:
+                raise OutputError(
+                    f"Another comparison is writing to {self.path}; choose another --output."
+                ) from error
+            except OSError as error:
+                raise OutputError(
+                    f"Cannot write to the output folder {self.path}: {error.strerror or error}. "
+                    "Choose another with --output."
+                ) from error
+            yield
 
     def rounds(self) -> list[Round]:
         """What is finished, in order. What a killed process left half-done is removed."""
@@ -110,7 +110,8 @@ class Store:
             return
         if not plan.exists() and (self.path / "results.json").exists() and not overwrite:
             raise OutputError(f"{self.path} holds the result of a run. Choose another --output.")
-        shutil.rmtree(self.path / ROUNDS, ignore_errors=True)
+        if plan.exists():
+            shutil.rmtree(self.path / ROUNDS, ignore_errors=True)
         with staged(self.path) as folder:
             (folder / PLAN).write_text(json.dumps(identity, indent=2) + "\n", encoding="utf-8")
 
