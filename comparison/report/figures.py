@@ -11,7 +11,7 @@ from comparison.matrix import METRICS
 from comparison.record import Comparison, Row
 from comparison.report.style import GRID, TEXT, Drawing, page_style, series, to_svg
 
-WIDTH = 5.6
+WIDTH = 4.8
 # LoadGen's percentiles as points of the distribution function.
 SHARES = (
     ("min", 0.0),
