@@ -15,7 +15,7 @@ from execution.record import Outcome, build_result, describe_model
 from loadgen.accuracy_log import read_predictions
 from loadgen.detail_log import performance, read_detail_log
 from loadgen.monitor import RunMonitor
-from loadgen.probe import Probe, probe, warm_up
+from loadgen.probe import QUICK_SECONDS, SECONDS, Probe, probe, warm_up
 from loadgen.rules import rules
 from loadgen.samples import SampleLibrary
 from loadgen.session import Session
@@ -156,7 +156,15 @@ def _probe(config: RunConfig, prepared: Prepared) -> Probe:
     batch = min(config.max_batchsize, prepared.info.max_batch_size)
     images = prepared.dataset.load([place % prepared.dataset_info.count for place in range(batch)])
     warm_up(prepared.backend, images, prepared.info.requests)
-    return probe(prepared.backend, images, single=config.scenario == "SingleStream")
+    # With a number of queries LoadGen makes up just these, whatever speed it expects; only
+    # Server's default rate comes from the probe all the same.
+    quick = config.queries is not None and config.scenario != "Server"
+    return probe(
+        prepared.backend,
+        images,
+        single=config.scenario == "SingleStream",
+        seconds=QUICK_SECONDS if quick else SECONDS,
+    )
 
 
 def _announce(config: RunConfig, seconds: float, probed: Probe, console: Console) -> None:
