@@ -48,7 +48,7 @@ def validity_warnings(outcome: Performance, target_qps: float) -> list[str]:
     if not cures and needed:
         cures.append(
             f"early stopping needs at least {needed} queries and there were {outcome.queries}: "
-            f"raise --time, or use --queries {needed}."
+            f"raise --time, or give --queries {needed} in its place."
         )
     elif not cures and OUT_OF_TIME in reasons:
         cures.append("the time was over before LoadGen had enough queries: raise --time.")
