@@ -102,7 +102,7 @@ def _assemble(request: Request, found: Sequence[FinishedRun], console: Console) 
         console, "Keep the runs: MLCommons may ask for the accuracy logs, which the tree shortens."
     )
     for line in failed:
-        _say(console, f"Compliance failed: {line}")
+        _say(console, f"Compliance failed: {line}.")
     return check_and_report(tree, rules_version(request.version), console)
 
 

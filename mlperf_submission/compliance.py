@@ -28,9 +28,9 @@ def write_test01(
     copy_logs(test, folder / "performance" / "run_1")
     failed = []
     if not answers.passed:
-        failed.append(f"{test.name}: answers differ from the accuracy run's")
+        failed.append(_failure(test, "answers differ from the accuracy run's"))
     if not speed.passed:
-        failed.append(f"{test.name}: the performance is not the performance run's")
+        failed.append(_failure(test, "the performance is not the performance run's"))
     return failed
 
 
@@ -39,7 +39,9 @@ def write_test04(folder: Path, test: FinishedRun, performance: FinishedRun) -> l
     speed = verify_test04(test, performance)
     copy_logs(test, folder / "performance" / "run_1")
     (folder / "verify_performance.txt").write_text(speed.text, encoding="utf-8")
-    return [] if speed.passed else [f"{test.name}: one sample over and over is faster than many"]
+    if speed.passed:
+        return []
+    return [_failure(test, "one sample over and over is faster than many")]
 
 
 def copy_logs(run: FinishedRun, folder: Path) -> None:
@@ -47,6 +49,10 @@ def copy_logs(run: FinishedRun, folder: Path) -> None:
     folder.mkdir(parents=True)
     for name in (SUMMARY, DETAIL):
         shutil.copyfile(run.folder / name, folder / name)
+
+
+def _failure(test: FinishedRun, what: str) -> str:
+    return f"{test.name}: {what}. Delete {test.folder} to have it made again"
 
 
 def _write_both_accuracies(folder: Path, test: FinishedRun, accuracy: FinishedRun) -> None:

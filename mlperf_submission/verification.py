@@ -76,9 +76,7 @@ def verify_test01_performance(test: FinishedRun, performance: FinishedRun) -> Ve
     reference, score = _score(performance), _score(test)
     tolerance = _tolerance(performance.scenario, reference)
     passed = reference * (1 - tolerance) <= score <= reference * (1 + tolerance)
-    return _verdict(
-        passed, [f"Reference score = {reference}", f"Test score = {score}"], score, reference
-    )
+    return _verdict(passed, f"Reference score = {reference}", f"Test score = {score}")
 
 
 def verify_test04(test: FinishedRun, performance: FinishedRun) -> Verification:
@@ -88,12 +86,8 @@ def verify_test04(test: FinishedRun, performance: FinishedRun) -> Verification:
         return refused
     reference, score = _rate(performance), _rate(test)
     tolerance = _tolerance(performance.scenario, reference)
-    return _verdict(
-        score < reference * (1 + tolerance),
-        [f"reference score = {reference}", f"test score = {score}"],
-        score,
-        reference,
-    )
+    passed = score < reference * (1 + tolerance)
+    return _verdict(passed, f"reference score = {reference}", f"test score = {score}")
 
 
 def _refused(test: FinishedRun, performance: FinishedRun) -> Verification | None:
@@ -105,9 +99,9 @@ def _refused(test: FinishedRun, performance: FinishedRun) -> Verification | None
     return None
 
 
-def _verdict(passed: bool, lines: list[str], score: float, reference: float) -> Verification:
-    verdict = PASS if passed else f"{FAIL}: Test score invalid ({score} against {reference})"
-    return Verification(passed, "\n".join(["Verifying performance.", *lines, verdict]) + "\n")
+def _verdict(passed: bool, *scores: str) -> Verification:
+    verdict = PASS if passed else f"{FAIL}: Test score invalid"
+    return Verification(passed, "\n".join(["Verifying performance.", *scores, verdict]) + "\n")
 
 
 def _score(run: FinishedRun) -> float:

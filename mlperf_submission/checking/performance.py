@@ -40,6 +40,9 @@ def check_log(path: Path, log: DetailLog, version: rules.RulesVersion) -> Findin
     """What holds for the log of any run: no errors, and the round's seeds."""
     for error in log.errors:
         yield Finding(path, f"LoadGen logged an error: {error}", f"{RUN_AGAIN}.")
+    counted = int(log.values.get("num_errors", 0))
+    if counted and not log.errors:
+        yield Finding(path, f"LoadGen counted {counted} errors", f"{RUN_AGAIN}.")
     wrong = [name for name, seed in version.seeds.items() if log.effective(name) != seed]
     if wrong:
         loadgen = str(log.values.get("loadgen_version", "")).partition(" ")[0]

@@ -23,7 +23,8 @@ def check_and_report(tree: Path, version: rules.RulesVersion, console: Console) 
     found = list(check_tree(tree, version))
     for finding in found:
         console.print(finding.line(tree), highlight=False, markup=False, soft_wrap=True)
-    verdict = f"{len(found)} findings" if found else "no findings"
+    plural = "" if len(found) == 1 else "s"
+    verdict = f"{len(found)} finding{plural}" if found else "no findings"
     console.print(f"Check by the rules of {version.name}: {verdict}.", highlight=False)
     return FINDINGS if found else OK
 
