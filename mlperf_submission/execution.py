@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from contracts.errors import BenchmarkError, RunError, UsageError
+from contracts.errors import RunError, UsageError
 from execution.record import describe_model
 from mlperf_submission.finished_run import FinishedRun, read_run
 from mlperf_submission.plan import PlannedRun
@@ -17,12 +17,6 @@ FINISHED, FINISHED_INVALID = 0, 3
 SECONDS_TO_END = 30
 # What may differ between two runs of the same thing.
 INCIDENTAL = ("output", "overwrite", "debug", "cache_dir", "profile")
-
-
-class InterruptedRunError(BenchmarkError):
-    """Ctrl-C between or within runs."""
-
-    exit_status = 130
 
 
 def finished(run: PlannedRun) -> FinishedRun | None:
@@ -65,17 +59,12 @@ def differences(run: PlannedRun, found: FinishedRun) -> list[str]:
 def execute(run: PlannedRun) -> FinishedRun:
     """Make one run and read what it left. Raises RunError where it failed."""
     command = [sys.executable, str(MAIN), *run.arguments, "--output", str(run.output)]
-    process = subprocess.Popen([*command, "--overwrite"])  # noqa: S603 - our own program
-    try:
-        status = process.wait()
-    except KeyboardInterrupt:
-        _end(process)
-        raise InterruptedRunError(
-            f"Interrupted during {run.name}. Finished runs are kept; the same command goes on."
-        ) from None
-    except BaseException:
-        _end(process)
-        raise
+    with subprocess.Popen([*command, "--overwrite"]) as process:  # noqa: S603 - our own program
+        try:
+            status = process.wait()
+        except BaseException:
+            _end(process)
+            raise
     done = read_run(run.output) if status in (FINISHED, FINISHED_INVALID) else None
     if done is None:
         raise RunError(

@@ -1,7 +1,7 @@
 """The highest VALID Server rate, by bisection: for one's own use, as ResNet-50 has no Server."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from rich.console import Console
 
@@ -12,6 +12,8 @@ from mlperf_submission.options import Request
 from mlperf_submission.plan import planned_run
 
 STEP_SECONDS = 10.0
+# Early stopping wants 662 queries at the least, and more where some are late.
+STEP_QUERIES = 1000
 # The search ends where the highest VALID and the lowest INVALID rate are so near.
 RESOLUTION = 0.05
 LOWEST_SHARE = 0.02
@@ -25,44 +27,48 @@ def find_peak(request: Request, console: Console) -> int:
 
     --time sets the length of that run. Exit status 3 where no rate could be confirmed.
     """
-    ceiling = _throughput(request)
+    run = _made(request, "ceiling", "Offline", {"time": STEP_SECONDS})
+    ceiling = float(run.result["samples_per_second"])
     _say(console, f"Offline reaches {ceiling:.1f} samples/s, which bounds what Server can.")
+    rate = highest_valid(lambda rate: _step(request, rate, console), ceiling)
+    _say(console, "Confirming with a run of full length.")
+    for _ in range(CONFIRMATIONS):
+        run = _made(
+            request, f"confirm-{rate:g}", "Server", _server(request, rate) | {"time": request.time}
+        )
+        _report(run, rate, console)
+        if run.is_valid:
+            _say(console, f"Peak: {rate:g} queries/s, {run.result['rules']} run in {run.folder}")
+            return OK
+        rate = _rounded(rate * BACK_OFF)
+    _say(console, "Not confirmed: short runs reached a rate that a long one does not keep up.")
+    return FINDINGS
+
+
+def highest_valid(is_valid: Callable[[float], bool], ceiling: float) -> float:
+    """The highest rate below `ceiling` that is found valid, to within RESOLUTION.
+
+    Raises RunError where even a small share of the ceiling is not.
+    """
     low, high = 0.0, ceiling
     while high - low > RESOLUTION * high:
         rate = _rounded((low + high) / 2)
-        if _step(request, rate, console):
+        if is_valid(rate):
             low = rate
         else:
             high = rate
         if high < LOWEST_SHARE * ceiling:
             raise RunError(
-                "No rate met the latency bound: choose a faster variant or raise --max-latency."
+                f"Not even {high:g} queries/s met the latency bound: choose a faster variant, or "
+                f"raise --max-latency."
             )
-    for _ in range(CONFIRMATIONS):
-        if _confirmed(request, low, console):
-            return OK
-        low = _rounded(low * BACK_OFF)
-    _say(console, "Not confirmed: the machine is too noisy, or the steps were too short.")
-    return FINDINGS
-
-
-def _throughput(request: Request) -> float:
-    run = _made(request, "ceiling", "Offline", {"time": STEP_SECONDS})
-    return float(run.result["samples_per_second"])
+    return low
 
 
 def _step(request: Request, rate: float, console: Console) -> bool:
-    run = _made(request, f"{rate:g}", "Server", _server(request, rate) | {"time": STEP_SECONDS})
+    seconds = max(STEP_SECONDS, STEP_QUERIES / rate)
+    run = _made(request, f"{rate:g}", "Server", _server(request, rate) | {"time": seconds})
     _report(run, rate, console)
-    return run.is_valid
-
-
-def _confirmed(request: Request, rate: float, console: Console) -> bool:
-    options = _server(request, rate) | {"time": request.time}
-    run = _made(request, f"confirm-{rate:g}", "Server", options)
-    _report(run, rate, console)
-    if run.is_valid:
-        _say(console, f"Peak: {rate:g} queries/s ({run.result['rules']} run in {run.folder})")
     return run.is_valid
 
 

@@ -12,9 +12,9 @@ from mlperf_submission.execution import differences, execute
 from mlperf_submission.finished_run import FinishedRun, read_run
 from mlperf_submission.options import Request
 from mlperf_submission.plan import PlannedRun, planned_run
+from mlperf_submission.rules import PERFORMANCE
 from modelfiles.staging import staged
 
-PROBE = "probe"
 SECONDS = 3.0
 # Importing the runtime, loading the model and the harness's own warm-up, at the least.
 START_SECONDS = 5.0
@@ -39,10 +39,10 @@ class Expectation:
 
 def probes(request: Request) -> list[PlannedRun]:
     """One short run a scenario."""
-    folder = request.output / "runs"
+    folder = request.output / "probes"
     seconds = min(SECONDS, request.time or SECONDS)
     return [
-        planned_run(request, scenario, PROBE, folder, {"time": seconds})
+        planned_run(request, scenario, PERFORMANCE, folder, {"time": seconds})
         for scenario in request.scenarios
     ]
 

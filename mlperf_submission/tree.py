@@ -87,7 +87,7 @@ def group_runs(
     if missing:
         raise UsageError(f"Runs are missing: {', '.join(missing)}.")
     _check_same([run for group in groups.values() for run in group.values()])
-    return groups
+    return {name: {kind: group[kind] for kind in kinds} for name, group in groups.items()}
 
 
 def _check_same(runs: Sequence[FinishedRun]) -> None:

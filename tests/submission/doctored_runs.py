@@ -19,7 +19,7 @@ VALUES = Path(__file__).parents[1] / "fixtures" / "submission" / "loadgen_values
 SAMPLES = 50_000
 LOGGED_BY_TEST01 = 4096
 WRONG_EVERY = 5
-AUDIT: Mapping[str, Mapping[str, Any]] = {
+AUDIT: Mapping[str, dict[str, Any]] = {
     "performance": {},
     "accuracy": {},
     "TEST01": {"effective_accuracy_log_sampling_target": LOGGED_BY_TEST01},

@@ -66,9 +66,7 @@ def test_each_finding_says_where_and_what_to_do(
 
 
 @pytest.mark.parametrize("division", DIVISIONS)
-def test_tree_without_faults_has_no_findings(
-    division: str, made_trees: Mapping[str, Path]
-) -> None:
+def test_tree_without_faults_has_no_findings(division: str, made_trees: Mapping[str, Path]) -> None:
     done = submit("--check", made_trees[division])
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "Check by the rules of v6.1: no findings.\n"
