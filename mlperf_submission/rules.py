@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from contracts.registry import known_name
-from loadgen.settings import SEEDS
+from loadgen.rules import SEEDS
 
 DIVISIONS = ("closed", "open")
 BENCHMARK = "resnet50"
