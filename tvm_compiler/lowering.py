@@ -151,10 +151,9 @@ class _Lowering:
         if name not in self.plain:
             view = self.views[name]
             value = self.value(name)
-            key = (view, value.quantization)
             shape = (view.batch, view.channels, view.height, view.width)
             expression = self.call_shaped(
-                f"unpack_{_shape_name(view)}", key, lambda: to_plain(*key),
+                f"unpack_{_shape_name(view)}", view, lambda: to_plain(view),
                 [self.blocked[name, view]], shape, "float32",
             )
             if value.shape != shape:

@@ -106,7 +106,7 @@ class _Reader:
         result = self.function.body.body
         if not isinstance(result, relax.Var):
             raise ModelError("The model has more than one output; one is supported.")
-        self.graph.output = self.value(result)
+        self.graph.output = self.real(self.value(result))
         return self.graph
 
     def bind(self, expression: Any) -> Meaning:
@@ -184,7 +184,14 @@ class _Reader:
             return relax.const(meaning.real())
         if isinstance(meaning, np.ndarray):
             return relax.const(np.ascontiguousarray(meaning))
-        return self.value(expression)
+        return self.real(self.value(expression))
+
+    def real(self, name: str) -> str:
+        """The value itself, or a float32 copy of one that is stored as uint8."""
+        value = self.graph.values[name]
+        if value.quantization is None:
+            return name
+        return self.emit(Identity(), (name,), value.shape)
 
     def step(self, call: Any, *steps: Step) -> Meaning | None:
         if not self.is_feature_map(call.args[0]):
@@ -224,7 +231,7 @@ class _Reader:
         summable = depthwise or len(value.quantization.scales) == 1
         if weights.scales is not None and summable:
             return name, weights
-        return self.emit(Identity(), (name,), value.shape), Weights(weights.dequantized())
+        return self.real(name), Weights(weights.dequantized())
 
     def weights(self, expression: Any) -> Weights | None:
         meaning = self.meaning(expression)

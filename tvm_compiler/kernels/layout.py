@@ -7,7 +7,6 @@ from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
-from tvm_compiler.graph import Quantization
 from tvm_compiler.kernels.emit import ATTRIBUTES, Split, fill_halo, parallel
 from tvm_compiler.storage import View
 
@@ -59,23 +58,19 @@ def image(spec: ImageSpec) -> Any:
     return builder.get()
 
 
-def to_plain(source: View, quantization: Quantization | None) -> Any:
-    """Channel blocks to float32 NCHW, dequantized."""
+def to_plain(source: View) -> Any:
+    """float32 channel blocks to NCHW."""
     with IRBuilder() as builder:
         with tir.prim_func(s_tir=True):
             tir.func_attr(dict(ATTRIBUTES))
-            blocked = tir.arg("source", tir.buffer((source.size,), source.dtype))
+            blocked = tir.arg("source", tir.buffer((source.size,), "float32"))
             shape = (source.batch, source.channels, source.height, source.width)
             plain = tir.arg("sink", tir.buffer(shape, "float32"))
             with tir.parallel(0, source.batch * source.channels) as plane:
                 n, c = plane // source.channels, plane % source.channels
                 with tir.serial(0, source.height) as y, tir.serial(0, source.width) as x:
                     place = source.offset(n, c // source.block, y, x) + c % source.block
-                    value = blocked[place].astype("float32")
-                    if quantization:
-                        zero = _float(quantization.zero_point)
-                        value = (value - zero) * _float(quantization.scale)
-                    tir.buffer_store(plain, value, [n, c, y, x])
+                    tir.buffer_store(plain, blocked[place], [n, c, y, x])
     return builder.get()
 
 
