@@ -4,14 +4,12 @@ from collections import Counter
 from dataclasses import replace
 
 from tvm_compiler.graph import (
-    AddConstant,
     AddValue,
     Convolution,
     Fallback,
     Graph,
     Identity,
     Image,
-    MultiplyConstant,
     Node,
     Requantize,
 )
@@ -68,12 +66,14 @@ def _can_take(producer: Node, steps: tuple[object, ...]) -> bool:
     if isinstance(producer.operator, Fallback):
         return False
     if isinstance(producer.operator, Image):
-        simple = (AddConstant, MultiplyConstant, Requantize)
-        rounded = any(isinstance(step, Requantize) for step in producer.steps)
-        return not rounded and all(isinstance(step, simple) for step in steps)
+        return not producer.steps and len(steps) == 1 and _is_per_tensor(steps[0])
     added = (step for step in steps if isinstance(step, AddValue))
     if any(step.value == producer.output for step in added):
         return False
     return isinstance(producer.operator, Convolution) or not any(
         isinstance(step, AddValue) for step in producer.steps + steps
     )
+
+
+def _is_per_tensor(step: object) -> bool:
+    return isinstance(step, Requantize) and len(step.quantization.scales) == 1

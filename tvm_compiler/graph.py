@@ -1,6 +1,6 @@
 """The operator graph between Relax and the kernels: a few typed operators on NCHW values."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -120,7 +120,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Image:
-    """The uint8 NHWC input as real numbers; normalised by the steps that follow."""
+    """The uint8 NHWC input, normalised with a scale and an offset per channel."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +159,10 @@ class Node:
         return self.inputs + tuple(s.value for s in self.steps if isinstance(s, AddValue))
 
 
+PIXELS = "pixels"
+"""The name of the input of a graph that takes images."""
+
+
 @dataclass
 class Graph:
     """Nodes in an order in which every value is written before it is read."""
@@ -167,6 +171,12 @@ class Graph:
     output: str
     values: dict[str, Value] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
+
+    def with_image_input(self) -> "Graph":
+        """This graph for uint8 NHWC pixels instead of its normalised input."""
+        normalise = Node(Image(), (PIXELS,), self.input)
+        values = {PIXELS: replace(self.values[self.input], name=PIXELS), **self.values}
+        return Graph(PIXELS, self.output, values, [normalise, *self.nodes])
 
     def readers(self) -> dict[str, list[Node]]:
         readers: dict[str, list[Node]] = {name: [] for name in self.values}

@@ -8,20 +8,17 @@ import numpy as np
 from tvm import relax
 from tvm.relax import TensorType
 
-from contracts.errors import ModelError
 from tvm_compiler.epilogue import Epilogue, plan
 from tvm_compiler.graph import (
-    AddConstant,
+    PIXELS,
     AddValue,
     Convolution,
     Fallback,
     FloatArray,
     GlobalAveragePool,
     Graph,
-    Identity,
     Image,
     MaxPool,
-    MultiplyConstant,
     Node,
     Requantize,
     Value,
@@ -68,7 +65,10 @@ class Lowered:
 
 
 def lower(graph: Graph, target: CpuTarget, choose_tile: TileChooser) -> Lowered:
-    """The module has one function, `main`, from the graph's input to its output in float32."""
+    """The module has one function, `main`, from the graph's input to its output in float32.
+
+    For images its parameters are the pixels, and scale and offset of the normalisation.
+    """
     return _Lowering(graph, target, choose_tile).run()
 
 
@@ -84,18 +84,22 @@ class _Lowering:
         self.plain: dict[str, Any] = {}
         self.functions: dict[Hashable, Any] = {}
         self.constants: dict[bytes, Any] = {}
+        self.normalisation: list[Any] = []
         self.lowered = Lowered(None)
 
     def run(self) -> Lowered:
         value = self.graph.values[self.graph.input]
-        image_input = isinstance(self.graph.nodes[0].operator, Image)
-        if image_input:
+        parameters = [relax.Var(value.name, TensorType(value.shape, "float32"))]
+        if value.name == PIXELS:
             n, c, h, w = value.shape
-            parameter = relax.Var(value.name, TensorType((n, h, w, c), "uint8"))
-        else:
-            parameter = relax.Var(value.name, TensorType(value.shape, "float32"))
-        self.plain[value.name] = parameter
-        with self.builder.function("main", [parameter]):
+            parameters = [
+                relax.Var(value.name, TensorType((n, h, w, c), "uint8")),
+                relax.Var("scale", TensorType((c,), "float32")),
+                relax.Var("offset", TensorType((c,), "float32")),
+            ]
+        self.plain[value.name] = parameters[0]
+        self.normalisation = parameters[1:]
+        with self.builder.function("main", parameters):
             with self.builder.dataflow():
                 for node in self.graph.nodes:
                     self.lower_node(node)
@@ -302,23 +306,12 @@ class _Lowering:
         )
 
     def image(self, node: Node) -> None:
+        value = self.value(node.output)
         sink = self.views[node.output]
-        scale, offset = np.ones(sink.channels), np.zeros(sink.channels)
-        for step in node.steps:
-            if isinstance(step, MultiplyConstant):
-                scale, offset = scale * step.values, offset * step.values
-            elif isinstance(step, AddConstant):
-                offset = offset + step.values
-            elif isinstance(step, Requantize):
-                quantized = step.quantization.scale()
-                scale = scale / quantized
-                offset = offset / quantized + step.quantization.zero_point
-        spec = ImageSpec(sink, tuple(scale.tolist()), tuple(offset.tolist()))
-        parameter = self.plain[node.inputs[0]]
-        self.store(
-            node,
-            self.call(f"image_{_shape_name(sink)}", spec, lambda: image(spec), [parameter], sink),
-        )
+        spec = ImageSpec(sink, value.quantization)
+        arguments = [self.plain[node.inputs[0]], *self.normalisation]
+        name = f"image_{_shape_name(sink)}"
+        self.store(node, self.call(name, spec, lambda: image(spec), arguments, sink))
 
     def fallback(self, node: Node, operator: Fallback) -> None:
         arguments = [self.as_plain(a) if isinstance(a, str) else a for a in operator.arguments]
@@ -353,12 +346,3 @@ def _window_name(window: Window) -> str:
 
 def _shape_name(view: View) -> str:
     return f"{view.channels}x{view.height}x{view.width}"
-
-
-def check_supported(graph: Graph) -> None:
-    """Raises ModelError for a graph whose result is not one row of scores per image."""
-    value = graph.values[graph.output]
-    if len(value.shape) != 2:
-        raise ModelError(
-            f"The model's output has the shape {value.shape}; (batch, classes) is expected."
-        )

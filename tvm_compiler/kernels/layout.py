@@ -7,6 +7,7 @@ from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
+from tvm_compiler.graph import Quantization
 from tvm_compiler.kernels.emit import ATTRIBUTES, Split, fill_halo, parallel
 from tvm_compiler.storage import View
 
@@ -15,35 +16,36 @@ from tvm_compiler.storage import View
 class ImageSpec:
     """uint8 NHWC pixels to scale * pixel + offset, per channel, in `sink`.
 
-    A uint8 sink gets the result rounded half to even and limited to 0..255. Channels of the
-    sink past those of the image become zero.
+    A uint8 sink gets that quantized. Channels of the sink past those of the image become zero.
     """
 
     sink: View
-    scale: tuple[float, ...]
-    offset: tuple[float, ...]
+    quantization: Quantization | None
 
 
 def image(spec: ImageSpec) -> Any:
-    """One row per task."""
-    sink, channels = spec.sink, len(spec.scale)
+    """One row per task. Scale and offset are parameters, so that they are chosen at run time."""
+    sink = spec.sink
     with IRBuilder() as builder:
         with tir.prim_func(s_tir=True):
             tir.func_attr(dict(ATTRIBUTES))
-            shape = (sink.batch, sink.height, sink.width, channels)
+            shape = (sink.batch, sink.height, sink.width, sink.channels)
             # Callers' arrays have whatever alignment their memory had.
             source = tir.arg("source", tir.buffer(shape, "uint8", align=1))
+            scale = tir.arg("scale", tir.buffer((sink.channels,), "float32"))
+            offset = tir.arg("offset", tir.buffer((sink.channels,), "float32"))
             target = tir.arg("sink", tir.buffer((sink.size,), sink.dtype))
 
             def value_at(n: Any, y: Any, x: Any, c: int) -> Any:
-                if c >= channels:
+                if c >= sink.channels:
                     return tirx.const(0, sink.dtype)
-                value = source[n, y, x, c].astype("float32")
-                value = value * _float(spec.scale[c]) + _float(spec.offset[c])
-                if sink.dtype == "uint8":
-                    value = tirx.min(tirx.max(tirx.nearbyint(value), _float(0)), _float(255))
-                    value = value.astype("int32").astype("uint8")
-                return value
+                value = source[n, y, x, c].astype("float32") * scale[c] + offset[c]
+                if spec.quantization is None:
+                    return value
+                value = value * _float(1 / spec.quantization.scales[0])
+                value = tirx.nearbyint(value + _float(spec.quantization.zero_point))
+                value = tirx.min(tirx.max(value, _float(0)), _float(255))
+                return value.astype("int32").astype("uint8")
 
             def task(first: list[Any], _: list[int]) -> None:
                 n, y = first
