@@ -18,8 +18,9 @@ from tvm_compiler.artifact import CompiledModel, extract_library, read_descripti
 from tvm_compiler.target import check_host_runs
 from tvm_compiler.versions import check_versions
 
-_ALL_CORES = 1
-"""The mode of TVM's thread pool that takes its workers from all cores."""
+_SHARE_CORES = -3
+"""The mode of TVM's thread pool in which its threads may run on any of the cores named to it.
+By default it binds them to the first cores, which two processes then fight for."""
 
 
 class TVMBackend(Backend):
@@ -39,7 +40,8 @@ class TVMBackend(Backend):
         self._scores: Scores
         self._lock = threading.Lock()
         self._configured = threading.local()
-        self._threads = config.threads or len(os.sched_getaffinity(0))
+        self._cores = sorted(os.sched_getaffinity(0))
+        self._threads = min(config.threads or len(self._cores), len(self._cores))
 
     def load(self) -> BackendInfo:
         check_versions()
@@ -68,7 +70,7 @@ class TVMBackend(Backend):
             classes=model.classes,
             max_batch_size=largest,
             requests=1,
-            threads=int(tvm.runtime.num_threads()),
+            threads=self._threads,
             streams=1,
             executed_precision={"float32": "f32", "int8": "i8"}[model.precision],
         )
@@ -94,10 +96,10 @@ class TVMBackend(Backend):
         return max(filled) if filled else min(self._functions)
 
     def _configure_threads(self) -> None:
-        """Every thread that calls TVM has a pool of its own, which starts at all cores."""
+        """Every thread that calls TVM has a pool of its own, to be configured by itself."""
         if not getattr(self._configured, "done", False):
             configure = tvm.get_global_func("runtime.config_threadpool")
-            configure(_ALL_CORES, self._threads)
+            configure(_SHARE_CORES, self._threads, [str(core) for core in self._cores])
             self._configured.done = True
 
 
