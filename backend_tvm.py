@@ -56,7 +56,7 @@ class TVMBackend(Backend):
                 machine = relax.VirtualMachine(tvm.runtime.load_module(str(file)), tvm.cpu())
                 self._functions[library.batch] = machine["main"]
         image = self.config.image
-        std, mean = np.float32(image.std), np.float32(image.mean)
+        std, mean = np.array(image.std, np.float32), np.array(image.mean, np.float32)
         self._normalisation = (tvm.runtime.tensor(1 / std), tvm.runtime.tensor(-mean / std))
         largest = max(self.config.max_batch_size, 1)
         self._scores = np.empty((largest, model.classes), np.float32)

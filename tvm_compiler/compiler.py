@@ -69,11 +69,9 @@ def compile_model(
 def image_graph(source: OnnxSource, batch: int) -> Graph:
     """The fused graph of a model that takes uint8 images."""
     graph = read_relax(import_relax(source, batch))
-    shape = graph.values[graph.output].shape
+    shape = graph.output_shape
     if len(shape) != 2 or shape[0] != batch:
-        raise ModelError(
-            f"The model's output has the shape {shape}; (batch, classes) is expected."
-        )
+        raise ModelError(f"The model's output has the shape {shape}; (batch, classes) is expected.")
     return fuse(graph.with_image_input())
 
 
@@ -110,7 +108,7 @@ def _describe(
         input_name=source.input_name,
         output_name=source.output_name,
         input_shape=(height, width, channels),
-        classes=graph.values[graph.output].shape[1],
+        classes=graph.output_shape[1],
         precision="int8" if integer * 2 > lowered.macs else "float32",
         layout="NCHW16c",
         macs=lowered.macs // batch,

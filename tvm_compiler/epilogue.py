@@ -21,6 +21,7 @@ from tvm_compiler.graph import (
     Step,
     Value,
 )
+from tvm_compiler.storage import View
 
 _ONE = np.ones(1, np.float32)
 _ZERO = np.zeros(1, np.float32)
@@ -140,27 +141,33 @@ class _Planner:
         if low.size > 1 or high.size > 1:
             # Limits that differ between channels once they are rounded.
             self.apply_limit()
-            low, high = np.float32([0]), np.float32([255])
+            low, high = np.array([0.0]), np.array([255.0])
         self.limit = (-np.inf, np.inf)
         self.flush(np.float32(1.0) / scale, zero)
         self.operations.append(Round(int(low[0]), int(high[0])))
         self.restart(scale, -zero * scale)
 
 
-def plan(
-    steps: Sequence[Step],
-    values: Mapping[str, Value],
-    channels: int,
-    scale: FloatArray,
-    offset: FloatArray,
-    stored: str,
-) -> tuple[Epilogue, list[FloatArray]]:
-    """The epilogue for `steps` on real = scale * accumulator + offset, and its arrays.
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """real = scale * accumulator + offset, each of shape (channels,) or (1,)."""
 
-    `scale` and `offset` have shape (channels,) or (1,). The arrays have shape (channels,).
-    What is stored as uint8 must end with `Requantize`.
+    scale: FloatArray
+    offset: FloatArray
+
+    @classmethod
+    def none(cls) -> "Scaling":
+        return cls(_ONE, _ZERO)
+
+
+def plan(
+    steps: Sequence[Step], values: Mapping[str, Value], scaling: Scaling, sink: View
+) -> tuple[Epilogue, list[FloatArray]]:
+    """The epilogue for `steps` after `scaling`, and its arrays of shape (channels,).
+
+    `sink` is what is stored; uint8 must come from a last step that quantizes.
     """
-    state = _Planner(channels, [(None, scale)], offset)
+    state = _Planner(sink.channels, [(None, scaling.scale)], scaling.offset)
     addends: list[str] = []
     for step in steps:
         if isinstance(step, Requantize):
@@ -182,8 +189,8 @@ def plan(
             if quantization:
                 state.offset = state.offset - quantization.zero_point * factor
             addends.append("uint8" if quantization else "float32")
-    if stored == "float32":
+    if sink.dtype == "float32":
         state.apply_limit()
         state.flush()
-    epilogue = Epilogue(tuple(state.operations), tuple(addends), len(state.arrays), stored)
+    epilogue = Epilogue(tuple(state.operations), tuple(addends), len(state.arrays), sink.dtype)
     return epilogue, state.arrays

@@ -12,6 +12,7 @@ from tvm_compiler.graph import (
     Image,
     Node,
     Requantize,
+    Step,
 )
 
 
@@ -30,24 +31,22 @@ def fuse(graph: Graph) -> Graph:
             continue
         producer, steps = candidate
         del nodes[producer.output]
-        nodes[node.output] = replace(
-            producer, output=node.output, steps=producer.steps + steps
-        )
+        nodes[node.output] = replace(producer, output=node.output, steps=producer.steps + steps)
     used = {graph.output}.union(*(node.reads() for node in nodes.values()), {graph.input})
     values = {name: value for name, value in graph.values.items() if name in used}
-    return Graph(graph.input, graph.output, values, list(nodes.values()))
+    return replace(graph, values=values, nodes=list(nodes.values()))
 
 
 def _producer(
     node: Node, nodes: dict[str, Node], reads: Counter[str]
-) -> tuple[Node, tuple[object, ...]] | None:
+) -> tuple[Node, tuple[Step, ...]] | None:
     """The node whose result alone `node` finishes, and the steps that remain of `node`."""
     if not isinstance(node.operator, Identity):
         return None
     options = [(node.inputs[0], node.steps)]
     first = node.steps[0] if node.steps else None
     if isinstance(first, AddValue):
-        swapped = (AddValue(node.inputs[0]), *node.steps[1:])
+        swapped: tuple[Step, ...] = (AddValue(node.inputs[0]), *node.steps[1:])
         options.append((first.value, swapped))
     order = list(nodes)
     candidates = [
@@ -62,7 +61,7 @@ def _producer(
     return producer, steps
 
 
-def _can_take(producer: Node, steps: tuple[object, ...]) -> bool:
+def _can_take(producer: Node, steps: tuple[Step, ...]) -> bool:
     if isinstance(producer.operator, Fallback):
         return False
     if isinstance(producer.operator, Image):
@@ -75,5 +74,5 @@ def _can_take(producer: Node, steps: tuple[object, ...]) -> bool:
     )
 
 
-def _is_per_tensor(step: object) -> bool:
+def _is_per_tensor(step: Step) -> bool:
     return isinstance(step, Requantize) and len(step.quantization.scales) == 1

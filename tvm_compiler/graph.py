@@ -85,9 +85,8 @@ class Weights:
     scales: FloatArray | None = None
 
     def dequantized(self) -> FloatArray:
-        if self.scales is None:
-            return self.data
-        return (self.data * self.scales.reshape(-1, 1, 1, 1)).astype(np.float32)
+        scales = 1.0 if self.scales is None else self.scales.reshape(-1, 1, 1, 1)
+        return np.asarray(self.data * scales, np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,12 +126,12 @@ class Image:
 class Fallback:
     """An operator without a kernel here: the Relax call is left to TVM's default schedule.
 
-    `arguments` holds a value name or a Relax expression per argument. `function` is the TIR
-    function that a `call_tir` calls.
+    `arguments` holds a value name or a Relax expression per argument, with the shape that the
+    call expects. `function` is the TIR function that a `call_tir` calls.
     """
 
     call: Any
-    arguments: tuple[Any, ...]
+    arguments: tuple[tuple[Any, tuple[int, ...]], ...]
     function: Any = None
 
     @property
@@ -168,7 +167,8 @@ class Graph:
     """Nodes in an order in which every value is written before it is read."""
 
     input: str
-    output: str
+    output: str = ""
+    output_shape: tuple[int, ...] = ()
     values: dict[str, Value] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
 
@@ -176,7 +176,7 @@ class Graph:
         """This graph for uint8 NHWC pixels instead of its normalised input."""
         normalise = Node(Image(), (PIXELS,), self.input)
         values = {PIXELS: replace(self.values[self.input], name=PIXELS), **self.values}
-        return Graph(PIXELS, self.output, values, [normalise, *self.nodes])
+        return replace(self, input=PIXELS, values=values, nodes=[normalise, *self.nodes])
 
     def readers(self) -> dict[str, list[Node]]:
         readers: dict[str, list[Node]] = {name: [] for name in self.values}

@@ -11,6 +11,7 @@ from tvm.relax.frontend.onnx import from_onnx
 from contracts.errors import ModelError
 from tvm_compiler.onnx_folding import fold_constants, merge_padding
 
+
 @dataclass(frozen=True)
 class OnnxSource:
     """A model with one float32 input (N, C, H, W). `sha256` is that of the file."""

@@ -32,15 +32,18 @@ class Placement:
 def place(graph: Graph) -> Placement:
     """A value gets the largest halo of the readers that agree with the first on its contents."""
     readers = graph.readers()
-    views = {v.name: _plain_view(v) for v in graph.values.values() if len(v.shape) in (2, 4)}
     writers = {node.output: node for node in graph.nodes}
-    for name, view in views.items():
-        writer = writers.get(name)
+    views: dict[str, View] = {}
+    for value in graph.values.values():
+        if len(value.shape) not in (2, 4):
+            continue
+        writer = writers.get(value.name)
+        view = _plain_view(value)
         if writer is not None and isinstance(writer.operator, Image):
-            view = _image_view(view, readers[name])
+            view = _image_view(view, readers[value.name])
         if writer is not None and _is_interleaved(writer, view, views):
             view = replace(view, interleaved=True)
-        views[name] = _with_halo(view, writer, readers[name], graph.values)
+        views[value.name] = _with_halo(view, writer, readers[value.name], graph.values)
     inputs = {}
     for node in graph.nodes:
         if node.inputs and node.inputs[0] in views:

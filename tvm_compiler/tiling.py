@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from tvm_compiler.kernels.convolution import ConvolutionSpec, Tile
+from tvm_compiler.kernels.depthwise import DepthwiseSpec
 from tvm_compiler.storage import LANES
 from tvm_compiler.target import CpuTarget
 
@@ -80,6 +81,14 @@ def channels_first(spec: ConvolutionSpec) -> bool:
     kernel = spec.window.kernel[0] * spec.window.kernel[1]
     weights = sink.blocks * LANES * source.channels * kernel * size
     return not (weights <= _L2_BYTES / 2 and source.image_stride * size > _L2_BYTES)
+
+
+def depthwise_columns(spec: DepthwiseSpec, target: CpuTarget) -> int:
+    """Pixels at once: as many as leave registers for the weights of a row, evenly cut."""
+    width = spec.stored.sink.width
+    room = (24 if target.avx512 else 6) - spec.window.kernel[1]
+    passes = -(-width // max(room, 1))
+    return -(-width // passes)
 
 
 def _parts(extent: int, size: int) -> list[tuple[int, int]]:

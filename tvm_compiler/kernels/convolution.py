@@ -11,6 +11,7 @@ from tvm.tirx.script import builder as tir
 from tvm_compiler.kernels.dot import Dot
 from tvm_compiler.kernels.emit import (
     Parameters,
+    Place,
     Split,
     Stored,
     accumulators,
@@ -19,6 +20,7 @@ from tvm_compiler.kernels.emit import (
     finish,
     for_parts,
     parallel,
+    read,
     splat,
     write,
 )
@@ -133,39 +135,26 @@ class ConvolutionKernel:
                 lambda first, size: task(first[0], first[2], first[1], size[2], size[1]),
             )
 
-    def emit_tile(
-        self, p: Parameters, place: tuple[Any, Any, Any, Any], size: tuple[int, int, int]
-    ) -> None:
-        blocks, rows, columns = size
-        count = blocks * rows * columns
-        accs = accumulators(count, self.dot.accumulator)
+    def emit_tile(self, p: Parameters, place: Place, size: tuple[int, int, int]) -> None:
+        """One tile of `size` (blocks, rows, columns)."""
+        accs = accumulators(int(np.prod(size)), self.dot.accumulator)
         for acc in accs:
             write(acc, splat(0, self.dot.accumulator))
         if self.full_blocks:
             with tir.serial(0, self.full_blocks) as c:
-                self.emit_reduction(p, accs, place, size, c, self.full_steps)
+                self.emit_reduction(p, _Registers(accs, place, size), c, self.full_steps)
         if self.rest_steps:
             last = tirx.const(self.full_blocks, "int32")
-            self.emit_reduction(p, accs, place, size, last, self.rest_steps)
+            self.emit_reduction(p, _Registers(accs, place, size), last, self.rest_steps)
         n, block, y, x = place
-        for index, acc in enumerate(accs):
-            b, i, j = np.unravel_index(index, (blocks, rows, columns))
-            target = (n, block + int(b), y + int(i), x + int(j))
-            finish(acc[tirx.Ramp(0, 1, LANES)], self.spec.stored, p, target)
+        for (b, i, j), acc in zip(np.ndindex(size), accs, strict=True):
+            finish(read(acc), self.spec.stored, p, (n, block + b, y + i, x + j))
 
-    def emit_reduction(
-        self,
-        p: Parameters,
-        accs: list[Any],
-        place: tuple[Any, Any, Any, Any],
-        size: tuple[int, int, int],
-        c: Any,
-        steps: int,
-    ) -> None:
-        """Accumulate one block of input channels, `steps` groups of them."""
+    def emit_reduction(self, p: Parameters, tile: "_Registers", c: Any, steps: int) -> None:
+        """Accumulate block `c` of the input channels, `steps` groups of them."""
         window, source, dot = self.spec.window, self.spec.source, self.dot
-        n, block, y, x = place
-        blocks, rows, columns = size
+        n, block, y, x = tile.place
+        blocks, rows, columns = tile.size
         height, width = window.kernel
         with tir.serial(0, height) as r, tir.serial(0, width) as s, tir.serial(0, steps) as k:
             origin = source.offset(
@@ -182,11 +171,18 @@ class ConvolutionKernel:
             loaded = [
                 dot.load_weights(p.weights, weight + b * self.output_stride) for b in range(blocks)
             ]
-            for i in range(rows):
-                for j in range(columns):
-                    offset = i * window.stride[0] * source.row_stride
-                    offset += j * window.stride[1] * source.block
-                    element = dot.load_input(p.source, origin + k * dot.group + offset)
-                    for b in range(blocks):
-                        acc = accs[(b * rows + i) * columns + j]
-                        dot.accumulate(acc, element, loaded[b])
+            for i, j in np.ndindex(rows, columns):
+                offset = i * window.stride[0] * source.row_stride
+                offset += j * window.stride[1] * source.block
+                element = dot.load_input(p.source, origin + k * dot.group + offset)
+                for b in range(blocks):
+                    dot.accumulate(tile.accs[(b * rows + i) * columns + j], element, loaded[b])
+
+
+@dataclass(frozen=True)
+class _Registers:
+    """The accumulators of a tile of `size` (blocks, rows, columns) at `place`."""
+
+    accs: list[Any]
+    place: Place
+    size: tuple[int, int, int]

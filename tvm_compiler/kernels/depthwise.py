@@ -10,6 +10,7 @@ from tvm.tirx.script import builder as tir
 from tvm_compiler.kernels.convolution import Window
 from tvm_compiler.kernels.emit import (
     Parameters,
+    Place,
     Split,
     Stored,
     accumulators,
@@ -75,7 +76,7 @@ class DepthwiseKernel:
             task,
         )
 
-    def emit_tile(self, p: Parameters, place: tuple[Any, Any, Any, Any], columns: int) -> None:
+    def emit_tile(self, p: Parameters, place: Place, columns: int) -> None:
         window, source = self.spec.window, self.spec.source
         n, block, y, x = place
         height, width = window.kernel

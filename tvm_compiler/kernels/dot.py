@@ -58,7 +58,10 @@ class Vnni512Dot:
         return buffer[ramp(offset, 64)]
 
     def accumulate(self, acc: Any, x: Any, w: Any) -> None:
-        write(acc, tirx.call_llvm_pure_intrin("int32x16", "llvm.x86.avx512.vpdpbusd.512", read(acc), x, w))
+        write(
+            acc,
+            tirx.call_llvm_pure_intrin("int32x16", "llvm.x86.avx512.vpdpbusd.512", read(acc), x, w),
+        )
 
 
 class Vnni256Dot(Vnni512Dot):
@@ -73,7 +76,9 @@ class Vnni256Dot(Vnni512Dot):
 
     def accumulate(self, acc: Any, x: Any, w: Any) -> None:
         name = "llvm.x86.avx512.vpdpbusd.256"
-        _by_halves(acc, lambda half, old: tirx.call_llvm_pure_intrin("int32x8", name, old, x, w[half]))
+        _by_halves(
+            acc, lambda half, old: tirx.call_llvm_pure_intrin("int32x8", name, old, x, w[half])
+        )
 
 
 class Avx2Dot(Vnni512Dot):

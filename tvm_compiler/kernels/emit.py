@@ -13,7 +13,6 @@ from tvm.tirx.script import builder as tir
 from tvm_compiler.epilogue import Coefficient, Epilogue, Limit, Linear, PerChannel
 from tvm_compiler.storage import LANES, View
 
-
 ATTRIBUTES = MappingProxyType({"tirx.is_scheduled": True, "tirx.noalias": True})
 """Of every TIR function here: TVM shall not schedule it, and its buffers do not overlap."""
 
@@ -40,6 +39,10 @@ def read(accumulator: Any) -> Any:
 
 def write(accumulator: Any, value: Any) -> None:
     tir.buffer_store(accumulator, value, [ramp(0)])
+
+
+Place = tuple[Any, Any, Any, Any]
+"""(image, channel block, y, x) of 16 channels of one pixel."""
 
 
 @dataclass(frozen=True)
@@ -73,34 +76,28 @@ def build(
     Its parameters are the input, the weights, the addends, the arrays of the epilogue, the
     output.
     """
-    with IRBuilder() as builder:
-        with tir.prim_func(s_tir=True):
-            tir.func_attr(dict(ATTRIBUTES))
-            body(
-                Parameters(
-                    tir.arg("source", tir.buffer((source[0],), source[1])),
-                    tir.arg("weights", tir.buffer((weights[0],), weights[1])) if weights else None,
-                    tuple(
-                        tir.arg(f"addend{i}", tir.buffer((view.size,), view.dtype))
-                        for i, view in enumerate(stored.addends)
-                    ),
-                    tuple(
-                        tir.arg(f"array{i}", tir.buffer((stored.sink.blocks * LANES,), "float32"))
-                        for i in range(stored.epilogue.arrays)
-                    ),
-                    tir.arg("sink", tir.buffer((stored.sink.size,), stored.sink.dtype)),
-                )
+    with IRBuilder() as builder, tir.prim_func(s_tir=True):
+        tir.func_attr(dict(ATTRIBUTES))
+        body(
+            Parameters(
+                tir.arg("source", tir.buffer((source[0],), source[1])),
+                tir.arg("weights", tir.buffer((weights[0],), weights[1])) if weights else None,
+                tuple(
+                    tir.arg(f"addend{i}", tir.buffer((view.size,), view.dtype))
+                    for i, view in enumerate(stored.addends)
+                ),
+                tuple(
+                    tir.arg(f"array{i}", tir.buffer((stored.sink.blocks * LANES,), "float32"))
+                    for i in range(stored.epilogue.arrays)
+                ),
+                tir.arg("sink", tir.buffer((stored.sink.size,), stored.sink.dtype)),
             )
+        )
     return builder.get()
 
 
-def finish(
-    accumulated: Any, stored: Stored, p: Parameters, place: tuple[Any, Any, Any, Any]
-) -> None:
-    """Run the epilogue on 16 channels, a float32 or int32 vector, and store them at `place`.
-
-    `place` is (image, channel block, y, x).
-    """
+def finish(accumulated: Any, stored: Stored, p: Parameters, place: Place) -> None:
+    """Run the epilogue on 16 channels, a vector of any dtype, and store them at `place`."""
     block = place[1]
     target = [ramp(stored.sink.offset(*place))]
     if not stored.epilogue.operations and str(accumulated.ty) == f"{stored.sink.dtype}x{LANES}":
