@@ -17,7 +17,6 @@ from tvm_compiler.graph import (
     Image,
     MaxPool,
     Node,
-    Requantize,
     Value,
     multiply_accumulates,
 )
@@ -137,7 +136,8 @@ class _Lowering:
 
     def max_pool(self, node: Node, operator: MaxPool) -> None:
         quantization = self.value(node.inputs[0]).quantization
-        if quantization and node.steps == (Requantize(quantization),):
+        same = quantization is not None and quantization == self.value(node.output).quantization
+        if same and len(node.steps) == 1:
             stored = Stored(self.writer.view(node.output), (), Epilogue((), (), 0, "uint8"))
             extra: list[Any] = []
         else:
