@@ -72,7 +72,7 @@ class TVMBackend(Backend):
             requests=1,
             threads=self._threads,
             streams=1,
-            executed_precision={"float32": "f32", "int8": "i8"}[model.precision],
+            executed_precision={"float32": "f32", "int8": "int8"}[model.precision],
         )
 
     def predict(self, images: Images) -> Scores:
