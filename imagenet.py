@@ -23,6 +23,7 @@ from preprocessing.label_list import LabelList, find_label_list
 from preprocessing.progress import progress_bar, tell
 from preprocessing.store import ImageStore, write_errors
 from preprocessing.transforms import Preprocessing
+from system.cpus import usable_cpus
 
 _NAMED_AT_MOST = 5
 
@@ -41,7 +42,7 @@ class ImageNet(Dataset):
 
     def __init__(self, config: DatasetConfig, workers: int | None = None) -> None:
         super().__init__(config)
-        self._workers = workers or len(os.sched_getaffinity(0))
+        self._workers = workers or usable_cpus()
         self._list: LabelList | None = None
         self._store: ImageStore | None = None
 

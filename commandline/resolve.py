@@ -50,6 +50,7 @@ REFUSALS = (
     Refusal("queries", _accuracy, ACCURACY_TAKES_ALL),
     Refusal("qps", _accuracy, ACCURACY_TAKES_ALL),
     Refusal("max_latency", _accuracy, "an accuracy run has no latency bound"),
+    Refusal("audit_conf", _accuracy, "a compliance test is a performance run"),
     Refusal(
         "qps",
         _not("Server", "Offline"),
@@ -73,6 +74,10 @@ def resolve(options: argparse.Namespace) -> RunConfig:
             raise UsageError(
                 f"{_flag(refusal.option)} does not apply to {mode} runs: {refusal.reason}."
             )
+    if options.time is not None and options.queries is not None:
+        raise UsageError(
+            "--time and --queries exclude each other: a number of queries takes as long as it does."
+        )
     backend = options.backend or defaults.backend
     _check_backend(options, backend)
     dataset = options.dataset or defaults.dataset

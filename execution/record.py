@@ -11,7 +11,7 @@ from backend import BackendInfo
 from contracts.config import RunConfig
 from dataset import DatasetInfo
 from loadgen.detail_log import DetailLog, Performance
-from loadgen.settings import SEEDS, Rules
+from loadgen.rules import SEEDS, Rules
 from modelfiles.description import ModelDescription
 from modelfiles.staging import files_sha256
 from results.accuracy import Accuracy

@@ -71,9 +71,16 @@ def read_detail_log(folder: Path) -> DetailLog:
 
 def performance(log: DetailLog) -> Performance:
     """The figures of a performance test. RunError when the log holds no result."""
-    values = log.values
-    if "result_validity" not in values:
+    if "result_validity" not in log.values:
         raise RunError("LoadGen ended without a result; its detail log says why.")
+    try:
+        return _performance(log)
+    except KeyError as error:
+        raise RunError(f"LoadGen's detail log is cut short: it lacks {error}.") from error
+
+
+def _performance(log: DetailLog) -> Performance:
+    values = log.values
     early_stopping = " ".join(str(values.get("early_stopping_result", "")).split())
     reasons = []
     if values["result_validity"] != "VALID":
@@ -81,7 +88,7 @@ def performance(log: DetailLog) -> Performance:
         reason = str(values.get("result_invalid_reason", "")).strip()
         reasons.append(reason or f"Early stopping is not satisfied: {early_stopping}")
     reasons.extend(log.errors)
-    errors = int(values.get("num_errors", len(log.errors)))
+    errors = int(values["num_errors"])
     if errors > 0 and not log.errors:
         reasons.append(f"LoadGen counted {errors} errors.")
     return Performance(

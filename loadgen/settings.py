@@ -1,16 +1,12 @@
-"""LoadGen's settings for a run, and how far they are from MLPerf's rules."""
+"""LoadGen's settings for a run: rules, probe, user.conf and command line, in this order."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import mlperf_loadgen as lg
 
 from contracts.config import RunConfig
 from contracts.errors import UsageError
-from loadgen.detail_log import DetailLog
 from loadgen.probe import Probe
-from loadgen.user_conf import read_user_conf
 
 MS = 1000
 NS = 1_000_000_000
@@ -25,18 +21,6 @@ OFFLINE_SLACK = 1.1
 SERVER_SHARE = 0.5
 # A Server query takes the way through Python alone, where other scenarios share it.
 SERVER_SECONDS_PER_QUERY = 25e-6
-SEEDS = ("qsl_rng_seed", "sample_index_rng_seed", "schedule_rng_seed")
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How far a run is from MLPerf's rules.
-
-    `name` is official, shortened (in time or queries alone) or modified; `differences` say how.
-    """
-
-    name: str
-    differences: tuple[str, ...]
 
 
 def official_settings(model_name: str, scenario: str) -> Any:
@@ -57,11 +41,13 @@ def official_settings(model_name: str, scenario: str) -> Any:
 
 
 def build_settings(config: RunConfig, sample_count: int, probe: Probe) -> Any:
-    """TestSettings of the run: rules, then probe, then user.conf, then the command line."""
+    """TestSettings of the run: rules, then probe, then user.conf, then the command line.
+
+    The user.conf must have passed loadgen.user_conf.
+    """
     settings = official_settings(config.model_name, config.scenario)
     _expect(settings, config.scenario, probe)
     if config.user_conf is not None:
-        read_user_conf(config.user_conf)
         code = settings.FromConfig(str(config.user_conf), config.model_name, config.scenario, USER)
         if code != 0:
             raise UsageError(f"LoadGen refused {config.user_conf} (code {code}).")
@@ -99,7 +85,7 @@ def _override(settings: Any, config: RunConfig) -> None:
         settings.min_duration_ms = settings.max_duration_ms = 0
     if config.time is not None:
         duration = round(config.time * MS)
-        if config.scenario == "Offline" and config.queries is None:
+        if config.scenario == "Offline":
             settings.min_query_count = _offline_samples(settings, duration)
         settings.min_duration_ms = duration
         settings.max_duration_ms = duration if bounded else 0
@@ -117,61 +103,3 @@ def _override(settings: Any, config: RunConfig) -> None:
 def _offline_samples(settings: Any, duration_ms: int) -> int:
     """The rules' minimum of samples, or none for a run that is shorter than the rules' anyway."""
     return 1 if duration_ms < settings.min_duration_ms else int(settings.min_query_count)
-
-
-def rules(log: DetailLog, model_name: str) -> Rules:
-    """Compare the settings that LoadGen says it used with the official ones."""
-    scenario = log.values["effective_scenario"]
-    official = official_settings(model_name, scenario)
-    shortened = _shortened(log, official, scenario)
-    modified = _modified(log, official, scenario)
-    name = "modified" if modified else "shortened" if shortened else "official"
-    return Rules(name=name, differences=(*shortened, *modified))
-
-
-def _shortened(log: DetailLog, official: Any, scenario: str) -> list[str]:
-    differences: list[str] = []
-    if log.values["effective_test_mode"] == "AccuracyOnly":
-        return differences
-    minimum, maximum = log.effective("min_duration_ms"), log.effective("max_duration_ms")
-    if minimum < official.min_duration_ms:
-        differences.append(
-            f"minimum duration {minimum / MS:g} s instead of {official.min_duration_ms / MS:g} s"
-        )
-    elif 0 < maximum < official.min_duration_ms:
-        differences.append(f"maximum duration {maximum / MS:g} s")
-    offline = scenario == "Offline"
-    queries = log.effective("samples_per_query" if offline else "min_query_count")
-    if queries < official.min_query_count:
-        unit = "samples" if offline else "queries"
-        differences.append(f"at least {queries} {unit} instead of {official.min_query_count}")
-    return differences
-
-
-def _modified(log: DetailLog, official: Any, scenario: str) -> list[str]:
-    differences = []
-    samples = log.effective("performance_sample_count")
-    if samples < official.performance_sample_count_override:
-        differences.append(
-            f"{samples} samples in memory instead of {official.performance_sample_count_override}"
-        )
-    expected = _expected_values(official, scenario)
-    for name, value in expected.items():
-        used = log.effective(name)
-        worse = used > value if name == "target_latency_ns" else used != value
-        if worse:
-            differences.append(f"{name.replace('_', ' ')} {used} instead of {value}")
-    return differences
-
-
-def _expected_values(official: Any, scenario: str) -> Mapping[str, float]:
-    values: dict[str, float] = {seed: getattr(official, seed) for seed in SEEDS}
-    if scenario == "MultiStream":
-        values["samples_per_query"] = official.multi_stream_samples_per_query
-        values["target_latency_percentile"] = official.multi_stream_target_latency_percentile
-    elif scenario == "SingleStream":
-        values["target_latency_percentile"] = official.single_stream_target_latency_percentile
-    elif scenario == "Server":
-        values["target_latency_percentile"] = official.server_target_latency_percentile
-        values["target_latency_ns"] = official.server_target_latency_ns
-    return values

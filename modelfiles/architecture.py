@@ -32,6 +32,7 @@ class Architecture:
     `build` returns the module with untrained weights; it takes float32 RGB of shape
     (batch, 3, input_size, input_size), normalised as the data set `dataset` says, and returns
     logits (batch, classes). `weight_sources` are the published weights by name.
+    `quantization_preset` is the one of optimization/quantization.py that suits its activations.
     """
 
     name: str
@@ -39,3 +40,4 @@ class Architecture:
     input_size: int
     dataset: str
     weight_sources: Mapping[str, WeightSource]
+    quantization_preset: str

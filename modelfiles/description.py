@@ -38,6 +38,60 @@ class Size:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """The images that statistics were taken from.
+
+    `list_sha256` is of the lines "sha256 bytes name", one an image, in the order of their use.
+    Noise instead of images has no path and no list.
+    """
+
+    path: str | None
+    count: int
+    list_sha256: str | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """`ratio` of the multiply-accumulates was to go, `reached` of them is gone.
+
+    `batch_norm` are the images that batch-norm statistics were estimated anew on.
+    """
+
+    method: str
+    scope: str
+    ratio: float
+    reached: float
+    round_to: int
+    seed: int
+    batch_norm: Calibration
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """Training by distillation that the weights went through after pruning."""
+
+    checkpoint_sha256: str
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    images: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """Post-training quantization. `max_drop` None means that accuracy was not controlled."""
+
+    method: str
+    preset: str
+    range_estimator: str
+    fast_bias_correction: bool
+    max_drop: float | None
+    calibration: Calibration
+
+
+@dataclass(frozen=True)
 class ModelDescription:
     """One model file. `files` maps the names of the files that make it up to their sha256."""
 
@@ -48,6 +102,9 @@ class ModelDescription:
     precision: str
     size: Size
     unpruned_size: Size
+    pruning: Pruning | None
+    fine_tuning: FineTuning | None
+    quantization: Quantization | None
     tools: Mapping[str, str]
     files: Mapping[str, str]
     schema: int = SCHEMA
@@ -99,6 +156,11 @@ def read_description(model: Path) -> ModelDescription | None:
     return description
 
 
+def pruning_from(content: Mapping[str, Any]) -> Pruning:
+    """The reverse of `dataclasses.asdict`. Raises KeyError or TypeError."""
+    return Pruning(**{**content, "batch_norm": Calibration(**content["batch_norm"])})
+
+
 def _parse(content: Mapping[str, Any]) -> ModelDescription:
     if content["schema"] != SCHEMA:
         raise ValueError(f"schema {content['schema']} instead of {SCHEMA}")
@@ -106,4 +168,11 @@ def _parse(content: Mapping[str, Any]) -> ModelDescription:
     fields["weights"] = Weights(**fields["weights"])
     for name in ("size", "unpruned_size"):
         fields[name] = Size(**fields[name])
+    if fields["pruning"] is not None:
+        fields["pruning"] = pruning_from(fields["pruning"])
+    if fields["fine_tuning"] is not None:
+        fields["fine_tuning"] = FineTuning(**fields["fine_tuning"])
+    if quantization := fields["quantization"]:
+        calibration = Calibration(**quantization["calibration"])
+        fields["quantization"] = Quantization(**{**quantization, "calibration": calibration})
     return ModelDescription(**fields)

@@ -3,6 +3,7 @@
 import pickle
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from torch import Tensor, nn
 from contracts.errors import ModelError
 from contracts.registry import known_name
 from modelfiles.architecture import Architecture
-from modelfiles.description import Weights
+from modelfiles.checkpoint import Checkpoint, is_checkpoint, parse_checkpoint, resize
+from modelfiles.description import FineTuning, Pruning, Weights
 from modelfiles.sources import Progress
 from modelfiles.staging import file_sha256
 from optimization.batch_norm import reestimate_batch_norm
@@ -21,18 +23,28 @@ RANDOM = "random"
 SHOWN_KEYS = 3
 
 
+@dataclass(frozen=True)
+class LoadedModel:
+    """A module in evaluation mode, and what was done to it before."""
+
+    module: nn.Module
+    weights: Weights
+    pruning: Pruning | None = None
+    fine_tuning: FineTuning | None = None
+
+
 def load_weights(
     architecture: Architecture, name: str, *, seed: int, cache_dir: Path, progress: Progress
-) -> tuple[nn.Module, Weights]:
-    """Build the module with the weights `name`, in evaluation mode.
+) -> LoadedModel:
+    """Build the module with the weights `name`.
 
-    `name` is one of the architecture's sources, "random", or the path of a state dict.
-    Raises UnknownNameError or ModelError.
+    `name` is one of the architecture's sources, "random", or the path of a state dict or of a
+    checkpoint of finetune.py. Raises UnknownNameError or ModelError.
     """
     module = architecture.build()
     if name == RANDOM:
         randomize(module, architecture.input_size, seed)
-        return module.eval(), Weights(RANDOM, None, seed)
+        return LoadedModel(module.eval(), Weights(RANDOM, None, seed))
     if name in architecture.weight_sources:
         file = architecture.weight_sources[name].locate(cache_dir, progress)
     else:
@@ -41,14 +53,28 @@ def load_weights(
             if file.suffix or file.parent != Path():
                 raise ModelError(f"There is no weights file {file}.")
             known_name("weights", name, [RANDOM, *architecture.weight_sources])
-    load_state_dict(module, architecture.name, read_state_dict(file), file)
-    return module.eval(), Weights(name, file_sha256(file), None)
+    content = read_tensors(file)
+    if is_checkpoint(content):
+        return _from_checkpoint(module, architecture, parse_checkpoint(content), file)
+    load_state_dict(module, architecture.name, _state_dict(content, file), file)
+    return LoadedModel(module.eval(), Weights(name, file_sha256(file), None))
 
 
-def read_state_dict(file: Path) -> Mapping[str, Tensor]:
-    """Read a state dict without executing what is in the file. Raises ModelError."""
+def _from_checkpoint(
+    module: nn.Module, architecture: Architecture, checkpoint: Checkpoint, file: Path
+) -> LoadedModel:
+    if checkpoint.architecture != architecture.name:
+        raise ModelError(f"{file} holds {checkpoint.architecture}, not {architecture.name}.")
+    resize(module, checkpoint.state)
+    load_state_dict(module, architecture.name, checkpoint.state, file)
+    fine_tuning = FineTuning(checkpoint_sha256=file_sha256(file), **checkpoint.training)
+    return LoadedModel(module.eval(), checkpoint.weights, checkpoint.pruning, fine_tuning)
+
+
+def read_tensors(file: Path) -> Any:
+    """Read what torch.save wrote without executing what is in the file. Raises ModelError."""
     try:
-        content: Any = torch.load(file, map_location="cpu", weights_only=True)
+        return torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
         raise ModelError(f"Cannot read the weights {file}: {error.strerror or error}.") from error
     except (pickle.UnpicklingError, zipfile.BadZipFile, RuntimeError, EOFError, KeyError) as error:
@@ -56,6 +82,10 @@ def read_state_dict(file: Path) -> Mapping[str, Tensor]:
             f"{file} is not a PyTorch state dict, or holds more than tensors. Save it with"
             " torch.save(model.state_dict(), …)."
         ) from error
+
+
+def _state_dict(content: Any, file: Path) -> Mapping[str, Tensor]:
+    """The state dict that `content` is or holds, as training scripts save it."""
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
     if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from contracts.errors import CacheError, ModelError
@@ -38,8 +39,10 @@ def _unpacked(archive: Path, cache_dir: Path) -> Path:
             folder = cache_dir / "models" / file_sha256(archive)[:16]
             if not folder.is_dir():
                 _unpack(opened, members, folder)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise ModelError(f"{archive} is damaged or no zip archive: {error}.") from error
+    except (RuntimeError, NotImplementedError) as error:
+        raise ModelError(f"{archive} is encrypted or packed in a way unknown here.") from error
     except OSError as error:
         raise CacheError(f"Cannot unpack {archive} into {cache_dir}: {error.strerror}.") from error
     return folder / "model.xml"
@@ -72,8 +75,11 @@ def _unpack(opened: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], folder
         for name, member in members.items():
             with opened.open(member) as source, (temporary / name).open("wb") as target:
                 shutil.copyfileobj(source, target)
-        # Another run may have been faster; its files are the same.
-        if not folder.is_dir():
+        try:
             temporary.rename(folder)
+        except OSError:
+            # Another run may have been faster; its files are the same.
+            if not folder.is_dir():
+                raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -35,6 +35,12 @@ class FittedModel:
 def fit(model: Model, config: BackendConfig) -> FittedModel:
     """Put the normalisation into the graph and fix the shapes. ModelError when they do not fit."""
     source = _chosen("input", model.inputs, config.inputs, _is_image)
+    if len(model.inputs) > 1:
+        # The runtime would infer with whatever is in the memory of the others.
+        raise ModelError(
+            f"The model has several inputs: {_listed(model.inputs)}. Only models whose one input "
+            f"is the image can be measured; export it with the others as constants."
+        )
     target = _chosen("output", model.outputs, config.outputs, _is_scores)
     names = (_name(source), _name(target))
     place = next(i for i, port in enumerate(model.outputs) if port.node is target.node)
@@ -60,6 +66,10 @@ def _name(port: Output) -> str:
     return str(port.any_name if port.names else port.node.friendly_name)
 
 
+def _listed(ports: list[Output]) -> str:
+    return ", ".join(f"{_name(port)} {port.partial_shape}" for port in ports)
+
+
 def _is_image(port: Output) -> bool:
     return port.partial_shape.rank.is_static and len(port.partial_shape) == 4
 
@@ -76,7 +86,7 @@ def _chosen(
     kind: str, ports: list[Output], wanted: tuple[str, ...], fits: Callable[[Output], bool]
 ) -> Output:
     known = {name: port for port in ports for name in (*port.names, port.node.friendly_name)}
-    listed = ", ".join(f"{_name(port)} {port.partial_shape}" for port in ports)
+    listed = _listed(ports)
     if wanted:
         # TensorFlow users write tensor names with their ":0".
         for name in (wanted[0], wanted[0].removesuffix(":0")):

@@ -7,21 +7,20 @@ import torch
 from torch import Tensor, nn
 
 
-def count_macs(module: nn.Module, input_size: int) -> int:
-    """Multiply-accumulates of all Conv2d and Linear layers for one image, by running one.
+def macs_by_layer(module: nn.Module, input_size: int) -> dict[nn.Module, int]:
+    """Multiply-accumulates of each Conv2d and Linear layer for one image, by running one.
 
-    The image is (3, input_size, input_size). Bias, batch norm and pooling are not counted, as
-    in the published figures for ImageNet classifiers.
+    The image is (3, input_size, input_size); the layers are in the order of their execution.
+    Bias, batch norm and pooling are not counted, as in the published figures of classifiers.
     """
-    total = 0
+    macs: dict[nn.Module, int] = {}
 
     def count(layer: nn.Module, _inputs: Any, output: Tensor) -> None:
-        nonlocal total
-        weight: Tensor = layer.weight  # type: ignore[assignment]
         # Each output value is one product with the weights of its output channel.
-        total += output[0].numel() * math.prod(weight.shape[1:])
+        weights = math.prod(layer.get_parameter("weight").shape[1:])
+        macs[layer] = macs.get(layer, 0) + output[0].numel() * weights
 
-    layers = [m for m in module.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    layers = [layer for layer in module.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
     hooks = [layer.register_forward_hook(count) for layer in layers]
     was_training = module.training
     try:
@@ -31,7 +30,12 @@ def count_macs(module: nn.Module, input_size: int) -> int:
         module.train(was_training)
         for hook in hooks:
             hook.remove()
-    return total
+    return macs
+
+
+def count_macs(module: nn.Module, input_size: int) -> int:
+    """Multiply-accumulates of `module` for one image; see `macs_by_layer`."""
+    return sum(macs_by_layer(module, input_size).values())
 
 
 def count_parameters(module: nn.Module) -> int:

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from torch import nn
+
 from contracts.errors import OutputError
-from contracts.registry import known_name
 from modelfiles.architecture import ARCHITECTURES, Architecture
 from modelfiles.description import (
     ModelDescription,
@@ -15,10 +16,12 @@ from modelfiles.description import (
 from modelfiles.formats import FORMATS, ModelFormat
 from modelfiles.onnx_export import export_onnx
 from modelfiles.staging import file_sha256, staged
-from modelfiles.weights import load_weights
+from modelfiles.weights import LoadedModel, load_weights
 from optimization.macs import count_macs, count_parameters
+from preparation.calibration import CalibrationSource, load_calibration
 from preparation.progress import download_progress
-from preparation.recipe import PRECISIONS, Recipe
+from preparation.recipe import Recipe
+from preparation.variant import prune_model, quantize_graph
 
 
 def prepare_model(recipe: Recipe) -> Path:
@@ -27,37 +30,75 @@ def prepare_model(recipe: Recipe) -> Path:
     Raises UsageError and its kinds for what cannot be used; leaves nothing half-written.
     """
     file_format: ModelFormat = FORMATS.load(recipe.file_format)()
-    known_name("precision", recipe.precision, PRECISIONS)
-    target = recipe.output / f"{recipe.stem}.{recipe.file_format}"
-    if not recipe.overwrite:
-        for path in (target, description_path(target)):
-            if path.exists():
-                raise OutputError(
-                    f"{path} exists. Give --overwrite, or another --output or --name."
-                )
     architecture: Architecture = ARCHITECTURES.load(recipe.model)
+    loaded = _load(recipe, architecture)
+    stem = recipe.file_stem(loaded.pruning.ratio if loaded.pruning else None)
+    target = recipe.output / f"{stem}.{recipe.file_format}"
+    _refuse_existing(target, overwrite=recipe.overwrite)
+
+    calibration = None
+    if recipe.pruning or recipe.quantization:
+        source = CalibrationSource(
+            path=recipe.calibration_path,
+            count=recipe.calibration_count,
+            evaluation_path=recipe.evaluation_path,
+            seed=recipe.seed,
+            cache_dir=recipe.cache_dir,
+        )
+        calibration = load_calibration(
+            source, architecture, random_weights=loaded.weights.sha256 is None
+        )
+    pruning = loaded.pruning
+    if recipe.pruning and calibration:
+        pruning = prune_model(loaded, architecture, recipe.pruning, recipe.seed, calibration)
+    graph = file_format.convert(export_onnx(loaded.module, architecture.input_size))
+    quantization = None
+    if recipe.quantization and calibration:
+        graph, quantization = quantize_graph(
+            graph,
+            architecture,
+            recipe.quantization,
+            calibration,
+            evaluation_path=recipe.evaluation_path,
+            cache_dir=recipe.cache_dir,
+        )
+    with staged(recipe.output) as folder:
+        model = file_format.save(graph, folder, stem, str(loaded.weights))
+        description = ModelDescription(
+            architecture=architecture.name,
+            weights=loaded.weights,
+            dataset=architecture.dataset,
+            input_size=architecture.input_size,
+            precision=recipe.precision,
+            size=_size(loaded.module, architecture),
+            unpruned_size=_size(architecture.build(), architecture),
+            pruning=pruning,
+            fine_tuning=loaded.fine_tuning,
+            quantization=quantization,
+            tools=tool_versions(),
+            files={file.name: file_sha256(file) for file in sorted(folder.iterdir())},
+        )
+        write_description(model, description)
+    return target
+
+
+def _load(recipe: Recipe, architecture: Architecture) -> LoadedModel:
     with download_progress(recipe.weights) as progress:
-        module, weights = load_weights(
+        return load_weights(
             architecture,
             recipe.weights,
             seed=recipe.seed,
             cache_dir=recipe.cache_dir,
             progress=progress,
         )
-    size = Size(count_macs(module, architecture.input_size) / 1e9, count_parameters(module))
-    graph = file_format.convert(export_onnx(module, architecture.input_size))
-    with staged(recipe.output) as folder:
-        model = file_format.save(graph, folder, recipe.stem, str(weights))
-        description = ModelDescription(
-            architecture=architecture.name,
-            weights=weights,
-            dataset=architecture.dataset,
-            input_size=architecture.input_size,
-            precision=recipe.precision,
-            size=size,
-            unpruned_size=size,
-            tools=tool_versions(),
-            files={file.name: file_sha256(file) for file in sorted(folder.iterdir())},
-        )
-        write_description(model, description)
-    return target
+
+
+def _size(module: nn.Module, architecture: Architecture) -> Size:
+    macs = count_macs(module, architecture.input_size)
+    return Size(gmacs=macs / 1e9, parameters=count_parameters(module))
+
+
+def _refuse_existing(target: Path, *, overwrite: bool) -> None:
+    for path in (target, description_path(target)):
+        if path.exists() and not overwrite:
+            raise OutputError(f"{path} exists. Give --overwrite, or another --output or --name.")

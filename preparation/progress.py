@@ -1,10 +1,17 @@
 """Progress of long steps: a bar on a terminal, nothing in a log."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from modelfiles.sources import Progress as ByteProgress
 
@@ -21,3 +28,15 @@ def download_progress(what: str) -> Iterator[ByteProgress]:
             bar.update(task, completed=received, total=expected or None)
 
         yield advance
+
+
+@contextmanager
+def training_progress(epoch: int, batches: int) -> Iterator[Callable[[float], None]]:
+    """Yield what is to be called with the loss of each batch."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    console = Console(stderr=True)
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task(f"Epoch {epoch + 1}", total=batches)
+        yield lambda loss: bar.update(task, advance=1, description=f"Epoch {epoch + 1}, {loss:.4f}")

@@ -6,24 +6,37 @@ from pathlib import Path
 from contracts.errors import UsageError
 from contracts.registry import known_name
 from modelfiles.formats import BACKEND_FORMATS
+from optimization.config import PruningConfig, QuantizationConfig
 
-PRECISIONS = ("fp32",)
+PRECISIONS = ("fp32", "int8")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One model file. `format` None stands for the one that the backend prefers."""
+    """One model file. `format` None stands for the one that the backend prefers.
+
+    `calibration_count` None stands for all images of `calibration_path`. No image of
+    `evaluation_path` may be used.
+    """
 
     model: str
     weights: str
-    seed: int
-    backend: str
-    format: str | None
-    precision: str
-    output: Path
-    name: str | None
-    cache_dir: Path
-    overwrite: bool
+    seed: int = 0
+    backend: str = "openvino"
+    format: str | None = None
+    precision: str = "fp32"
+    pruning: PruningConfig | None = None
+    quantization: QuantizationConfig | None = None
+    calibration_path: Path | None = None
+    calibration_count: int | None = None
+    evaluation_path: Path | None = None
+    output: Path = Path("models")
+    name: str | None = None
+    cache_dir: Path = Path("cache")
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        known_name("precision", self.precision, PRECISIONS)
 
     @property
     def file_format(self) -> str:
@@ -38,7 +51,10 @@ class Recipe:
             )
         return self.format
 
-    @property
-    def stem(self) -> str:
-        """File name without suffix."""
-        return self.name or f"{self.model}_{self.precision}"
+    def file_stem(self, pruned_before: float | None = None) -> str:
+        """File name without suffix; the weights may have been pruned before."""
+        if self.name:
+            return self.name
+        pruned = self.pruning.prune if self.pruning else pruned_before
+        part = f"_pruned{100 * pruned:g}" if pruned else ""
+        return f"{self.model}{part}_{self.precision}"

@@ -31,19 +31,8 @@ def prepare_sample(output: Path, cache_dir: Path) -> Sample:
 
     Raises ModelError or DatasetError naming the package that is not installed.
     """
-    recipe = Recipe(
-        model=MODEL,
-        weights=WEIGHTS,
-        seed=0,
-        backend="openvino",
-        format=None,
-        precision="fp32",
-        output=output,
-        name=None,
-        cache_dir=cache_dir,
-        overwrite=True,
-    )
-    model = output / f"{recipe.stem}.{recipe.file_format}"
+    recipe = Recipe(MODEL, WEIGHTS, output=output, cache_dir=cache_dir, overwrite=True)
+    model = output / f"{recipe.file_stem()}.{recipe.file_format}"
     images = output / "imagenet"
     if not _have_images(images):
         _copy_images(images)

@@ -81,4 +81,5 @@ architecture = Architecture(
             sha256_prefix="0676ba61",
         )
     },
+    quantization_preset="performance",
 )

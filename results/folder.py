@@ -4,13 +4,15 @@ LoadGen writes into `.incomplete` inside it. When the run is over its files move
 results.json follows last, so a folder with a results.json holds a finished run.
 """
 
+import fcntl
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from contracts.errors import OutputError
+from contracts.errors import OutputError, RunError
 from results.schema import Result
 
 RESULTS = "results.json"
@@ -20,6 +22,7 @@ LOADGEN_FILES = (
     "mlperf_log_accuracy.json",
 )
 INCOMPLETE = ".incomplete"
+FULL_BYTES = 16 << 10
 
 
 class OutputFolder:
@@ -43,15 +46,38 @@ class OutputFolder:
                     f"with --overwrite."
                 )
             self.path.mkdir(parents=True, exist_ok=True)
-            # What an interrupted run may have left.
-            shutil.rmtree(self.work, ignore_errors=True)
-            self.work.mkdir()
+            lock = os.open(self.path, os.O_RDONLY)
         except OSError as error:
             raise _unusable(self.path, error) from error
         try:
-            yield
+            self._make_work(lock)
+            try:
+                yield
+            except RunError as error:
+                # LoadGen does not check what it writes.
+                if shutil.disk_usage(self.work).free < FULL_BYTES:
+                    raise OutputError(
+                        f"The disk that {self.path} is on is full. Free space there or choose "
+                        f"another --output."
+                    ) from error
+                raise
+            finally:
+                shutil.rmtree(self.work, ignore_errors=True)
         finally:
+            os.close(lock)
+
+    def _make_work(self, lock: int) -> None:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # What a killed run may have left.
             shutil.rmtree(self.work, ignore_errors=True)
+            self.work.mkdir()
+        except BlockingIOError as error:
+            raise OutputError(
+                f"Another run is writing to {self.path}. Choose another --output."
+            ) from error
+        except OSError as error:
+            raise _unusable(self.path, error) from error
 
     def publish(self, result: Result) -> Path:
         """Move LoadGen's logs up and write results.json. Returns its path."""

@@ -20,7 +20,7 @@ def print_summary(result: Result, path: str, console: Console) -> None:
         console.print(f"[bold red]INVALID[/] {_plain(reason)}", soft_wrap=True)
     for warning in result.warnings:
         console.print(f"[yellow]Warning:[/] {_plain(warning)}", soft_wrap=True)
-    console.print(f"Result: {path}", soft_wrap=True, highlight=False)
+    console.print(f"Result: {_plain(path)}", soft_wrap=True, highlight=False)
 
 
 def _rows(result: Result) -> list[tuple[str, str]]:

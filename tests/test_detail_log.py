@@ -102,6 +102,13 @@ def test_missing_log_is_named(tmp_path: Path) -> None:
         read_detail_log(tmp_path)
 
 
+@pytest.mark.parametrize("missing", ["num_errors", "result_99.90_percentile_latency_ns"])
+def test_log_that_lost_its_end(tmp_path: Path, missing: str) -> None:
+    values = {key: value for key, value in LOG.items() if key != missing}
+    with pytest.raises(RunError, match=missing):
+        performance(read_detail_log(write(tmp_path, values)))
+
+
 def test_log_without_a_result(tmp_path: Path) -> None:
     log = read_detail_log(write(tmp_path, {"effective_scenario": "Offline"}))
     with pytest.raises(RunError, match="without a result"):

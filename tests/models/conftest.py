@@ -32,7 +32,8 @@ def preprocess(path: Path) -> NDArray[np.float32]:
     left, top = ((side - 224) // 2 for side in image.size)
     pixels = np.array(image.crop((left, top, left + 224, top + 224)), np.float32)
     normalised: NDArray[np.float32] = (pixels - np.float32(127)) / np.float32(128)
-    return normalised.transpose(2, 0, 1)
+    planes: NDArray[np.float32] = normalised.transpose(2, 0, 1)
+    return planes
 
 
 @pytest.fixture(scope="session")
@@ -54,10 +55,10 @@ def validation(real_images: Path) -> Labelled:
 def load(name: str, weights: str, cache_dir: Path) -> nn.Module:
     torch.set_num_threads(2)
     architecture = ARCHITECTURES.load(name)
-    module, _ = load_weights(
+    loaded = load_weights(
         architecture, weights, seed=0, cache_dir=cache_dir, progress=lambda *_: None
     )
-    return module
+    return loaded.module
 
 
 @pytest.fixture

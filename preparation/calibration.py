@@ -1,0 +1,67 @@
+"""The images that batch norm is re-estimated and INT8 ranges are found with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from contracts.errors import UsageError
+from modelfiles.architecture import Architecture
+from modelfiles.description import Calibration
+from preparation.images import load_images, refuse_overlap, select_images
+
+NOISE_COUNT = 32
+BATCH = 50
+
+
+@dataclass(frozen=True)
+class CalibrationSource:
+    """Where calibration images come from. `count` None stands for all."""
+
+    path: Path | None
+    count: int | None
+    evaluation_path: Path | None
+    seed: int
+    cache_dir: Path
+
+
+@dataclass(frozen=True)
+class CalibrationImages:
+    """Normalised float32 (count, 3, height, width), and what a model description says of it."""
+
+    images: NDArray[np.float32]
+    description: Calibration
+
+    def batches(self) -> list[Tensor]:
+        """The images in portions that torch takes at once."""
+        images = torch.from_numpy(self.images)
+        return [images[first : first + BATCH] for first in range(0, len(images), BATCH)]
+
+
+def load_calibration(
+    source: CalibrationSource, architecture: Architecture, *, random_weights: bool
+) -> CalibrationImages:
+    """Load the images, or noise for random weights, which have seen nothing else.
+
+    Raises UsageError where images are needed and not given, and DatasetError.
+    """
+    if source.path is None:
+        if not random_weights:
+            raise UsageError(
+                "Pruning and INT8 need --calibration-path DIR: a hundred or more images as the"
+                " model will see them, none of them an evaluation image."
+            )
+        count = source.count or NOISE_COUNT
+        size = architecture.input_size
+        noise = np.random.default_rng(source.seed).standard_normal(
+            (count, 3, size, size), np.float32
+        )
+        return CalibrationImages(noise, Calibration(None, count, None, source.seed))
+    selection = select_images(source.path, source.count, source.seed)
+    if source.evaluation_path is not None:
+        refuse_overlap(selection, source.evaluation_path)
+    images = load_images(selection, architecture.dataset, source.cache_dir)
+    return CalibrationImages(images, selection.description())

@@ -1,0 +1,123 @@
+"""Images to calibrate, re-estimate and control accuracy with."""
+
+import hashlib
+import random
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contracts.errors import DatasetError
+from dataset import DATASETS, Dataset, DatasetConfig
+from modelfiles.description import Calibration
+from modelfiles.staging import file_sha256
+from preprocessing.label_list import LIST_NAMES, LabelList, find_label_list
+
+SUFFIXES = (".jpeg", ".jpg", ".png")
+UNLABELLED = 0
+SHOWN_IMAGES = 3
+
+
+@dataclass(frozen=True)
+class ImageSelection:
+    """Some images of a folder. `labels` are all 0 where the folder has no label list."""
+
+    folder: Path
+    names: tuple[str, ...]
+    labels: tuple[int, ...]
+    seed: int
+
+    @cached_property
+    def sha256(self) -> tuple[str, ...]:
+        """Hex sha256 of each file's content."""
+        return tuple(file_sha256(self.folder / name) for name in self.names)
+
+    def description(self) -> Calibration:
+        """What a model description says of it."""
+        lines = [
+            f"{sha256} {(self.folder / name).stat().st_size} {name}\n"
+            for sha256, name in zip(self.sha256, self.names, strict=True)
+        ]
+        digest = hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
+        return Calibration(str(self.folder), len(self.names), digest, self.seed)
+
+
+def select_images(folder: Path, count: int | None, seed: int) -> ImageSelection:
+    """Draw `count` images (None: all) of a labelled or plain folder, the same for a seed.
+
+    Raises DatasetError for a folder that is missing, empty or smaller than `count`.
+    """
+    found = _find(folder)
+    available = len(found.names)
+    if available == 0:
+        raise DatasetError(f"The folder {folder} holds no images ({', '.join(SUFFIXES)}).")
+    if count is not None and not 1 <= count <= available:
+        raise DatasetError(f"{count} images were asked for, but {folder} holds {available}.")
+    if count is None:
+        return ImageSelection(folder, found.names, found.labels, seed)
+    drawn = random.Random(seed).sample(range(available), count)  # noqa: S311 - no secret
+    return ImageSelection(
+        folder,
+        tuple(found.names[index] for index in drawn),
+        tuple(found.labels[index] for index in drawn),
+        seed,
+    )
+
+
+def _find(folder: Path) -> LabelList:
+    if not folder.is_dir():
+        raise DatasetError(f"The image folder {folder} does not exist.")
+    if any((folder / name).is_file() for name in LIST_NAMES):
+        return find_label_list(folder, None, None)
+    files = (file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
+    names = sorted(str(file.relative_to(folder)) for file in files if file.is_file())
+    return LabelList(tuple(names), (UNLABELLED,) * len(names), folder)
+
+
+def load_images(selection: ImageSelection, dataset: str, cache_dir: Path) -> NDArray[np.float32]:
+    """Preprocess the images as the data set `dataset` does.
+
+    Returns the model's input, normalised float32 (count, 3, height, width). Raises DatasetError
+    naming the images that cannot be read.
+    """
+    with TemporaryDirectory() as folder:
+        image_list = Path(folder) / f"{selection.folder.name}.txt"
+        pairs = zip(selection.names, selection.labels, strict=True)
+        image_list.write_text(
+            "".join(f"{name} {label}\n" for name, label in pairs), encoding="utf-8"
+        )
+        images: Dataset = DATASETS.load(dataset)(
+            DatasetConfig(selection.folder, image_list, cache_dir, None)
+        )
+        images.prepare()
+    pixels = images.load(range(len(selection.names)))
+    mean, std = (np.array(values, np.float32) for values in (images.image.mean, images.image.std))
+    return np.ascontiguousarray(((pixels - mean) / std).transpose(0, 3, 1, 2))
+
+
+def refuse_overlap(selection: ImageSelection, evaluation: Path) -> None:
+    """Raise DatasetError when a selected image is among those of the folder `evaluation`.
+
+    Contents count, not names. Files are read only where the sizes agree.
+    """
+    sizes = {(selection.folder / name).stat().st_size for name in selection.names}
+    files = _of_sizes(evaluation, _find(evaluation).names, sizes)
+    contents = {file_sha256(file) for file in files}
+    pairs = zip(selection.names, selection.sha256, strict=True)
+    shared = [name for name, sha256 in pairs if sha256 in contents]
+    if shared:
+        more = ", …" if len(shared) > SHOWN_IMAGES else ""
+        raise DatasetError(
+            f"{len(shared)} of the {len(selection.names)} images of {selection.folder} are in the"
+            f" evaluation images {evaluation} as well: {', '.join(shared[:SHOWN_IMAGES])}{more}."
+            " Accuracy on images that the model was calibrated with means nothing; choose others."
+        )
+
+
+def _of_sizes(folder: Path, names: Sequence[str], sizes: Collection[int]) -> list[Path]:
+    files = (folder / name for name in names)
+    return [file for file in files if file.is_file() and file.stat().st_size in sizes]

@@ -1,0 +1,139 @@
+"""What the command line means, and what it refuses with a reason."""
+
+import re
+
+import pytest
+
+from commandline.options import parse
+from commandline.resolve import resolve
+from contracts.config import RunConfig
+from contracts.errors import UsageError
+from tests.conftest import Runner
+
+OPENVINO = "--backend openvino --dataset synthetic --model m.xml"
+
+
+def configuration(line: str) -> RunConfig:
+    return resolve(parse(line.split()))
+
+
+def refusal(line: str) -> str:
+    with pytest.raises(UsageError) as caught:
+        configuration(line)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("--profile pytorch-openvno", ('"pytorch-openvino"', "null")),
+        ("--profile null --scenario offline", ('"Offline"', "SingleStream")),
+        ("--profile null --backend opnvino", ('"openvino"', "null")),
+        ("--profile null --dataset imagnet", ('"imagenet"', "synthetic")),
+    ],
+)
+def test_typo_in_a_name_gets_the_nearest_and_the_list(line: str, named: tuple[str, str]) -> None:
+    message = refusal(line)
+    nearest, other = named
+    assert f"Did you mean {nearest}?" in message
+    assert other in message.partition("Known:")[2]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("--profile null --accuracy --time 5", "--time does not apply to accuracy runs: .* once"),
+        ("--profile null --accuracy --queries 5", "--queries does not apply to accuracy runs"),
+        ("--profile null --accuracy --qps 5 --scenario Server", "--qps .* accuracy runs"),
+        ("--profile null --accuracy --max-latency 1 --scenario Server", "no latency bound"),
+        ("--profile null --qps 5", "--qps does not apply to SingleStream runs: .* no rate"),
+        ("--profile null --qps 5 --scenario MultiStream", "--qps does not apply to MultiStream"),
+        ("--profile null --samples-per-query 5", "only MultiStream"),
+        ("--profile null --samples-per-query 5 --scenario Offline", "only MultiStream"),
+        ("--profile null --max-latency 5 --scenario Offline", "only Server has a latency bound"),
+        ("--profile null --max-batchsize 5", "a SingleStream query is one sample"),
+        (f"{OPENVINO} --streams 2", "--streams does not apply to SingleStream runs"),
+        ("--profile null --time 5 --queries 5", "exclude each other"),
+        ("--profile null --model m.xml", "--model does not apply to the null backend"),
+        ("--profile null --threads 2", "--threads does not apply to the null backend"),
+        ("--profile null --precision f32", "--precision does not apply to the null backend"),
+        ("--profile null --inputs x", "--inputs does not apply to the null backend"),
+        ("--profile null --dataset-path x", "--dataset-path does not apply to the synthetic"),
+        ("--profile null --dataset-list x", "--dataset-list does not apply to the synthetic"),
+        ("--profile pytorch-openvino --dataset-path x", "needs a model: --model FILE"),
+        ("--profile pytorch-openvino --model m.xml", "needs its folder: --dataset-path DIR"),
+        ("", "--profile NAME"),
+        ("--backend openvino", "--profile NAME"),
+        ("--profile null --count 0", "--count.*not a whole number above 0"),
+        ("--profile null --count 1.5", "--count.*not a whole number above 0"),
+        ("--profile null --time -1", "--time.*not a number above 0"),
+        ("--profile null --time nan", "--time.*not a number above 0"),
+        ("--profile null --time inf", "--time.*not a number above 0"),
+        (f"{OPENVINO} --precision fp32", "--precision.*f32"),
+        (f"{OPENVINO} --data-format NWHC", "--data-format.*NHWC"),
+        (f"{OPENVINO} --inputs a,b", "one name"),
+        (f"{OPENVINO} --outputs a,b", "one name"),
+        (f"{OPENVINO} --inputs ,", "one name"),
+        ("--profile null --sceanrio Offline", "--sceanrio"),
+        ("--profile null --acc", "--acc"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_the_reason(line: str, reason: str) -> None:
+    assert re.search(reason, refusal(line))
+
+
+def test_profile_gives_defaults() -> None:
+    config = configuration("--profile reference-openvino --model m.xml --dataset-path images")
+    assert config.backend == "openvino"
+    assert config.dataset == "imagenet"
+    assert config.model_name == "resnet50"
+    assert config.precision == "f32"
+    assert config.scenario == "SingleStream"
+    assert config.max_batchsize == 1
+
+
+def test_command_line_overrides_the_profile() -> None:
+    config = configuration(
+        "--profile reference-openvino --model m.xml --dataset synthetic --precision bf16 "
+        "--scenario Offline --max-batchsize 16 --model-name retinanet --threads 3"
+    )
+    assert config.dataset == "synthetic"
+    assert config.precision == "bf16"
+    assert config.max_batchsize == 16
+    assert config.model_name == "retinanet"
+    assert config.threads == 3
+
+
+def test_profile_can_be_spared() -> None:
+    config = configuration("--backend null --dataset synthetic")
+    assert config.profile == "none"
+    assert config.backend == "null"
+
+
+def test_refusal_is_one_line_with_status_2(benchmark: Runner) -> None:
+    done = benchmark("--profile", "nul")
+    assert done.status == 2
+    assert done.error.startswith('Unknown profile "nul". Did you mean "null"?')
+    assert not done.output.exists()
+
+
+def test_debug_shows_the_traceback(benchmark: Runner) -> None:
+    done = benchmark("--profile", "nul", "--debug")
+    assert done.status == 2
+    assert "Traceback" in done.stderr
+
+
+def test_unknown_model_name_is_refused(benchmark: Runner) -> None:
+    """LoadGen has no rules for it and would run for 10 s under general ones."""
+    done = benchmark("--profile", "null", "--model-name", "resnet")
+    assert done.status == 2
+    assert "resnet50" in done.error
+    assert not done.output.exists()
+
+
+def test_help_and_version(benchmark: Runner) -> None:
+    assert "openvino 20" in benchmark("--version").stdout
+    done = benchmark("--help")
+    assert done.status == 0
+    for option in ("--samples-per-query", "--audit-conf", "efficientnet-lite0-openvino"):
+        assert option in done.stdout

@@ -1,0 +1,150 @@
+"""A run can be interrupted or killed at any moment."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from preparation.sample import Sample
+from tests.command import ROOT, command, environment, run_main
+
+STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143}
+PATIENCE = 60
+REPEATS = 150
+KILLS = 6
+SHORT_LIFE = 5
+
+
+def start(arguments: Sequence[object]) -> subprocess.Popen[str]:
+    """In a process group of its own, so that orphans can be found."""
+    return subprocess.Popen(
+        command(arguments),
+        cwd=ROOT,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_until(reached: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not reached():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def has_orphans(process: subprocess.Popen[str]) -> bool:
+    """Whether children live on. Runtimes fork some for moments, to try what the CPU can do."""
+    end = time.monotonic() + SHORT_LIFE
+    while time.monotonic() < end:
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@pytest.fixture
+def many_images(sample: Sample, tmp_path: Path) -> Path:
+    """A list that names the sample's images often enough to take seconds."""
+    text = (sample.images / "val_map.txt").read_text().rstrip("\n") + "\n"
+    path = tmp_path / "many.txt"
+    path.write_text(text * REPEATS)
+    return path
+
+
+@pytest.fixture
+def arguments(sample: Sample, tmp_path: Path) -> list[object]:
+    return [
+        *("--profile", "efficientnet-lite0-openvino", "--model", sample.model),
+        *("--dataset-path", sample.images, "--cache-dir", tmp_path / "cache"),
+        *("--output", tmp_path / "output"),
+    ]
+
+
+@pytest.mark.parametrize("number", STATUS)
+@pytest.mark.parametrize("moment", ["loading", "preprocessing", "running"])
+def test_interrupted_run_leaves_nothing(
+    moment: str,
+    number: signal.Signals,
+    arguments: list[object],
+    many_images: Path,
+    tmp_path: Path,
+) -> None:
+    output = tmp_path / "output"
+    reached: dict[str, Path] = {
+        "loading": output / ".incomplete",
+        "preprocessing": tmp_path / "cache" / "preprocessed",
+        "running": output / ".incomplete" / "mlperf_log_detail.txt",
+    }
+    extra = ("--dataset-list", many_images) if moment == "preprocessing" else ()
+    with start([*arguments, *extra]) as process:
+        wait_until(reached[moment].exists, process)
+        time.sleep(0.3 if moment == "running" else 0.05)
+        process.send_signal(number)
+        stdout, stderr = process.communicate(timeout=PATIENCE)
+    assert process.returncode == STATUS[number], stderr
+    assert "no result was written" in stderr.splitlines()[-1]
+    assert "Traceback" not in stderr
+    assert "Result:" not in stdout
+    assert not any(output.iterdir())
+    assert not has_orphans(process)
+
+
+@pytest.mark.parametrize("scenario", ["SingleStream", "Offline", "Server", "MultiStream"])
+def test_busy_harness_can_be_interrupted(scenario: str, tmp_path: Path) -> None:
+    """The null backend leaves LoadGen's threads no pause."""
+    output = tmp_path / "output"
+    arguments = ("--profile", "null", "--scenario", scenario, "--time", "20", "--output", output)
+    with start(arguments) as process:
+        wait_until((output / ".incomplete" / "mlperf_log_detail.txt").exists, process)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert not any(output.iterdir())
+
+
+def test_killed_at_random_moments_a_rerun_works(
+    arguments: list[object], sample: Sample, tmp_path: Path
+) -> None:
+    """Results are whole or absent after each kill, and the last run is right."""
+    result = tmp_path / "output" / "results.json"
+    # The earlier moments of a run are more interesting than its end.
+    for _ in range(KILLS):
+        with start([*arguments, "--accuracy", "--overwrite"]) as process:
+            try:
+                process.wait(timeout=random.uniform(0.3, 3))
+            except subprocess.TimeoutExpired:
+                process.kill()
+            process.communicate(timeout=PATIENCE)
+        assert not has_orphans(process), process.pid
+        if result.exists():
+            assert json.loads(result.read_text())["accuracy"]["total"] == 20
+    last = run_main(*arguments[:-2], "--accuracy", "--overwrite", output=tmp_path / "output")
+    assert last.status == 0, last.stderr
+    assert last.result["accuracy"]["total"] == 20
+    assert last.result["accuracy"]["good"] >= 17
+    assert not (tmp_path / "output" / ".incomplete").exists()
+
+
+def test_impatient_user_gets_the_same_end(arguments: list[object]) -> None:
+    with start(arguments) as process:
+        wait_until((Path(str(arguments[-1])) / ".incomplete").exists, process)
+        while process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.002)
+        _, stderr = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130, stderr
+    assert "Traceback" not in stderr
