@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+from tvm import relax
 from tvm.relax.frontend.onnx import from_onnx
 
 from contracts.errors import ModelError
@@ -58,11 +59,13 @@ def open_model(model: Any) -> OnnxSource:
 def import_relax(source: OnnxSource, batch: int) -> Any:
     """The Relax module for `batch` images at once. Raises ModelError for unknown operators."""
     try:
-        return from_onnx(
+        module = from_onnx(
             source.model,
             shape_dict={source.input_name: [batch, *source.shape]},
             keep_params_in_input=False,
         )
+        # The importer also emits results that nobody reads, such as batch norm's statistics.
+        return relax.transform.DeadCodeElimination()(module)
     except Exception as error:
         raise ModelError(f"TVM cannot import the model: {_first_line(error)}") from error
 
