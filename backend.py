@@ -16,6 +16,7 @@ BACKENDS = Registry(
     {
         "null": "loadgen.null_backend:NullBackend",
         "openvino": "backend_openvino:OpenVINOBackend",
+        "tvm": "backend_tvm:TVMBackend",
     },
 )
 

@@ -28,15 +28,15 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         description="Run one MLPerf LoadGen test of a model and write its logs and results.json.",
         allow_abbrev=False,
     )
-    _what(parser)
-    _data(parser)
+    add_model_options(parser)
+    add_data_options(parser)
     _test(parser)
-    _runtime(parser)
+    add_runtime_options(parser)
     _output(parser)
     return parser.parse_args(arguments)
 
 
-def _what(parser: argparse.ArgumentParser) -> None:
+def add_model_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what to run")
     add = group.add_argument
     add("--profile", metavar="NAME", help=f"defaults for the rest: {_list(PROFILES)}")
@@ -56,7 +56,7 @@ def _what(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _data(parser: argparse.ArgumentParser) -> None:
+def add_data_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("data set")
     add = group.add_argument
     add("--dataset", metavar="NAME", help=f"overrides the profile's: {_list(DATASETS.names())}")
@@ -74,7 +74,7 @@ def _data(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where preprocessed images are kept (default: ./cache)",
     )
-    add("--count", type=_positive_int, metavar="N", help="use the first N images only")
+    add("--count", type=positive_int, metavar="N", help="use the first N images only")
 
 
 def _test(parser: argparse.ArgumentParser) -> None:
@@ -89,33 +89,33 @@ def _test(parser: argparse.ArgumentParser) -> None:
     add("--accuracy", action="store_true", help="measure accuracy instead of performance")
     add(
         "--time",
-        type=_positive,
+        type=positive,
         metavar="SECONDS",
         help="run for so long instead of the rules' 600 s",
     )
     add(
         "--queries",
-        type=_positive_int,
+        type=positive_int,
         metavar="N",
         help="issue exactly N queries (Offline: one query of N samples), however long it takes",
     )
     add(
         "--qps",
-        type=_positive,
+        type=positive,
         metavar="RATE",
         help="Server: target queries a second; Offline: expected samples a second",
     )
-    add("--max-batchsize", type=_positive_int, metavar="N", help="largest batch of an inference")
-    add("--samples-per-query", type=_positive_int, metavar="N", help="MultiStream: default 8")
+    add("--max-batchsize", type=positive_int, metavar="N", help="largest batch of an inference")
+    add("--samples-per-query", type=positive_int, metavar="N", help="MultiStream: default 8")
     add(
         "--max-latency",
-        type=_positive,
+        type=positive,
         metavar="SECONDS",
         help="Server: latency bound of the 99th percentile (default: the rules' 0.015)",
     )
     add(
         "--performance-sample-count",
-        type=_positive_int,
+        type=positive_int,
         metavar="N",
         help="samples that LoadGen keeps in memory (default: the rules' 1024)",
     )
@@ -123,11 +123,11 @@ def _test(parser: argparse.ArgumentParser) -> None:
     add("--audit-conf", type=Path, metavar="FILE", help="LoadGen audit.config of a compliance test")
 
 
-def _runtime(parser: argparse.ArgumentParser) -> None:
+def add_runtime_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("runtime")
     add = group.add_argument
-    add("--threads", type=_positive_int, metavar="N", help="threads of the backend")
-    add("--streams", type=_positive_int, metavar="N", help="inferences computed side by side")
+    add("--threads", type=positive_int, metavar="N", help="threads of the backend")
+    add("--streams", type=positive_int, metavar="N", help="inferences computed side by side")
     add(
         "--precision",
         choices=PRECISIONS,
@@ -161,7 +161,7 @@ def _names(text: str) -> tuple[str, ...]:
     return names
 
 
-def _positive_int(text: str) -> int:
+def positive_int(text: str) -> int:
     try:
         value = int(text)
     except ValueError:
@@ -171,7 +171,7 @@ def _positive_int(text: str) -> int:
     return value
 
 
-def _positive(text: str) -> float:
+def positive(text: str) -> float:
     try:
         value = float(text)
     except ValueError:

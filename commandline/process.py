@@ -22,8 +22,12 @@ class Interrupted(BaseException):
         self.number = number
 
 
-def run_command(command: Callable[[], int], debug: bool) -> NoReturn:
+def run_command(
+    command: Callable[[], int], debug: bool, interrupted: str = "no result was written"
+) -> NoReturn:
     """Run `command` and end the process with its exit status.
+
+    `interrupted` says what an interruption leaves behind.
 
     An error of the error tree becomes one line on stderr. Any failure ends through `os._exit`:
     threads of LoadGen and of the runtimes cannot be stopped, and crash in an orderly exit.
@@ -37,7 +41,8 @@ def run_command(command: Callable[[], int], debug: bool) -> NoReturn:
             traceback.print_exc()
         _leave(error.exit_status, f"Error: {error}")
     except Interrupted as interruption:
-        _end(interruption.number)
+        status, what = ENDINGS[signal.Signals(interruption.number)]
+        _leave(status, f"{what}; {interrupted}.")
     except OSError as error:
         if debug:
             traceback.print_exc()

@@ -9,13 +9,13 @@ from backend import BACKENDS, Backend, BackendConfig, BackendInfo
 from contracts.config import RunConfig
 from contracts.errors import UsageError
 from dataset import DATASETS, Dataset, DatasetConfig, DatasetInfo
-from execution.estimate import expected_seconds
+from execution.estimate import check_memory, expected_seconds
 from execution.progress import clock, progress_line
 from execution.record import Outcome, build_result, describe_model
 from loadgen.accuracy_log import read_predictions
 from loadgen.detail_log import performance, read_detail_log
 from loadgen.monitor import RunMonitor
-from loadgen.probe import Probe, probe, warm_up
+from loadgen.probe import QUICK_SECONDS, SECONDS, Probe, probe, warm_up
 from loadgen.rules import rules
 from loadgen.samples import SampleLibrary
 from loadgen.session import Session
@@ -55,7 +55,9 @@ def run_benchmark(config: RunConfig, console: Console) -> Result:
         description = read_description(config.model) if config.model else None
         random_weights = description is not None and description.has_random_weights
         prepared = _prepare(config)
-        warnings = setup_warnings(config, prepared.info, usable_cpus(), random_weights)
+        warnings = setup_warnings(
+            config, prepared.info, usable_cpus(), description, prepared.dataset.has_labels
+        )
         outcome = _test(config, prepared, folder.work, console)
         if outcome.performance is not None:
             rate = float(outcome.log.effective("target_qps"))
@@ -129,6 +131,7 @@ def _test(config: RunConfig, prepared: Prepared, logs: Path, console: Console) -
     count = prepared.dataset_info.count
     probed = _probe(config, prepared)
     settings = build_settings(config, count, probed)
+    check_memory(config, settings)
     seconds = expected_seconds(config, settings, count, probed)
     _announce(config, seconds, probed, console)
     monitor = RunMonitor()
@@ -153,7 +156,15 @@ def _probe(config: RunConfig, prepared: Prepared) -> Probe:
     batch = min(config.max_batchsize, prepared.info.max_batch_size)
     images = prepared.dataset.load([place % prepared.dataset_info.count for place in range(batch)])
     warm_up(prepared.backend, images, prepared.info.requests)
-    return probe(prepared.backend, images, single=config.scenario == "SingleStream")
+    # With a number of queries LoadGen makes up just these, whatever speed it expects; only
+    # Server's default rate comes from the probe all the same.
+    quick = config.queries is not None and config.scenario != "Server"
+    return probe(
+        prepared.backend,
+        images,
+        single=config.scenario == "SingleStream",
+        seconds=QUICK_SECONDS if quick else SECONDS,
+    )
 
 
 def _announce(config: RunConfig, seconds: float, probed: Probe, console: Console) -> None:

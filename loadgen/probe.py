@@ -13,6 +13,7 @@ from contracts.image import Images, Scores
 
 WARM_UP_RUNS = 8
 SECONDS = 1.0
+QUICK_SECONDS = 0.2
 MIN_RUNS = 3
 MAX_RUNS = 100_000
 # What LoadGen and the way from it to the backend and back take themselves, at the least. Without
@@ -65,16 +66,16 @@ def warm_up(backend: Backend, images: Images, requests: int) -> None:
         counter.drain(backend)
 
 
-def probe(backend: Backend, images: Images, single: bool) -> Probe:
-    """Measure for about a second each. `single` (one query at a time) leaves the queue out."""
+def probe(backend: Backend, images: Images, single: bool, seconds: float = SECONDS) -> Probe:
+    """Measure for about `seconds` each. `single` (one query at a time) leaves the queue out."""
     with _inference_errors():
-        latency = _latency(backend, images) + SECONDS_PER_QUERY
+        latency = _latency(backend, images, seconds) + SECONDS_PER_QUERY
         if single:
             return Probe(latency=latency, samples_per_second=len(images) / latency)
         counter = _Counter()
         start = time.perf_counter()
         runs = 0
-        while runs < MIN_RUNS or time.perf_counter() - start < SECONDS:
+        while runs < MIN_RUNS or time.perf_counter() - start < seconds:
             backend.submit(images, None, counter)
             runs += 1
         counter.drain(backend)
@@ -83,9 +84,9 @@ def probe(backend: Backend, images: Images, single: bool) -> Probe:
     return Probe(latency=latency, samples_per_second=1 / seconds_per_sample)
 
 
-def _latency(backend: Backend, images: Images) -> float:
+def _latency(backend: Backend, images: Images, seconds: float) -> float:
     times: list[float] = []
-    end = time.perf_counter() + SECONDS
+    end = time.perf_counter() + seconds
     while len(times) < MIN_RUNS or (time.perf_counter() < end and len(times) < MAX_RUNS):
         start = time.perf_counter()
         backend.predict(images)

@@ -7,6 +7,7 @@ from pathlib import Path
 from backend import BackendInfo
 from contracts.config import RunConfig
 from loadgen.detail_log import Performance
+from modelfiles.description import ModelDescription
 
 # LoadGen's phrase -> what to do about it here. LoadGen's own advice names settings that are not
 # options of this program.
@@ -47,7 +48,7 @@ def validity_warnings(outcome: Performance, target_qps: float) -> list[str]:
     if not cures and needed:
         cures.append(
             f"early stopping needs at least {needed} queries and there were {outcome.queries}: "
-            f"raise --time, or use --queries {needed}."
+            f"raise --time, or give --queries {needed} in its place."
         )
     elif not cures and OUT_OF_TIME in reasons:
         cures.append("the time was over before LoadGen had enough queries: raise --time.")
@@ -63,11 +64,20 @@ def _queries_needed(outcome: Performance) -> int | None:
 
 
 def setup_warnings(
-    config: RunConfig, info: BackendInfo, cpus: int, has_random_weights: bool
+    config: RunConfig,
+    info: BackendInfo,
+    cpus: int,
+    description: ModelDescription | None,
+    has_labels: bool,
 ) -> list[str]:
     """What can be said before the run."""
     warnings = []
-    if has_random_weights:
+    if description and has_labels and description.dataset != config.dataset:
+        warnings.append(
+            f"The model wants the preprocessing of {description.dataset}, but gets that of "
+            f"{config.dataset}: its accuracy suffers. Use --dataset {description.dataset}."
+        )
+    if description and description.has_random_weights:
         warnings.append(
             "The model's weights are random: its speed counts, its accuracy means nothing. "
             "Prepare it with trained --weights for accuracy."

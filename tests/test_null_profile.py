@@ -8,6 +8,7 @@ import pytest
 
 from contracts.config import SCENARIOS
 from tests.command import ROOT, TIMEOUT, Run, command, environment
+from tests.conftest import Runner
 
 MEMORY = 8 << 30
 
@@ -35,3 +36,21 @@ def test_backend_that_answers_at_once_does_not_fill_the_memory(
     assert run.result["accuracy"] is None
     assert run.result["model"] is None
     assert run.result["rules"] == "shortened"
+
+
+@pytest.mark.parametrize("scenario", ["SingleStream", "MultiStream", "Offline"])
+def test_run_that_would_fill_the_memory_is_refused(benchmark: Runner, scenario: str) -> None:
+    """A day of queries for a backend that answers at once."""
+    done = benchmark("--profile", "null", "--scenario", scenario, "--time", "86400")
+    assert done.status == 2
+    assert "GB" in done.error
+    assert "--time" in done.error
+    assert done.left_nothing
+
+
+def test_noise_gets_no_accuracy(benchmark: Runner) -> None:
+    done = benchmark("--profile", "null", "--count", "20", "--accuracy")
+    assert done.status == 0
+    assert done.result["accuracy"] is None
+    assert len(done.answers) == 20
+    assert "no claim" in done.stdout

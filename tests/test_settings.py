@@ -111,6 +111,7 @@ def test_model_without_rules_is_refused() -> None:
         ("MultiStream", "--time 5", 5),
         ("Server", "--qps 100 --queries 1000", 10),
         ("Server", "--qps 10 --time 5", 10),  # 100 queries are the least
+        ("Server", "--qps 4000 --time 5", 50),  # ten times what the probe reached
         ("Offline", "--queries 1000", 2.5),
         ("Offline", "--time 5 --qps 400", 5.5),
         ("Offline", "", 726),

@@ -17,7 +17,8 @@ from tests.command import ROOT, command, environment, run_main
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143}
 PATIENCE = 60
 REPEATS = 150
-KILLS = 8
+KILLS = 6
+SHORT_LIFE = 5
 
 
 def start(arguments: Sequence[object]) -> subprocess.Popen[str]:
@@ -43,10 +44,14 @@ def wait_until(reached: Callable[[], bool], process: subprocess.Popen[str]) -> N
 
 
 def has_orphans(process: subprocess.Popen[str]) -> bool:
-    try:
-        os.killpg(process.pid, 0)
-    except ProcessLookupError:
-        return False
+    """Whether children live on. Runtimes fork some for moments, to try what the CPU can do."""
+    end = time.monotonic() + SHORT_LIFE
+    while time.monotonic() < end:
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return False
+        time.sleep(0.05)
     return True
 
 
@@ -124,11 +129,11 @@ def test_killed_at_random_moments_a_rerun_works(
             except subprocess.TimeoutExpired:
                 process.kill()
             process.communicate(timeout=PATIENCE)
-        assert not has_orphans(process)
+        assert not has_orphans(process), process.pid
         if result.exists():
             assert json.loads(result.read_text())["accuracy"]["total"] == 20
     last = run_main(*arguments[:-2], "--accuracy", "--overwrite", output=tmp_path / "output")
-    assert last.status == 0
+    assert last.status == 0, last.stderr
     assert last.result["accuracy"]["total"] == 20
     assert last.result["accuracy"]["good"] >= 17
     assert not (tmp_path / "output" / ".incomplete").exists()

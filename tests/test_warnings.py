@@ -10,6 +10,7 @@ from commandline.options import parse
 from commandline.resolve import resolve
 from contracts.config import RunConfig
 from loadgen.detail_log import Performance
+from modelfiles.description import ModelDescription, Size, Weights
 from results.warnings import setup_warnings, validity_warnings
 
 OPENVINO = ["--backend", "openvino", "--dataset", "synthetic", "--model", "m.xml"]
@@ -53,17 +54,47 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(tmp_path)
 
 
+def described(dataset: str = "synthetic", sha256: str | None = "abc") -> ModelDescription:
+    size = Size(gmacs=1.0, parameters=1)
+    return ModelDescription(
+        architecture="resnet50",
+        weights=Weights("file", sha256, None),
+        dataset=dataset,
+        input_size=224,
+        precision="fp32",
+        size=size,
+        unpruned_size=size,
+        pruning=None,
+        fine_tuning=None,
+        quantization=None,
+        tools={},
+        files={},
+    )
+
+
+def warnings(
+    *arguments: str, description: ModelDescription | None = None, **changes: Any
+) -> list[str]:
+    return setup_warnings(configuration(*arguments), info(**changes), 2, description, True)
+
+
 def test_nothing_is_doubtful_about_a_plain_run() -> None:
-    assert setup_warnings(configuration(), info(), cpus=2, has_random_weights=False) == []
+    assert warnings() == []
+    assert warnings(description=described()) == []
+
+
+def test_preprocessing_that_the_model_was_not_trained_with() -> None:
+    (warning,) = warnings(description=described("imagenet_pytorch"))
+    assert "--dataset imagenet_pytorch" in warning
 
 
 def test_more_threads_than_cpus() -> None:
-    (warning,) = setup_warnings(configuration(), info(threads=4), 2, has_random_weights=False)
+    (warning,) = warnings(threads=4)
     assert "--threads 2" in warning
 
 
 def test_random_weights() -> None:
-    (warning,) = setup_warnings(configuration(), info(), 2, has_random_weights=True)
+    (warning,) = warnings(description=described(sha256=None))
     assert "accuracy means nothing" in warning
 
 
@@ -79,11 +110,9 @@ def test_random_weights() -> None:
     ],
 )
 def test_precision_other_than_asked_for(asked: str, executed: str, warned: bool) -> None:
-    warnings = setup_warnings(
-        configuration("--precision", asked), info(executed_precision=executed), 2, False
-    )
-    assert len(warnings) == warned
-    assert all("precision" in warning for warning in warnings)
+    found = warnings("--precision", asked, executed_precision=executed)
+    assert len(found) == warned
+    assert all("precision" in warning for warning in found)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,129 @@
+"""Models compiled with Apache TVM, on the CPU."""
+
+import os
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tvm
+import tvm_ffi
+from tvm import relax
+
+from backend import Backend, BackendConfig, BackendInfo
+from contracts.errors import ModelError
+from contracts.image import ImageFormat, Images, Scores
+from tvm_compiler.artifact import CompiledModel, extract_library, read_description
+from tvm_compiler.target import check_host_runs
+from tvm_compiler.versions import check_versions
+
+_SHARE_CORES = -3
+"""The mode of TVM's thread pool in which its threads may run on any of the cores named to it.
+By default it binds them to the first cores, which two processes then fight for."""
+
+
+class TVMBackend(Backend):
+    """Runs what `tvm_compiler` wrote. The libraries in it are code: load only what you trust.
+
+    A batch is cut into the batch sizes that were compiled, the largest first. TVM has one pool
+    of threads for each thread that calls it, all on the same cores; calls therefore wait for
+    each other, and one inference uses all threads.
+    """
+
+    accepts = frozenset({"model", "threads"})
+
+    def __init__(self, config: BackendConfig) -> None:
+        super().__init__(config)
+        self._functions: dict[int, Any] = {}
+        self._normalisation: tuple[Any, Any]
+        self._scores: Scores
+        self._lock = threading.Lock()
+        self._configured = threading.local()
+        self._cores = sorted(os.sched_getaffinity(0))
+        self._threads = min(config.threads or len(self._cores), len(self._cores))
+
+    def load(self) -> BackendInfo:
+        check_versions()
+        path = self.config.model
+        if path is None:
+            raise ModelError("The tvm backend needs a compiled model: --model FILE.")
+        model = read_description(path)
+        _check(path, model, self.config.image)
+        with tempfile.TemporaryDirectory(prefix="tvm-") as folder:
+            for library in model.libraries:
+                file = extract_library(path, library, Path(folder))
+                machine = relax.VirtualMachine(tvm.runtime.load_module(str(file)), tvm.cpu())
+                self._functions[library.batch] = machine["main"]
+        image = self.config.image
+        std, mean = np.array(image.std, np.float32), np.array(image.mean, np.float32)
+        self._normalisation = (tvm.runtime.tensor(1 / std), tvm.runtime.tensor(-mean / std))
+        largest = max(self.config.max_batch_size, 1)
+        self._scores = np.empty((largest, model.classes), np.float32)
+        self.predict(np.zeros((largest, image.height, image.width, 3), np.uint8))
+        return BackendInfo(
+            name="tvm",
+            version=model.tvm_version,
+            input_name=model.input_name,
+            output_name=model.output_name,
+            data_format="NHWC",
+            classes=model.classes,
+            max_batch_size=largest,
+            requests=1,
+            threads=self._threads,
+            streams=1,
+            executed_precision={"float32": "f32", "int8": "int8"}[model.precision],
+        )
+
+    def predict(self, images: Images) -> Scores:
+        with self._lock:
+            self._configure_threads()
+            done = 0
+            while done < len(images):
+                batch = self._next_batch(len(images) - done)
+                part = images[done : done + batch]
+                result = self._functions[batch](_tensor(part, batch), *self._normalisation)
+                self._scores[done : done + len(part)] = result.numpy()[: len(part)]
+                done += len(part)
+            return self._scores[: len(images)]
+
+    def close(self) -> None:
+        self._functions.clear()
+
+    def _next_batch(self, left: int) -> int:
+        """The largest compiled batch that `left` images fill, or else the smallest of all."""
+        filled = [batch for batch in self._functions if batch <= left]
+        return max(filled) if filled else min(self._functions)
+
+    def _configure_threads(self) -> None:
+        """Every thread that calls TVM has a pool of its own, to be configured by itself."""
+        if not getattr(self._configured, "done", False):
+            configure = tvm.get_global_func("runtime.config_threadpool")
+            configure(_SHARE_CORES, self._threads, [str(core) for core in self._cores])
+            self._configured.done = True
+
+
+def _check(path: Path, model: CompiledModel, image: ImageFormat) -> None:
+    if model.tvm_version != tvm.__version__:
+        raise ModelError(
+            f"{path} was compiled by TVM {model.tvm_version}, this is TVM {tvm.__version__}. "
+            "Compile the model again."
+        )
+    check_host_runs(path, model.target, model.features)
+    expected = (image.height, image.width, 3)
+    if model.input_shape != expected:
+        raise ModelError(
+            f"{path} takes images of shape {model.input_shape} (height, width, channels); the "
+            f"data set makes {expected}."
+        )
+
+
+def _tensor(images: Images, batch: int) -> Any:
+    """The images as a TVM tensor: their own memory, unless there are fewer than `batch`."""
+    if len(images) < batch:
+        full = np.zeros((batch, *images.shape[1:]), np.uint8)
+        full[: len(images)] = images
+        images = full
+    if not images.flags.writeable:
+        return tvm.runtime.tensor(images)
+    return tvm_ffi.from_dlpack(images, require_alignment=1, require_contiguous=True)

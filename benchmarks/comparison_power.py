@@ -1,0 +1,107 @@
+"""Does compare.py find a difference of 5 %, and none where there is none?
+
+Each comparison has three variants of the sample model: the baseline, the same again, and one
+that a backend of this benchmark slows by 5 %. Comparisons are kept in --output, so that they can
+be run a few at a time; the counts are of all that are there.
+
+    python3 sample.py
+    python3 -m benchmarks.comparison_power [--first 1] [--comparisons 20]
+"""
+
+import argparse
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.slowed_run import ROOT, register
+
+MATRIX = """\
+title = "Power"
+precision_goal = 0.03
+max_time = {max_time}
+seed = {seed}
+accuracy = false
+[run]
+profile = "efficientnet-lite0-openvino"
+model = "{sample}/efficientnet-lite0_fp32.xml"
+dataset_path = "{sample}/imagenet"
+cache_dir = "build/cache"
+queries = {queries}
+[[variant]]
+name = "baseline"
+[[variant]]
+name = "same"
+[[variant]]
+name = "slowed"
+backend = "slowed"
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--first", type=int, default=1)
+    parser.add_argument("--comparisons", type=int, default=20)
+    parser.add_argument("--max-time", type=int, default=75)
+    parser.add_argument("--queries", type=int, default=150)
+    parser.add_argument("--sample", default="build/sample")
+    parser.add_argument("--output", type=Path, default=Path("build/comparison_power"))
+    options = parser.parse_args()
+    register()
+    compare = importlib.import_module("comparison.commands").compare
+    options.output.mkdir(parents=True, exist_ok=True)
+    for number in range(options.first, options.first + options.comparisons):
+        folder = options.output / f"{number:03d}"
+        matrix = folder.with_suffix(".toml")
+        matrix.write_text(
+            MATRIX.format(
+                max_time=options.max_time,
+                seed=number,
+                sample=options.sample,
+                queries=options.queries,
+            ),
+            encoding="utf-8",
+        )
+        program = ROOT / "benchmarks" / "slowed_run.py"
+        compare([str(matrix), "--output", str(folder)], program, Console(quiet=True))
+        report(number, folder / "results.json")
+    total(sorted(options.output.glob("*/results.json")))
+
+
+def report(number: int, path: Path) -> None:
+    """One line a comparison."""
+    rows, seconds = read(path)
+    words = [f"{name} {text(row)}" for name, row in rows.items() if name != "baseline"]
+    print(f"{number}: {'; '.join(words)}; {seconds:.0f} s", flush=True)
+
+
+def total(paths: list[Path]) -> None:
+    """How often each came out as it is."""
+    results = [read(path) for path in paths]
+    silent = sum(crosses_one(rows["same"]["speedup"]) for rows, _ in results)
+    found = sum(rows["slowed"]["speedup"]["high"] < 1 for rows, _ in results)
+    print(f"same: no difference shown in {silent} of {len(results)}")
+    print(f"slowed by 5 %: found in {found} of {len(results)}")
+    print(f"longest comparison: {max(seconds for _, seconds in results):.0f} s")
+
+
+def read(path: Path) -> tuple[dict[str, Any], float]:
+    """The rows by name, and the seconds that their runs took."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    rows = {row["name"]: row for row in content["rows"]}
+    return rows, sum(run["seconds"] for row in rows.values() for run in row["measurements"])
+
+
+def crosses_one(speedup: dict[str, float]) -> bool:
+    return speedup["low"] <= 1 <= speedup["high"]
+
+
+def text(row: dict[str, Any]) -> str:
+    speedup = row["speedup"]
+    return f"{speedup['value']:.3f} [{speedup['low']:.3f}, {speedup['high']:.3f}]"
+
+
+if __name__ == "__main__":
+    main()

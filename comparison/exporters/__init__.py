@@ -1,0 +1,1 @@
+"""Writes a comparison in several forms, one module each."""

@@ -1,0 +1,1 @@
+"""From runs of main.py to a submission tree that MLCommons' checkers accept."""

@@ -1,0 +1,98 @@
+"""Runs main.py, each run in a process of its own, and skips what is finished."""
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from contracts.errors import RunError, UsageError
+from execution.record import describe_model
+from mlperf_submission.finished_run import FinishedRun, read_run
+from mlperf_submission.plan import PlannedRun
+from results.folder import RESULTS
+
+MAIN = Path(__file__).parents[1] / "main.py"
+FINISHED, FINISHED_INVALID = 0, 3
+SECONDS_TO_END = 30
+# What may differ between two runs of the same thing.
+INCIDENTAL = ("output", "overwrite", "debug", "cache_dir", "profile")
+
+
+def finished(run: PlannedRun) -> FinishedRun | None:
+    """What is there of `run`, if it may stay: VALID, and made after the last change of user.conf.
+
+    Raises UsageError where the folder holds a run of something else.
+    """
+    found = read_run(run.output)
+    if found is None:
+        return None
+    different = differences(run, found)
+    if different:
+        raise UsageError(
+            f"{run.output} holds a run of something else: {'; '.join(different)}. Choose another "
+            f"--output, or delete that folder."
+        )
+    user_conf = run.config.user_conf
+    if user_conf is not None and user_conf.exists():
+        made = (run.output / RESULTS).stat().st_mtime
+        if user_conf.stat().st_mtime > made:
+            return None
+    return found if found.is_valid else None
+
+
+def differences(run: PlannedRun, found: FinishedRun) -> list[str]:
+    """In what the configuration or the model of a finished run is not the planned one."""
+    used = found.result["config"]
+    different = [
+        f"{name} {used.get(name)} instead of {value}"
+        for name, value in _comparable(run).items()
+        if used.get(name) != value
+    ]
+    if run.config.model is not None and not different:
+        sha256 = describe_model(run.config.model, None).sha256
+        if found.result["model"]["sha256"] != sha256:
+            different.append("the model file has changed")
+    return different
+
+
+def execute(run: PlannedRun) -> FinishedRun:
+    """Make one run and read what it left. Raises RunError where it failed."""
+    command = [sys.executable, str(MAIN), *run.arguments, "--output", str(run.output)]
+    with subprocess.Popen([*command, "--overwrite"]) as process:  # noqa: S603 - our own program
+        try:
+            status = process.wait()
+        except BaseException:
+            _end(process)
+            raise
+    done = read_run(run.output) if status in (FINISHED, FINISHED_INVALID) else None
+    if done is None:
+        raise RunError(
+            f"{run.name} failed with exit status {status}; the reason stands above. Finished runs "
+            f"are kept; the same command goes on."
+        )
+    return done
+
+
+def _comparable(run: PlannedRun) -> dict[str, Any]:
+    return {
+        name: _plain(value)
+        for name, value in dataclasses.asdict(run.config).items()
+        if name not in INCIDENTAL
+    }
+
+
+def _plain(value: Any) -> Any:
+    """As results.json holds it."""
+    if isinstance(value, Path):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(SECONDS_TO_END)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

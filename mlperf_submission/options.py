@@ -1,0 +1,169 @@
+"""The options of submission.py: its own, and those that every run is made with."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from commandline.options import (
+    Parser,
+    add_data_options,
+    add_model_options,
+    add_runtime_options,
+    positive,
+    positive_int,
+)
+from contracts.config import SCENARIOS
+from contracts.errors import UsageError
+from contracts.registry import known_name
+from mlperf_submission.rules import DEFAULT_VERSION, DIVISIONS, REQUIRED_SCENARIOS, VERSIONS
+
+DESCRIPTION = """Make a complete MLPerf Inference submission tree: run what is missing of
+performance, accuracy and compliance runs, and assemble the tree in OUTPUT/tree."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for. `run_options` go to main.py as they are, by their names there.
+
+    `time` is in seconds; None means as long as the rules want it.
+    """
+
+    check: Path | None
+    find_peak: bool
+    version: str
+    division: str
+    system: Path
+    scenarios: tuple[str, ...]
+    runs: Path | None
+    time: float | None
+    rehearsal: bool
+    plan: bool
+    user_conf: Path | None
+    max_latency: float | None
+    output: Path
+    run_options: argparse.Namespace
+
+    @property
+    def is_rehearsal(self) -> bool:
+        """Whether the runs are shorter than the rules want them."""
+        return self.time is not None
+
+
+def parse(arguments: Sequence[str]) -> Request:
+    """Parse the command line. Raises UsageError."""
+    of_runs = Parser(add_help=False, allow_abbrev=False)
+    add_model_options(of_runs)
+    add_data_options(of_runs)
+    add_runtime_options(of_runs)
+    of_runs.add_argument(
+        "--max-batchsize", type=positive_int, metavar="N", help="largest batch of an inference"
+    )
+    parser = Parser(
+        prog="submission.py", description=DESCRIPTION, allow_abbrev=False, parents=[of_runs]
+    )
+    _task(parser)
+    _submission(parser)
+    values = vars(parser.parse_args(arguments))
+    run_options = {name: values.pop(name) for name in vars(of_runs.parse_args([]))}
+    values.pop("debug")
+    values["scenarios"] = _scenarios(values["scenarios"])
+    request = Request(**values, run_options=argparse.Namespace(**run_options))
+    _check(request)
+    return request
+
+
+def _task(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("task (default: make the tree)").add_argument
+    add("--plan", action="store_true", help="print the runs and their durations, then stop")
+    add("--check", type=Path, metavar="TREE", help="check a tree by our own rules")
+    add(
+        "--find-peak",
+        action="store_true",
+        help="search the highest VALID Server rate, for your own use",
+    )
+
+
+def _submission(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("submission").add_argument
+    add("--division", choices=DIVISIONS, default="open", help="default: %(default)s")
+    add(
+        "--system",
+        type=Path,
+        default=Path("system.toml"),
+        metavar="FILE",
+        help="what the machine cannot tell about itself; written as a template where it is "
+        "missing (default: %(default)s)",
+    )
+    add(
+        "--scenarios",
+        metavar="LIST",
+        default=",".join(REQUIRED_SCENARIOS),
+        help="default: %(default)s",
+    )
+    add("--runs", type=Path, metavar="DIR", help="assemble runs found in DIR instead of making any")
+    add("--time", type=positive, metavar="SECONDS", help="rehearse with runs of that length")
+    add(
+        "--rehearsal",
+        action="store_true",
+        help="allow what no closed submission may have: --time, a part of the scenarios",
+    )
+    add(
+        "--user-conf",
+        type=Path,
+        metavar="FILE",
+        help="LoadGen user.conf (default: OUTPUT/user.conf, written from a probe where missing)",
+    )
+    add("--max-latency", type=positive, metavar="SECONDS", help="Server's bound in --find-peak")
+    add(
+        "--version",
+        choices=sorted(VERSIONS),
+        default=DEFAULT_VERSION,
+        help="of the rules that --check applies (default: %(default)s)",
+    )
+    add(
+        "--output",
+        type=Path,
+        default=Path("submission"),
+        metavar="DIR",
+        help="folder of runs and tree (default: ./%(default)s)",
+    )
+    add("--debug", action="store_true", help="show the traceback of an error")
+
+
+def _scenarios(text: str) -> tuple[str, ...]:
+    names = [name.strip() for name in text.split(",")]
+    return tuple(dict.fromkeys(known_name("scenario", name, SCENARIOS) for name in names))
+
+
+def _check(request: Request) -> None:
+    if request.check is not None or request.find_peak:
+        return
+    if request.max_latency is not None:
+        raise UsageError("--max-latency applies to --find-peak; a submission keeps the rules'.")
+    if request.runs is not None and request.time is not None:
+        raise UsageError("--time does not apply to --runs: those runs are made already.")
+    if request.division == "closed":
+        _check_closed(request)
+
+
+def _check_closed(request: Request) -> None:
+    extra = [name for name in request.scenarios if name not in REQUIRED_SCENARIOS]
+    if extra:
+        raise UsageError(
+            f"{', '.join(extra)} is no scenario of ResNet-50 in the closed division: its checkers "
+            f"take {', '.join(REQUIRED_SCENARIOS)} and nothing else. Use --division open."
+        )
+    if request.rehearsal:
+        return
+    if request.time is not None:
+        raise UsageError(
+            "--time makes runs that the closed division does not accept: leave it out, or add "
+            "--rehearsal for a tree that is marked as one."
+        )
+    missing = [name for name in REQUIRED_SCENARIOS if name not in request.scenarios]
+    if missing:
+        raise UsageError(
+            f"The closed division needs {', '.join(missing)}, too: leave --scenarios out, or add "
+            "--rehearsal for a tree that is marked as one."
+        )

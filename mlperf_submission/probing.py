@@ -1,0 +1,87 @@
+"""Short runs that tell what to expect, and the user.conf made from them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from contracts.config import RunConfig
+from execution.estimate import expected_seconds
+from loadgen.probe import Probe
+from loadgen.settings import LATENCY_SLACK, OFFLINE_SLACK, build_settings
+from mlperf_submission.execution import differences, execute
+from mlperf_submission.finished_run import FinishedRun, read_run
+from mlperf_submission.options import Request
+from mlperf_submission.plan import PlannedRun, planned_run
+from mlperf_submission.rules import PERFORMANCE
+from modelfiles.staging import staged
+
+SECONDS = 3.0
+# Importing the runtime, loading the model and the harness's own warm-up, at the least.
+START_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What a probe showed. `latency` is of a query in seconds."""
+
+    scenario: str
+    latency: float
+    samples_per_second: float
+    target_qps: float
+    sample_count: int
+
+    def seconds(self, config: RunConfig) -> float:
+        """How long a run of that configuration takes."""
+        probe = Probe(self.latency, self.samples_per_second)
+        settings = build_settings(config, self.sample_count, probe)
+        return START_SECONDS + expected_seconds(config, settings, self.sample_count, probe)
+
+
+def probes(request: Request) -> list[PlannedRun]:
+    """One short run a scenario."""
+    folder = request.output / "probes"
+    seconds = min(SECONDS, request.time or SECONDS)
+    return [
+        planned_run(request, scenario, PERFORMANCE, folder, {"time": seconds})
+        for scenario in request.scenarios
+    ]
+
+
+def expectation(run: PlannedRun) -> Expectation:
+    """Of a probe, which is made where it is missing."""
+    done = read_run(run.output)
+    if done is None or differences(run, done):
+        done = execute(run)
+    result = done.result
+    return Expectation(
+        scenario=done.scenario,
+        latency=result["latency_ms"]["mean"] / 1000,
+        samples_per_second=result["samples_per_second"],
+        target_qps=_target_qps(done),
+        sample_count=result["dataset"]["count"],
+    )
+
+
+def write_user_conf(path: Path, model_name: str, expected: Sequence[Expectation]) -> None:
+    """Write what LoadGen shall expect. The file is the submitter's from then on."""
+    lines = ["# From short probes; change what you know better, it will not be overwritten.\n"]
+    for one in expected:
+        lines += [
+            f"{model_name}.{one.scenario}.{key} = {value:.6g}\n"
+            for key, value in _targets(one).items()
+        ]
+    with staged(path.parent) as folder:
+        (folder / path.name).write_text("".join(lines), encoding="utf-8")
+
+
+def _targets(one: Expectation) -> Mapping[str, float]:
+    if one.scenario in ("SingleStream", "MultiStream"):
+        # In milliseconds; the harness says why half of it.
+        return {"target_latency": one.latency * LATENCY_SLACK * 1000}
+    if one.scenario == "Offline":
+        return {"target_qps": one.samples_per_second * OFFLINE_SLACK}
+    return {"target_qps": one.target_qps}
+
+
+def _target_qps(run: FinishedRun) -> float:
+    return float(run.log.effective("target_qps"))

@@ -1,0 +1,64 @@
+"""Comparisons made of given figures, in place of measured ones."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from comparison.intervals import median
+from comparison.noise import Noise
+from comparison.record import Comparison, Measurement, Row, read_comparison
+from results.schema import AccuracyResult
+
+FIXTURE = Path(__file__).parents[1] / "fixtures" / "comparison_v1.json"
+QUIET = Noise(load_before=0.1, frequency_mhz=(3000.0, 3000.0), steal=0.0, others_cpus=0.0)
+
+
+def stored() -> Comparison:
+    """A real comparison of the sample model: one thread, two threads and a missing model."""
+    return read_comparison(FIXTURE)
+
+
+def measurement(number: int, latency: float) -> Measurement:
+    return Measurement(
+        round=number,
+        started=1000.0 + number,
+        seconds=1.0,
+        latency_ms=dict.fromkeys(("mean", "min", "max", "p50", "p90", "p95", "p97"), latency)
+        | {"p99": latency, "p99.9": latency},
+        samples_per_second=1000 / latency,
+        validity="VALID",
+        invalid_reasons=[],
+        noise=QUIET,
+    )
+
+
+def row_of(
+    name: str,
+    latencies: Sequence[float],
+    *,
+    baseline: Sequence[float] | None = None,
+    good: int | None = None,
+    **changes: Any,
+) -> Row:
+    """A row with these p50 latencies in ms. Without `baseline` it is the baseline itself."""
+    template = stored().rows[0]
+    ratios = [base / own for base, own in zip(baseline or (), latencies, strict=False)]
+    row = dataclasses.replace(
+        template,
+        name=name,
+        baseline=baseline is None,
+        measurements=[measurement(place + 1, value) for place, value in enumerate(latencies)],
+        latency_ms=measurement(1, sorted(latencies)[len(latencies) // 2]).latency_ms,
+        estimate=median(latencies, 0),
+        ratios=ratios,
+        speedup=median(ratios, 0) if ratios else None,
+        accuracy=None if good is None else AccuracyResult(100 * good / 1000, good, 1000),
+        warnings=[],
+    )
+    return dataclasses.replace(row, **changes)
+
+
+def comparison_with(*rows: Row, system: Mapping[str, Any] | None = None) -> Comparison:
+    base = stored()
+    return dataclasses.replace(base, rows=list(rows), system=base.system | dict(system or {}))

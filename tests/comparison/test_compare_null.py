@@ -1,0 +1,167 @@
+"""A whole comparison: the harness alone twice, and a model that is missing."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from comparison.commands import compare
+from comparison.intervals import NO_DIFFERENCE
+from comparison.matrix_file import read_matrix
+from comparison.plan import make_plan
+from contracts.errors import UsageError
+from tests.command import MAIN, Run
+from tests.comparison.command import comparison_of, run_compare
+
+REASON = "missing.xml"
+
+
+def test_a_variant_that_fails_stops_no_other_and_counts_in_the_exit_status(null_run: Run) -> None:
+    assert null_run.status == 1
+    rows = {row.name: row for row in comparison_of(null_run).rows}
+    assert rows["first"].failure is None
+    assert len(rows["first"].measurements) == len(rows["second"].measurements) == 6
+    assert rows["broken"].failure is not None
+    assert REASON in rows["broken"].failure
+    assert rows["broken"].measurements == []
+
+
+@pytest.mark.parametrize("name", ["results.md", "results.csv", "results.json", "report.html"])
+def test_every_file_names_the_variants_and_the_reason(null_run: Run, name: str) -> None:
+    text = (null_run.output / name).read_text(encoding="utf-8")
+    for part in ("first", "second", "broken", REASON):
+        assert part in text
+
+
+def test_the_terminal_shows_the_table_and_the_reason(null_run: Run) -> None:
+    assert "Speed-up [95 %]" in null_run.stdout
+    assert "FAILED" in null_run.stdout
+    assert REASON in null_run.stdout
+    assert null_run.stderr == ""
+
+
+def test_ratios_are_taken_round_by_round(null_run: Run) -> None:
+    rows = {row.name: row for row in comparison_of(null_run).rows}
+    first, second = rows["first"], rows["second"]
+    assert [run.round for run in second.measurements] == [1, 2, 3, 4, 5, 6]
+    expected = [base / own for base, own in zip(first.figures, second.figures, strict=True)]
+    assert second.ratios == pytest.approx(expected)
+    speedup = second.speedup
+    assert speedup is not None
+    assert speedup.low is not None
+    assert speedup.high is not None
+    assert min(second.ratios) <= speedup.low <= speedup.value <= speedup.high
+    assert first.speedup is None
+
+
+def test_every_round_ran_in_the_planned_order(null_run: Run, null_matrix: Path) -> None:
+    plan = make_plan(read_matrix(null_matrix))
+    for number in range(1, 7):
+        folder = null_run.output / "rounds" / f"{number:04d}"
+        runs = json.loads((folder / "round.json").read_text(encoding="utf-8"))
+        planned = [cell.key for cell in plan.order(number) if cell.key in runs]
+        started = sorted(runs, key=lambda key: runs[key]["started"])
+        assert started == planned
+        assert len(runs) == (3 if number == 1 else 2)
+
+
+def test_the_csv_has_plain_numbers(null_run: Run) -> None:
+    with (null_run.output / "results.csv").open(encoding="utf-8", newline="") as file:
+        rows = {row["variant"]: row for row in csv.DictReader(file)}
+    second = rows["second"]
+    assert float(second["speedup_low"]) <= float(second["speedup"]) <= float(second["speedup_high"])
+    assert float(second["latency_p50_ms"]) > 0
+    assert second["rounds"] == "6"
+    assert rows["broken"]["samples_per_second"] == ""
+    assert REASON in rows["broken"]["failure"]
+
+
+def test_markdown_keeps_the_table_whole(null_run: Run) -> None:
+    lines = (null_run.output / "results.md").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == r"## Null \| \<twice>"
+    table = [line for line in lines if line.startswith("|")]
+    assert len(table) == 5
+    assert len({line.replace(r"\|", "").count("|") for line in table}) == 1
+
+
+def test_accuracy_of_data_without_labels_is_not_claimed(null_run: Run) -> None:
+    row = comparison_of(null_run).rows[0]
+    assert (row.accuracy, row.accuracy_note) == (None, "no labels")
+
+
+def test_the_command_of_a_row_reproduces_it(null_run: Run) -> None:
+    row = comparison_of(null_run).rows[0]
+    assert row.command[:4] == ["python3", "main.py", "--profile", "null"]
+    assert "--queries" in row.command
+
+
+def test_show_prints_it_again(null_run: Run) -> None:
+    shown = run_compare("show", null_run.output / "results.json")
+    assert shown.status == 0
+    tables = [
+        text[text.index("┏") : text.index("Medians")] for text in (shown.stdout, null_run.stdout)
+    ]
+    assert tables[0] == tables[1]
+
+
+def test_gate_of_a_comparison_with_itself(null_run: Run, tmp_path: Path) -> None:
+    results = null_run.output / "results.json"
+    run = run_compare("check", results, "--against", results, "--junit", tmp_path / "junit.xml")
+    assert run.status == 0
+    assert "SKIPPED broken" in run.stdout
+
+
+def test_dry_run_prints_the_plan_and_writes_nothing(tmp_path: Path) -> None:
+    matrix = tmp_path / "m.toml"
+    text = 'rounds = 10\n[run]\nprofile = "null"\ntime = 6\n[axes]\nthreads = [1, 2]\n'
+    matrix.write_text(text, encoding="utf-8")
+    run = run_compare(matrix, "--dry-run", output=tmp_path / "out")
+    assert run.status == 0
+    assert "main.py --profile null --time 6 --scenario SingleStream --threads 2" in run.stdout
+    assert "10 rounds of 2 runs, about 20 s each, 3 min 20 s in all" in run.stdout
+    assert not (tmp_path / "out").exists()
+
+
+def test_precision_goal_and_max_time_end_a_comparison(tmp_path: Path) -> None:
+    matrix = tmp_path / "m.toml"
+    text = (
+        '[run]\nprofile = "null"\nqueries = 100\n[[variant]]\nname = "a"\n[[variant]]\nname = "b"\n'
+    )
+    matrix.write_text(text, encoding="utf-8")
+    wide = run_compare(matrix, "--precision-goal", "99%", output=tmp_path / "wide")
+    assert len(comparison_of(wide).order) >= 6
+    assert "precision goal of 99.0%" in wide.stdout or "no" in comparison_of(wide).stopped
+    short = run_compare(matrix, "--max-time", 0.1, output=tmp_path / "short")
+    assert len(comparison_of(short).order) == 1
+    assert "max-time" in comparison_of(short).stopped
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "Say what to compare"),
+        (("--profile", "null", "--model", "a.xml"), "Say what to compare"),
+        (("none.toml",), "No matrix file none.toml"),
+        (("none.toml", "--queries", "5"), "--queries stands beside none.toml"),
+        (("--model", "a", "b", "--metric", "p51"), 'Unknown metric "p51"'),
+        (("--model", "a", "b", "--rounds", "0"), "rounds must be at least 1"),
+        (("--model", "a", "b", "--backend", "openvin"), 'Did you mean "openvino"?'),
+        (("--model", "a", "b", "--bogus"), "Unrecognized arguments: --bogus"),
+    ],
+)
+def test_bad_usage_is_one_line(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    with pytest.raises(UsageError) as caught:
+        compare([*arguments, "--output", str(output)], MAIN, Console(quiet=True))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not output.exists()
+
+
+def test_no_difference_is_said_where_the_interval_holds_1(null_run: Run) -> None:
+    row = comparison_of(null_run).rows[1]
+    assert row.speedup is not None
+    text = (null_run.output / "results.md").read_text(encoding="utf-8")
+    assert (NO_DIFFERENCE in text) == (row.speedup.verdict == NO_DIFFERENCE)

@@ -1,0 +1,140 @@
+"""compare.py check: what fails a change, and what does not."""
+
+import dataclasses
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from comparison.gate import Limits, judge
+from comparison.record import Comparison
+from tests.comparison.command import run_compare
+from tests.comparison.stored import comparison_with, row_of
+
+BASE = [10.0, 10.1, 9.9, 10.05, 9.95, 10.0, 10.1, 9.9]
+LIMITS = Limits(slowdown=0.05, accuracy_drop=0.5, relative=False)
+
+
+def accepted() -> Comparison:
+    return comparison_with(row_of("fp32", BASE, good=760), row_of("int8", BASE, baseline=BASE))
+
+
+def now(latencies: list[float], good: int = 760) -> Comparison:
+    return comparison_with(
+        row_of("fp32", latencies, good=good), row_of("int8", BASE, baseline=BASE)
+    )
+
+
+def write(comparison: Comparison, path: Path) -> Path:
+    path.write_text(comparison.to_json(), encoding="utf-8")
+    return path
+
+
+def failed(current: Comparison, limits: Limits = LIMITS) -> list[tuple[str, str]]:
+    report = judge(current, accepted(), limits)
+    return [(one.name, one.subject) for one in report.verdicts if one.passed is False]
+
+
+def test_the_same_figures_pass() -> None:
+    assert failed(accepted()) == []
+
+
+def test_ten_percent_slower_fails() -> None:
+    assert failed(now([value * 1.1 for value in BASE])) == [("fp32", "speed")]
+
+
+def test_ten_percent_slower_within_the_noise_passes() -> None:
+    noisy = [8.0, 14.0, 9.0, 13.0, 11.0, 8.5, 12.0, 14.5]
+    assert failed(now(noisy)) == []
+
+
+def test_slower_than_before_but_within_the_limit_passes() -> None:
+    slower = now([value * 1.03 for value in BASE])
+    assert failed(slower) == []
+    assert failed(slower, Limits(0.01, 0.5, relative=False)) == [("fp32", "speed")]
+
+
+def test_faster_passes() -> None:
+    assert failed(now([value * 0.5 for value in BASE])) == []
+
+
+@pytest.mark.parametrize(("good", "names"), [(755, []), (754, [("fp32", "accuracy")])])
+def test_accuracy_may_drop_by_as_much_as_is_allowed(good: int, names: list[object]) -> None:
+    assert failed(now(BASE, good)) == names
+
+
+def test_accuracy_of_other_images_does_not_compare() -> None:
+    row = row_of("fp32", BASE, good=760)
+    assert row.subject is not None
+    other = dataclasses.replace(row.subject, dataset=row.subject.dataset | {"list_sha256": "0"})
+    current = comparison_with(
+        dataclasses.replace(row, subject=other), row_of("int8", BASE, baseline=BASE)
+    )
+    assert failed(current) == [("fp32", "accuracy")]
+
+
+def test_a_variant_that_fails_or_is_missing_now_is_worse() -> None:
+    broken = row_of("int8", BASE, baseline=BASE, failure="no such model")
+    assert failed(comparison_with(row_of("fp32", BASE, good=760), broken)) == [("int8", "speed")]
+    assert failed(comparison_with(row_of("fp32", BASE, good=760))) == [("int8", "speed")]
+
+
+def test_a_new_variant_and_too_few_rounds_are_skipped() -> None:
+    current = comparison_with(
+        row_of("fp32", [20.0, 20.0], good=760),
+        row_of("int8", BASE, baseline=BASE),
+        row_of("new", BASE, baseline=BASE),
+    )
+    report = judge(current, accepted(), LIMITS)
+    skipped = [(one.name, one.message) for one in report.verdicts if one.passed is None]
+    assert not report.failed
+    assert [name for name, _ in skipped] == ["fp32", "new"]
+    assert "too few rounds" in skipped[0][1]
+
+
+def test_relative_forgives_a_machine_that_is_slower_as_a_whole() -> None:
+    slow = [value * 2 for value in BASE]
+    whole = comparison_with(row_of("fp32", slow, good=760), row_of("int8", slow, baseline=slow))
+    assert failed(whole) == [("fp32", "speed"), ("int8", "speed")]
+    relative = Limits(0.05, 0.5, relative=True)
+    assert failed(whole, relative) == []
+    one = comparison_with(row_of("fp32", BASE, good=760), row_of("int8", slow, baseline=BASE))
+    assert failed(one, relative) == [("int8", "speed")]
+
+
+def test_another_machine_is_remarked() -> None:
+    other = comparison_with(*accepted().rows, system={"cpu_model": "another"})
+    assert "different machines (cpu_model)" in judge(other, accepted(), LIMITS).remarks[0]
+    assert judge(other, accepted(), Limits(0.05, 0.5, relative=True)).remarks == []
+
+
+def test_the_command_says_what_and_by_how_much_and_writes_junit(tmp_path: Path) -> None:
+    base = write(accepted(), tmp_path / "base.json")
+    worse = write(now([value * 1.1 for value in BASE], good=700), tmp_path / "results.json")
+    run = run_compare("check", worse, "--against", base, "--max-slowdown", "5%")
+    assert run.status == 1
+    lines = [line for line in run.stdout.splitlines() if line.startswith("WORSE")]
+    assert len(lines) == 2
+    assert lines[0].startswith("WORSE fp32, SingleStream, speed: p50 +10.0% time [+")
+    assert "-6.00 points (760/1000 to 700/1000)" in lines[1]
+    suite = ElementTree.parse(tmp_path / "junit.xml").getroot()
+    assert (suite.get("tests"), suite.get("failures")) == ("3", "2")
+    failures = [case.get("name") for case in suite if case.find("failure") is not None]
+    assert failures == ["fp32: speed", "fp32: accuracy"]
+
+
+def test_the_command_passes_what_did_not_change(tmp_path: Path) -> None:
+    base = write(accepted(), tmp_path / "base.json")
+    junit = tmp_path / "reports" / "gate.xml"
+    run = run_compare("check", base, "--against", base, "--junit", junit)
+    assert run.status == 0
+    assert "WORSE" not in run.stdout
+    assert ElementTree.parse(junit).getroot().get("failures") == "0"
+
+
+@pytest.mark.parametrize(("text", "problem"), [("5", "write 5%"), ("much", "write 5%")])
+def test_a_slowdown_that_is_no_share_is_refused(tmp_path: Path, text: str, problem: str) -> None:
+    base = write(accepted(), tmp_path / "base.json")
+    run = run_compare("check", base, "--against", base, "--max-slowdown", text)
+    assert run.status == 2
+    assert problem in run.error

@@ -1,0 +1,246 @@
+"""report.html as a file, and as headless Chromium shows it."""
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+
+import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+
+from comparison.report.figures import pareto_front
+from comparison.report.page import render
+from tests.comparison.browser import chromium, open_browser
+from tests.comparison.stored import comparison_with, row_of, stored
+
+PHONE, DESK = (390, 844), (1280, 900)
+NAMES = ["one thread (baseline)", "two threads", "missing"] * 2
+needs_chromium = pytest.mark.skipif(
+    chromium() is None, reason="needs chromium and chromedriver (Debian: chromium-driver)"
+)
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return render(stored())
+
+
+class Structure(HTMLParser):
+    """Open elements, so that unclosed ones and duplicate ids show."""
+
+    VOID = frozenset({"meta", "link", "br", "hr", "img", "input"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.headings: list[int] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.ids += [value for name, value in attrs if name == "id" and value]
+        if tag not in self.VOID:
+            self.open.append(tag)
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.ids += [value for name, value in attrs if name == "id" and value]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_html(page: str) -> None:
+    structure = Structure()
+    structure.feed(page)
+    assert structure.open == []
+    assert len(structure.ids) == len(set(structure.ids))
+    assert structure.headings[0] == 1
+    levels = zip(structure.headings, structure.headings[1:], strict=False)
+    assert all(following <= level + 1 for level, following in levels)
+
+
+def test_the_page_needs_no_other_file(page: str) -> None:
+    names = {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    assert set(re.findall(r'https?://[^"\s<]+', page)) <= names
+    assert not re.search(r'(?:src|href)="(?!#|data:)', page)
+    assert len(page) < 500_000
+
+
+def test_names_cannot_become_markup(page: str) -> None:
+    assert "<missing>" not in page
+    nasty = row_of('<img src=x onerror="alert(1)">', [1.0] * 6)
+    assert "<img" not in render(comparison_with(nasty, row_of("b", [1.1] * 6, baseline=[1.0] * 6)))
+
+
+def test_every_figure_is_told_in_words(page: str) -> None:
+    alts = re.findall(r'role="img" aria-label="([^"]+)"', page)
+    assert len(alts) == page.count("<svg ") == 7
+    speedup = next(alt for alt in alts if alt.startswith("Speed-up, Offline"))
+    assert "two threads 1.4" in speedup
+
+
+def test_every_cell_can_be_reproduced(page: str) -> None:
+    for row in stored().rows:
+        assert f"python3 main.py {' '.join(row.command[2:])}" in page
+
+
+def test_a_comparison_without_figures_has_a_page_too() -> None:
+    rows = [
+        dataclasses.replace(row, failure="no such file", measurements=[], subject=None)
+        for row in stored().rows
+    ]
+    page = render(dataclasses.replace(stored(), rows=rows, order=[]))
+    assert "nothing to draw" in page
+    assert "no such file" in page
+
+
+def test_one_round_and_no_accuracy_draw_what_there_is() -> None:
+    rows = (row_of("a", [1.0]), row_of("b", [2.0], baseline=[1.0]))
+    page = render(comparison_with(*rows))
+    assert page.count("<svg ") == 3
+    assert "Accuracy against speed" not in page
+
+
+def test_the_pareto_front_leaves_out_what_is_beaten() -> None:
+    points = [(1.0, 70.0), (2.0, 75.0), (3.0, 74.0), (2.0, 60.0), (4.0, 76.0)]
+    assert pareto_front(points, higher_is_better=False) == [(1.0, 70.0), (2.0, 75.0), (4.0, 76.0)]
+    assert pareto_front(points, higher_is_better=True) == [(4.0, 76.0)]
+
+
+@pytest.fixture(scope="module")
+def browser(page: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    folder = tmp_path_factory.mktemp("report")
+    file = folder / "report.html"
+    file.write_text(page, encoding="utf-8")
+    with open_browser(folder / "profile") as driver:
+        driver.set_window_size(*DESK)
+        driver.get(file.as_uri())
+        yield driver
+
+
+def column(browser: Chrome, heading: str) -> list[str]:
+    """The texts of one column, as they stand."""
+    script = """
+        const table = document.getElementById("table");
+        const names = [...table.tHead.rows[0].cells].map((cell) => cell.textContent.trim());
+        return [...table.tBodies[0].rows].map((row) => row.cells[names.indexOf(arguments[0])])
+            .map((cell) => cell.textContent.trim());
+    """
+    texts: list[str] = browser.execute_script(script, heading)
+    return texts
+
+
+def press(browser: Chrome, heading: str) -> str | None:
+    """Select a heading; returns the sorting that it announces."""
+    button = browser.find_element(By.XPATH, f"//thead//button[text()='{heading}']")
+    button.click()
+    return button.find_element(By.XPATH, "..").get_attribute("aria-sort")
+
+
+@needs_chromium
+def test_the_page_loads_without_console_errors(browser: Chrome) -> None:
+    assert browser.title == stored().title
+    script = "return performance.getEntriesByType('resource').length"
+    assert browser.execute("getLog", {"type": "browser"})["value"] == []
+    assert browser.execute_script(script) == 0
+
+
+@needs_chromium
+def test_the_table_sorts_by_numbers_and_by_words_both_ways(browser: Chrome) -> None:
+    assert column(browser, "Variant") == NAMES
+    assert press(browser, "samples/s") == "ascending"
+    rates = [float(text) for text in column(browser, "samples/s")[:4]]
+    assert rates == sorted(rates)
+    # What has no figure comes last, either way.
+    assert column(browser, "samples/s")[4:] == ["-", "-"]
+    assert press(browser, "samples/s") == "descending"
+    assert [float(text) for text in column(browser, "samples/s")[:4]] == rates[::-1]
+    assert column(browser, "samples/s")[4:] == ["-", "-"]
+    assert press(browser, "Variant") == "ascending"
+    assert column(browser, "Variant") == sorted(NAMES)
+    assert len(browser.find_elements(By.CSS_SELECTOR, "th[aria-sort]")) == 1
+
+
+@needs_chromium
+def test_figures_are_there_and_not_empty(browser: Chrome) -> None:
+    script = """
+        return [...document.querySelectorAll("figure svg")].map((svg) => {
+          const box = svg.getBoundingClientRect();
+          const lines = [...svg.querySelectorAll("path[style*='--series']")];
+          const shown = lines.filter((line) => line.getBBox().width + line.getBBox().height > 0);
+          return [box.width, box.height, shown.length, svg.querySelectorAll("text").length];
+        });
+    """
+    figures = browser.execute_script(script)
+    assert len(figures) == 7
+    for width, height, shown, texts in figures:
+        assert width > 300
+        assert height > 50
+        assert shown > 0
+        assert texts > 4
+
+
+@needs_chromium
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_and_lines_stand_out_in_light_and_in_dark(browser: Chrome, scheme: str) -> None:
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    script = """
+        const colour = (element, name) => getComputedStyle(element)[name];
+        const line = document.querySelector("figure svg path[style*='--series']");
+        const text = document.querySelector("figure svg text");
+        return [colour(document.body, "backgroundColor"), colour(document.body, "color"),
+                colour(text, "fill"), colour(line, "stroke"),
+                colour(document.querySelector("caption"), "color"),
+                colour(document.querySelector("tr.failed td"), "color")];
+    """
+    page, *others = (luminance(colour) for colour in browser.execute_script(script))
+    assert (page > 0.5) == (scheme == "light")
+    for other in others:
+        brighter, darker = max(page, other), min(page, other)
+        # WCAG's contrast for text.
+        assert (brighter + 0.05) / (darker + 0.05) >= 4.5
+
+
+def luminance(colour: str) -> float:
+    """WCAG's relative luminance of "rgb(r, g, b)"."""
+    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@needs_chromium
+@pytest.mark.parametrize("size", [PHONE, DESK])
+def test_the_page_is_never_wider_than_the_screen(browser: Chrome, size: tuple[int, int]) -> None:
+    metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        width = browser.execute_script("return document.documentElement.scrollWidth")
+        assert width <= size[0]
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@needs_chromium
+def test_a_screen_reader_finds_headers_and_names(browser: Chrome) -> None:
+    nodes = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    roles: dict[str, list[str]] = {}
+    for node in nodes:
+        if not node.get("ignored"):
+            name = node.get("name", {}).get("value", "")
+            roles.setdefault(node["role"]["value"], []).append(name)
+    assert "samples/s" in roles["columnheader"]
+    assert "missing" in roles["rowheader"]
+    assert all(roles["image"])
+    assert len(roles["image"]) == 7
+    assert stored().title in roles["heading"]
+    assert "main" in roles
+
+
+def test_no_value_is_left_unformatted(page: str) -> None:
+    for word in ("None", "Undefined", "nan", "NaN"):
+        assert not re.search(rf">\s*{word}\s*<", page)

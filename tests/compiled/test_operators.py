@@ -1,0 +1,141 @@
+"""Every operator over a grid of shapes against ONNX Runtime, FP32 and INT8."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.compiled.conftest import Compiler
+from tests.compiled.graphs import Model, normalised, quantized, random_images, reference
+
+Builder = Callable[[], Model]
+
+CASES: dict[str, Builder] = {
+    "1x1 over whole blocks": lambda: Model(14, 14).conv(32).relu().conv(64),
+    "1x1 over channels that fill no block": lambda: Model(9, 9).conv(24).relu().conv(45),
+    "1x1 stride 2": lambda: Model(15, 15).conv(32).relu().conv(48, stride=2),
+    "3x3 padded": lambda: Model(14, 14).conv(20).relu().conv(33, 3, pads=1),
+    "3x3 unpadded odd size": lambda: Model(13, 17).conv(16).relu().conv(16, 3),
+    "3x3 stride 2, padded on one side": lambda: (
+        Model(12, 12).conv(16).relu().conv(40, 3, stride=2, pads=(0, 0, 1, 1))
+    ),
+    "3x3 dilated": lambda: Model(11, 11).conv(16).relu().conv(16, 3, pads=2, dilation=2),
+    "5x5": lambda: Model(10, 10).conv(16).relu().conv(16, 5, pads=2),
+    "7x7 stride 2 on the image": lambda: Model(22, 22).conv(64, 7, stride=2, pads=3),
+    "3x3 stride 2 on an odd image": lambda: Model(19, 23).conv(32, 3, stride=2, pads=1),
+    "1x5 and 5x1": lambda: (
+        Model(9, 9).conv(16, (1, 5), pads=(0, 2, 0, 2)).relu().conv(16, (5, 1), pads=(2, 0, 2, 0))
+    ),
+    "many rows in one tile": lambda: (
+        Model(7, 7).conv(64).relu().conv(96).relu().conv(32, 3, pads=1)
+    ),
+    "a prime width": lambda: Model(5, 37).conv(16).relu().conv(16),
+    "depthwise 3x3": lambda: Model(14, 14).conv(32).relu6().depthwise(3, pads=1),
+    "depthwise 3x3 stride 2": lambda: (
+        Model(15, 15).conv(24).relu6().depthwise(3, stride=2, pads=(0, 0, 1, 1))
+    ),
+    "depthwise 5x5 stride 2": lambda: Model(17, 17).conv(40).relu6().depthwise(5, 2, pads=2),
+    "depthwise 7x7": lambda: Model(9, 9).conv(16).relu().depthwise(7, pads=3),
+    "max pool 3x3 stride 2": lambda: Model(14, 14).conv(32).relu().max_pool(3, 2, 1),
+    "max pool of negative numbers": lambda: Model(9, 9).conv(20).max_pool(3, 2, 1),
+    "max pool 2x2": lambda: Model(8, 8).conv(16).relu().max_pool(2, 2, 0),
+}
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("case", CASES)
+def test_float32_equals_onnx_runtime(case: str, batch: int, compiler: Compiler) -> None:
+    model = CASES[case]().flatten()
+    images = random_images(batch, model.height, model.width)
+    path = compiler.compile(model.onnx(), batches=(batch,))
+
+    scores = compiler.load(path, model.image(), max_batch_size=batch).predict(images)
+
+    np.testing.assert_allclose(
+        scores, reference(model.onnx(), images, model.image()), rtol=1e-4, atol=2e-5
+    )
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_int8_equals_onnx_runtime(case: str, compiler: Compiler, tmp_path: Path) -> None:
+    model = CASES[case]().flatten()
+    images = random_images(2, model.height, model.width)
+    calibration = [normalised(random_images(4, model.height, model.width, 1), model.image())]
+    integer = quantized(model.onnx(), calibration, tmp_path)
+    path = compiler.compile(integer, batches=(2,))
+
+    scores = compiler.load(path, model.image(), max_batch_size=2).predict(images)
+
+    assert_nearly_all_steps_equal(scores, reference(integer, images, model.image()))
+
+
+def assert_nearly_all_steps_equal(scores: np.ndarray, expected: np.ndarray) -> None:
+    """What lies between two steps may round to either, here and in what is computed from it."""
+    steps = np.diff(np.unique(expected))
+    step = steps[steps > 1e-6].min()
+    off = np.abs(scores - expected) / step
+    assert off.max() < 2.01
+    assert np.mean(off > 0.01) < 0.04
+
+
+def block(model: Model) -> Model:
+    """A residual block with a convolution on each branch."""
+    model.conv(32).relu()
+    trunk = model.last
+    model.conv(16).relu().conv(16, 3, pads=1).relu().conv(32)
+    branch = model.last
+    model.last = trunk
+    model.conv(32)
+    return model.add("Add", branch).relu()
+
+
+def identity_block(model: Model) -> Model:
+    """A residual block whose input is added as it is."""
+    model.conv(24).relu()
+    trunk = model.last
+    return model.conv(48).relu6().depthwise(3, pads=1).relu6().conv(24).add("Add", trunk)
+
+
+@pytest.mark.parametrize("build", [block, identity_block])
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_residual_networks_equal_onnx_runtime(
+    build: Callable[[Model], Model], precision: str, compiler: Compiler, tmp_path: Path
+) -> None:
+    model = build(Model(14, 14)).classifier(10)
+    source = model.onnx()
+    if precision == "int8":
+        calibration = normalised(random_images(4, 14, 14, 1), model.image())
+        source = quantized(source, [calibration], tmp_path)
+    images = random_images(5, 14, 14)
+    path = compiler.compile(source, batches=(1, 2))
+
+    scores = compiler.load(path, model.image(), max_batch_size=5).predict(images)
+
+    expected = reference(source, images, model.image())
+    tolerance = 1e-4 if precision == "float32" else 0.02 * np.abs(expected).max()
+    np.testing.assert_allclose(scores, expected, atol=tolerance, rtol=0)
+
+
+@pytest.mark.parametrize("target", ["x86-64-v3", "x86-64-v4", "alderlake"])
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_other_targets_compute_the_same(
+    target: str, precision: str, compiler: Compiler, tmp_path: Path, runnable: Callable[[str], None]
+) -> None:
+    runnable(target)
+    model = identity_block(Model(13, 13)).conv(20, 3, stride=2, pads=1).flatten()
+    source = model.onnx()
+    if precision == "int8":
+        calibration = normalised(random_images(4, 13, 13, 1), model.image())
+        source = quantized(source, [calibration], tmp_path)
+    images = random_images(1, 13, 13)
+    path = compiler.compile(source, batches=(1,), target=target)
+
+    scores = compiler.load(path, model.image()).predict(images)
+
+    expected = reference(source, images, model.image())
+    if precision == "int8":
+        step = np.diff(np.unique(expected)).max()
+        assert np.abs(scores - expected).max() < 2.1 * step
+    else:
+        np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=2e-5)

@@ -1,0 +1,1 @@
+"""Tests of submission.py, and the trees that they are about."""

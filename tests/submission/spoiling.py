@@ -1,0 +1,224 @@
+"""Ways to spoil a tree, each a function of the submitter's folder."""
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.submission.doctored_runs import read_detail, write_detail
+
+SYSTEM = "Two-core_machine"
+PERFORMANCE, ACCURACY = "performance/run_1", "accuracy"
+Spoiler = Callable[[Path], None]
+
+
+def scenario(submitter: Path, name: str = "SingleStream") -> Path:
+    (model,) = (submitter / "results" / SYSTEM).iterdir()
+    return model / name
+
+
+def logged(name: str, run: str, errors: tuple[str, ...] = (), **values: Any) -> Spoiler:
+    """Change values in a detail log."""
+
+    def spoil(submitter: Path) -> None:
+        path = scenario(submitter, name) / run / "mlperf_log_detail.txt"
+        counted = {"num_errors": len(errors)} if "num_errors" in read_detail(path) else {}
+        write_detail(path, read_detail(path) | counted | values, errors)
+
+    return spoil
+
+
+def field(file: str, name: str, value: Any = None) -> Spoiler:
+    """Set a field of a JSON file, or remove it."""
+
+    def spoil(submitter: Path) -> None:
+        path = submitter / file if file.startswith("systems") else scenario(submitter) / file
+        content = json.loads(path.read_text())
+        content.pop(name)
+        path.write_text(json.dumps(content if value is None else content | {name: value}))
+
+    return spoil
+
+
+def removed(path: str) -> Spoiler:
+    """Remove a file or folder of a scenario; "//" starts a path in the submitter's folder."""
+
+    def spoil(submitter: Path) -> None:
+        target = _target(submitter, path)
+        shutil.rmtree(target) if target.is_dir() else target.unlink()
+
+    return spoil
+
+
+def written(path: str, text: str = "x\n") -> Spoiler:
+    """Write a file, likewise."""
+
+    def spoil(submitter: Path) -> None:
+        target = _target(submitter, path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+
+    return spoil
+
+
+def copied(source: str, target: str) -> Spoiler:
+    """Copy a scenario or a part of one."""
+
+    def spoil(submitter: Path) -> None:
+        model = scenario(submitter).parent
+        shutil.copytree(model / source, model / target, dirs_exist_ok=True)
+
+    return spoil
+
+
+def renamed_model(name: str) -> Spoiler:
+    def spoil(submitter: Path) -> None:
+        model = scenario(submitter).parent
+        model.rename(model.with_name(name))
+
+    return spoil
+
+
+def replaced(path: str, old: str, new: str) -> Spoiler:
+    """Replace text in a file of the scenario."""
+
+    def spoil(submitter: Path) -> None:
+        target = _target(submitter, path)
+        text = target.read_text()
+        assert old in text
+        target.write_text(text.replace(old, new))
+
+    return spoil
+
+
+def unlike_answers(submitter: Path) -> None:
+    """TEST01 answered otherwise, and by that more accurately than the accuracy run."""
+    folder = scenario(submitter) / "TEST01"
+    verify = folder / "verify_accuracy.txt"
+    verify.write_text(verify.read_text().replace("TEST PASS", "TEST FAIL"))
+    (folder / "accuracy" / "baseline_accuracy.txt").write_text(
+        "accuracy=76.000%, good=3113, total=4096\n"
+    )
+    (folder / "accuracy" / "compliance_accuracy.txt").write_text(
+        "accuracy=79.000%, good=3236, total=4096\n"
+    )
+
+
+def alike_accuracy(submitter: Path) -> None:
+    """As above, with accuracies that are near each other: no fault."""
+    unlike_answers(submitter)
+    (scenario(submitter) / "TEST01" / "accuracy" / "compliance_accuracy.txt").write_text(
+        "accuracy=76.100%, good=3117, total=4096\n"
+    )
+
+
+def empty_folder(submitter: Path) -> None:
+    (submitter / "documentation" / "more").mkdir()
+
+
+def large_file(submitter: Path) -> None:
+    with (submitter / "src" / "weights.bin").open("wb") as file:
+        file.truncate(51 * 1024 * 1024)
+
+
+def broken_link(submitter: Path) -> None:
+    (submitter / "src" / "link").symlink_to("nowhere")
+
+
+def _target(submitter: Path, path: str) -> Path:
+    return submitter / path[2:] if path.startswith("//") else scenario(submitter) / path
+
+
+def _nothing(_submitter: Path) -> None:
+    """A tree as it was made."""
+
+
+ANSWERS = "mlperf_log_accuracy.json"
+BOTH: Mapping[str, Spoiler] = {
+    "as made": _nothing,
+    "shorter than 600 s": logged("SingleStream", PERFORMANCE, effective_min_duration_ms=60_000),
+    "at most 5 s": logged("SingleStream", PERFORMANCE, effective_max_duration_ms=5_000),
+    "few samples in memory": logged(
+        "SingleStream", PERFORMANCE, effective_performance_sample_count=20
+    ),
+    "seeds of another round": logged(
+        "SingleStream", PERFORMANCE, effective_qsl_rng_seed=2465351861681999779
+    ),
+    "INVALID result": logged("Offline", PERFORMANCE, result_validity="INVALID"),
+    "LoadGen error": logged("Offline", PERFORMANCE, errors=("Ran out of generated queries",)),
+    "LoadGen error in accuracy": logged("Offline", ACCURACY, errors=("A sample was lost",)),
+    "early stopping not met": logged("MultiStream", PERFORMANCE, early_stopping_met=False),
+    "few Offline samples": logged("Offline", PERFORMANCE, effective_samples_per_query=1000),
+    "part of the data set": logged(
+        "SingleStream",
+        ACCURACY,
+        qsl_reported_total_count=500,
+        effective_accuracy_sample_count=500,
+    ),
+    "run of another scenario": copied("SingleStream/performance", "Offline/performance"),
+    "log cut short": written(f"{PERFORMANCE}/mlperf_log_detail.txt", ':::MLLOG {"key": "loadg'),
+    "detail log missing": removed(f"{PERFORMANCE}/mlperf_log_detail.txt"),
+    "summary missing": removed(f"{PERFORMANCE}/mlperf_log_summary.txt"),
+    "extra file beside the logs": written(f"{PERFORMANCE}/notes.txt"),
+    "performance run missing": removed("performance"),
+    "accuracy run missing": removed("accuracy"),
+    "accuracy.txt missing": removed("accuracy/accuracy.txt"),
+    "no accuracy in accuracy.txt": replaced("accuracy/accuracy.txt", "accuracy=", "top1="),
+    "no hash in accuracy.txt": replaced("accuracy/accuracy.txt", "hash=", "sum="),
+    "accuracy log not shortened": written(f"accuracy/{ANSWERS}", "[]" + " " * 11_000),
+    "accuracy log missing": removed(f"accuracy/{ANSWERS}"),
+    "hidden file": written("//.DS_Store"),
+    "name with a blank": written("//src/read me.md"),
+    "compiled Python": written("//src/__pycache__/main.pyc"),
+    "empty folder": empty_folder,
+    "large file": large_file,
+    "broken link": broken_link,
+    "file at the root": written("//../../notes.txt"),
+    "file in the division": written("//../notes.txt"),
+    "unknown division": written("//../../other/README.md"),
+    "no system description": removed(f"//systems/{SYSTEM}.json"),
+    "system without results": written("//systems/another.json", "{}"),
+    "system field missing": field(f"systems/{SYSTEM}.json", "cooling"),
+    "system field empty": field(f"systems/{SYSTEM}.json", "host_networking", ""),
+    "unknown status": field(f"systems/{SYSTEM}.json", "status", "soon"),
+    "unknown system type": field(f"systems/{SYSTEM}.json", "system_type", "desktop"),
+    "another submitter": field(f"systems/{SYSTEM}.json", "submitter", "Somebody"),
+    "another division": field(f"systems/{SYSTEM}.json", "division", "network"),
+    "measurements missing": removed("measurements.json"),
+    "measurement field missing": field("measurements.json", "retraining"),
+    "measurement field empty": field("measurements.json", "weight_data_types", ""),
+    "user.conf empty": written("user.conf", ""),
+    "user.conf missing": removed("user.conf"),
+    "README missing": removed("README.md"),
+    "no source folder": removed("//src"),
+    "no calibration document": removed("//documentation"),
+    "unknown model": renamed_model("mynet"),
+    "scenario missing": removed("../MultiStream"),
+    "Server": copied("Offline", "Server"),
+    "marked as a rehearsal": written("//../../REHEARSAL.md"),
+}
+CLOSED_ONLY: Mapping[str, Spoiler] = {
+    "accuracy below the target": replaced("accuracy/accuracy.txt", "=80.000%", "=75.600%"),
+    "TEST01 missing": removed("TEST01"),
+    "TEST04 missing": removed("TEST04"),
+    "TEST04 shorter than 600 s": logged(
+        "SingleStream", f"TEST04/{PERFORMANCE}", effective_min_duration_ms=60_000
+    ),
+    "TEST04 INVALID": logged("Offline", f"TEST04/{PERFORMANCE}", result_validity="INVALID"),
+    "TEST04 too fast": replaced("TEST04/verify_performance.txt", "TEST PASS", "TEST FAIL"),
+    "TEST01 not compared": removed("TEST01/verify_accuracy.txt"),
+    "TEST01 of unlike speed": replaced("TEST01/verify_performance.txt", "TEST PASS", "TEST FAIL"),
+    "TEST01 without answers": removed(f"TEST01/accuracy/{ANSWERS}"),
+    "TEST01 with unlike answers": unlike_answers,
+    "TEST01 with unlike answers of like accuracy": alike_accuracy,
+    "TEST01 without its settings": logged(
+        "SingleStream", f"TEST01/{PERFORMANCE}", effective_accuracy_log_sampling_target=0
+    ),
+    "extra file in TEST04": written(f"TEST04/{PERFORMANCE}/notes.txt"),
+}
+
+
+def spoilers(division: str) -> Mapping[str, Spoiler]:
+    """By kind of spoiling."""
+    return {**BOTH, **CLOSED_ONLY} if division == "closed" else BOTH

@@ -1,0 +1,30 @@
+"""What submission.py refuses before it does anything."""
+
+import pytest
+
+from contracts.errors import UsageError
+from mlperf_submission.options import parse
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("--division closed --time 60", "add --rehearsal"),
+        ("--division closed --scenarios Offline", "needs SingleStream, MultiStream"),
+        ("--division closed --scenarios Server --rehearsal", "no scenario of ResNet-50"),
+        ("--scenarios SingelStream", 'Did you mean "SingleStream"?'),
+        ("--runs old --time 5", "--time does not apply to --runs"),
+        ("--max-latency 0.1", "--max-latency applies to --find-peak"),
+    ],
+)
+def test_what_makes_no_submission_is_refused(line: str, named: str) -> None:
+    with pytest.raises(UsageError, match=named):
+        parse(["--profile", "null", *line.split()])
+
+
+def test_rehearsal_of_closed_is_allowed() -> None:
+    request = parse(
+        ["--division", "closed", "--time", "60", "--rehearsal", "--scenarios", "Offline"]
+    )
+    assert request.is_rehearsal
+    assert request.scenarios == ("Offline",)

@@ -1,0 +1,82 @@
+"""The file in which the submitter answers what the machine does not tell."""
+
+from pathlib import Path
+
+import pytest
+
+from contracts.errors import UsageError
+from mlperf_submission.machine import machine_facts
+from mlperf_submission.system_fields import MAY_BE_EMPTY, SYSTEM_FIELDS
+from mlperf_submission.system_file import missing_answers, read_system_file, write_template
+from tests.submission.trees import SYSTEM, submit
+
+FACTS = {"host_processor_model_name": "A CPU", "host_memory_capacity": "8 GB"}
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "system.toml"
+    path.write_text(text)
+    return path
+
+
+def refusal(folder: Path, text: str) -> str:
+    with pytest.raises(UsageError) as caught:
+        read_system_file(written(folder, text))
+    return str(caught.value)
+
+
+def test_missing_file_becomes_a_template_before_any_run(tmp_path: Path) -> None:
+    system, output = tmp_path / "new" / "system.toml", tmp_path / "output"
+    arguments = ("--profile", "null", "--system", system, "--output", output)
+    done = submit(*arguments)
+    assert done.returncode == 2
+    assert "was written as a template" in done.stderr
+    again = submit(*arguments)
+    assert again.returncode == 2
+    for name in ("submitter", "system_name", "status", "cooling", "host_memory_configuration"):
+        assert name in again.stderr
+    assert not (output / "runs").exists()
+
+
+def test_template_asks_for_what_is_missing_only(tmp_path: Path) -> None:
+    path = tmp_path / "system.toml"
+    write_template(path, FACTS, ["retraining"])
+    missing = missing_answers(read_system_file(path), FACTS, ["retraining"])
+    asked = [line.partition(" ")[0] for line in path.read_text().splitlines() if '= ""' in line]
+    for entry in missing:
+        assert entry.removeprefix("[model] ").partition(" ")[0] in asked
+    assert "host_processor_model_name" not in " ".join(missing)
+    assert "host_storage_type" in " ".join(missing)
+    assert '# host_processor_model_name = "A CPU"' in path.read_text()
+
+
+def test_filled_file_describes_every_field(tmp_path: Path) -> None:
+    file = read_system_file(written(tmp_path, SYSTEM))
+    facts = machine_facts()
+    assert missing_answers(file, facts, []) == []
+    described = file.describe(facts)
+    assert set(described) == SYSTEM_FIELDS - {"division", "submitter", "framework"}
+    assert all(value for name, value in described.items() if name not in MAY_BE_EMPTY)
+    assert file.folder_name == "Two-core_machine"
+
+
+def test_answers_win_over_what_was_found_out(tmp_path: Path) -> None:
+    file = read_system_file(written(tmp_path, f'{SYSTEM}host_processor_model_name = "Mine"\n'))
+    assert file.describe(FACTS)["host_processor_model_name"] == "Mine"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("submitter = ", "is no TOML file"),
+        ('submitter = "My Company"', '"My Company" becomes a folder'),
+        ('submiter = "Me"', 'Did you mean "submitter"?'),
+        ('[system]\nstatus = "avaiable"', 'Did you mean "available"?'),
+        ('[system]\ncoolling = "air"', 'Did you mean "cooling"?'),
+        ('[system]\nsystem_type = "desktop"', "datacenter"),
+        ('[model]\nretrained = "no"', 'Did you mean "retraining"?'),
+        ("[system]\ncooling = [1]", "cooling is one text or number"),
+    ],
+)
+def test_what_cannot_be_meant_is_named(text: str, named: str, tmp_path: Path) -> None:
+    assert named in refusal(tmp_path, text)

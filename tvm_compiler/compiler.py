@@ -1,0 +1,132 @@
+"""The way from an ONNX model to a compiled one."""
+
+import dataclasses
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tvm
+
+from contracts.errors import ModelError, OutputError, RunError
+from tvm_compiler.artifact import CompiledModel, Library, sha256, write_artifact
+from tvm_compiler.building import build
+from tvm_compiler.fusion import fuse
+from tvm_compiler.graph import Convolution, Graph, multiply_accumulates
+from tvm_compiler.lowering import Lowered, TileChooser, lower
+from tvm_compiler.onnx_source import OnnxSource, import_relax, open_model
+from tvm_compiler.relax_reader import read_relax
+from tvm_compiler.target import CpuTarget, cpu_target
+from tvm_compiler.tiling import default_tile
+from tvm_compiler.versions import check_versions
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class CompileOptions:
+    """`batches` are the numbers of images that get a library each; `target` is "host" or an
+    LLVM processor name."""
+
+    batches: tuple[int, ...] = (1, 8)
+    target: str = "host"
+
+
+def compile_model(
+    model: Any, path: Path, options: CompileOptions, report: Report = lambda line: None
+) -> CompiledModel:
+    """Compile the ONNX `model` (onnx.ModelProto) to the file `path`; `report` gets progress.
+
+    Raises ModelError for models that cannot be compiled, OutputError where `path` cannot be
+    written. Nothing is left half-written.
+    """
+    check_versions()
+    target = cpu_target(options.target)
+    source = open_model(model)
+    with tempfile.TemporaryDirectory(prefix="tvm-") as name:
+        folder = Path(name)
+        compiled: CompiledModel | None = None
+        libraries = []
+        for batch in sorted(set(options.batches)):
+            graph = image_graph(source, batch)
+            lowered = lower(graph, target, _tiles(target))
+            if compiled is None:
+                compiled = _describe(source, target, graph, lowered, batch)
+                _report_fallbacks(compiled, report)
+            report(f"Compiling batch {batch} for {target.cpu}: {_summary(lowered, batch)}")
+            libraries.append(_export(lowered, target, batch, folder))
+        if compiled is None:
+            raise ModelError("No batch size to compile for was given.")
+        compiled = dataclasses.replace(compiled, libraries=tuple(libraries))
+        try:
+            write_artifact(path, compiled, folder)
+        except OSError as error:
+            raise OutputError(f"Cannot write {path}: {error.strerror}.") from error
+    return compiled
+
+
+def image_graph(source: OnnxSource, batch: int) -> Graph:
+    """The fused graph of a model that takes uint8 images."""
+    graph = read_relax(import_relax(source, batch))
+    shape = graph.output_shape
+    if len(shape) != 2 or shape[0] != batch:
+        raise ModelError(f"The model's output has the shape {shape}; (batch, classes) is expected.")
+    return fuse(graph.with_image_input())
+
+
+def _tiles(target: CpuTarget) -> TileChooser:
+    return lambda spec: default_tile(spec, target)
+
+
+def _export(lowered: Lowered, target: CpuTarget, batch: int, folder: Path) -> Library:
+    file = folder / f"batch{batch}.so"
+    executable = build(lowered.module, target)
+    try:
+        executable.export_library(str(file))
+    except RuntimeError as error:
+        raise RunError(
+            "Linking the compiled model failed; a C++ compiler (g++) is needed for it: "
+            f"{str(error).strip().splitlines()[-1]}"
+        ) from error
+    return Library(batch, file.name, sha256(file.read_bytes()))
+
+
+def _describe(
+    source: OnnxSource, target: CpuTarget, graph: Graph, lowered: Lowered, batch: int
+) -> CompiledModel:
+    channels, height, width = source.shape
+    integer = sum(
+        multiply_accumulates(node, graph.values)
+        for node in graph.nodes
+        if isinstance(node.operator, Convolution) and node.operator.weights.scales is not None
+    )
+    return CompiledModel(
+        tvm_version=str(tvm.__version__),
+        target=target.cpu,
+        features=target.features,
+        input_name=source.input_name,
+        output_name=source.output_name,
+        input_shape=(height, width, channels),
+        classes=graph.output_shape[1],
+        precision="int8" if integer * 2 > lowered.macs else "float32",
+        layout="NCHW16c",
+        macs=lowered.macs // batch,
+        source_sha256=source.sha256,
+        tiles={name: dataclasses.asdict(tile) for name, tile in lowered.tiles.items()},
+        fallbacks={name: macs / max(lowered.macs, 1) for name, macs in lowered.fallbacks.items()},
+        libraries=(),
+    )
+
+
+def _report_fallbacks(compiled: CompiledModel, report: Report) -> None:
+    for name, share in compiled.fallbacks.items():
+        report(
+            f'No schedule for "{name}": left to TVM\'s default, parallelised '
+            f"({share:.1%} of the multiply-accumulates)."
+        )
+
+
+def _summary(lowered: Lowered, batch: int) -> str:
+    functions = len(lowered.module.functions) - 1
+    return f"{functions} functions, {lowered.macs / batch / 1e9:.3f} GMACs an image"

@@ -1,0 +1,206 @@
+"""The operator graph between Relax and the kernels: a few typed operators on NCHW values."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """Affine quantization to uint8: real = scale * (stored - zero_point).
+
+    `scales` holds one number, or one per channel. int8 tensors of a model are held as uint8
+    with a zero point raised by 128, which is exact.
+    """
+
+    scales: tuple[float, ...]
+    zero_point: int
+
+    def scale(self) -> FloatArray:
+        """Shape (1,) or (C,)."""
+        return np.array(self.scales, np.float32)
+
+
+@dataclass(frozen=True)
+class Value:
+    """A tensor between operators. `shape` is (N, C, H, W); classifiers have H = W = 1.
+
+    Values of other ranks occur only between operators that fall back to TVM's own schedules.
+    With `quantization` the tensor is stored as uint8, otherwise as float32.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    quantization: Quantization | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class AddConstant:
+    """Adds `values`, shape (C,) or (1,)."""
+
+    values: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class MultiplyConstant:
+    """Multiplies by `values`, shape (C,) or (1,)."""
+
+    values: FloatArray
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Limits to [low, high]; ReLU is (0, inf), ReLU6 (0, 6)."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Requantize:
+    """Rounds to the nearest value that `quantization` can hold."""
+
+    quantization: Quantization
+
+
+@dataclass(frozen=True)
+class AddValue:
+    """Adds another value of the same shape."""
+
+    value: str
+
+
+Step = AddConstant | MultiplyConstant | Clip | Requantize | AddValue
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """Convolution weights (O, I / groups, KH, KW): float32, or int8 with one scale per O."""
+
+    data: NDArray[Any]
+    scales: FloatArray | None = None
+
+    def dequantized(self) -> FloatArray:
+        scales = 1.0 if self.scales is None else self.scales.reshape(-1, 1, 1, 1)
+        return np.asarray(self.data * scales, np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Convolution:
+    """2-D convolution without bias. `padding` is (top, left, bottom, right), of zeros."""
+
+    weights: Weights
+    stride: tuple[int, int]
+    padding: tuple[int, int, int, int]
+    dilation: tuple[int, int]
+    groups: int
+
+
+@dataclass(frozen=True)
+class MaxPool:
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class GlobalAveragePool:
+    """Mean over H and W."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Passes its input on; carries steps that found no producer to merge with."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """The uint8 NHWC input, normalised with a scale and an offset per channel."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fallback:
+    """An operator without a kernel here: the Relax call is left to TVM's default schedule.
+
+    `arguments` holds a value name or a Relax expression per argument, with the shape that the
+    call expects. `function` is the TIR function that a `call_tir` calls.
+    """
+
+    call: Any
+    arguments: tuple[tuple[Any, tuple[int, ...]], ...]
+    function: Any = None
+
+    @property
+    def name(self) -> str:
+        if self.function is not None:
+            return str(self.call.args[0].name_hint)
+        return str(self.call.op.name).removeprefix("relax.").removeprefix("nn.")
+
+
+Operator = Convolution | MaxPool | GlobalAveragePool | Identity | Image | Fallback
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """`output` = steps(operator(inputs)). Values that steps add are not among `inputs`."""
+
+    operator: Operator
+    inputs: tuple[str, ...]
+    output: str
+    steps: tuple[Step, ...] = ()
+
+    def reads(self) -> tuple[str, ...]:
+        """All values that the node reads, those that its steps add included."""
+        return self.inputs + tuple(s.value for s in self.steps if isinstance(s, AddValue))
+
+
+PIXELS = "pixels"
+"""The name of the input of a graph that takes images."""
+
+
+@dataclass
+class Graph:
+    """Nodes in an order in which every value is written before it is read."""
+
+    input: str
+    output: str = ""
+    output_shape: tuple[int, ...] = ()
+    values: dict[str, Value] = field(default_factory=dict)
+    nodes: list[Node] = field(default_factory=list)
+
+    def with_image_input(self) -> "Graph":
+        """This graph for uint8 NHWC pixels instead of its normalised input."""
+        normalise = Node(Image(), (PIXELS,), self.input)
+        values = {PIXELS: replace(self.values[self.input], name=PIXELS), **self.values}
+        return replace(self, input=PIXELS, values=values, nodes=[normalise, *self.nodes])
+
+    def readers(self) -> dict[str, list[Node]]:
+        readers: dict[str, list[Node]] = {name: [] for name in self.values}
+        for node in self.nodes:
+            for name in node.reads():
+                readers[name].append(node)
+        return readers
+
+
+def multiply_accumulates(node: Node, values: dict[str, Value]) -> int:
+    """Multiply-accumulate operations of one node, for its whole batch."""
+    if isinstance(node.operator, Convolution):
+        n, _, *pixels = values[node.output].shape
+        return n * int(np.prod(pixels)) * int(node.operator.weights.data.size)
+    if isinstance(node.operator, Fallback):
+        return _fallback_macs(node, values[node.output].shape)
+    return 0
+
+
+def _fallback_macs(node: Node, output_shape: tuple[int, ...]) -> int:
+    assert isinstance(node.operator, Fallback)
+    name = node.operator.name
+    if node.operator.function is not None or not ("conv" in name or name == "matmul"):
+        return 0
+    weight_shape = [int(extent) for extent in node.operator.call.args[1].ty.shape]
+    per_output = weight_shape[-2] if name == "matmul" else int(np.prod(weight_shape[1:]))
+    return int(np.prod(output_shape)) * per_output

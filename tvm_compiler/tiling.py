@@ -1,0 +1,97 @@
+"""Which tile a convolution gets when nothing was tuned: a rule from a simple machine model."""
+
+from dataclasses import dataclass
+from itertools import product
+
+from tvm_compiler.kernels.convolution import ConvolutionSpec, Tile
+from tvm_compiler.kernels.depthwise import DepthwiseSpec
+from tvm_compiler.storage import LANES
+from tvm_compiler.target import CpuTarget
+
+_LATENCY = 4
+"""Cycles from one multiply-add into a register to the next into the same one."""
+
+_STEP_OVERHEAD = 0.5
+"""Cycles a step of the innermost loop costs besides its arithmetic."""
+
+_L2_BYTES = 512 * 1024
+"""What of a core's second-level cache may be counted on: half of 1 MiB."""
+
+
+@dataclass(frozen=True)
+class _Machine:
+    """Vector registers, registers per 16 lanes, and operations started per cycle."""
+
+    registers: int
+    width: int
+
+    def fits(self, pixels: int, blocks: int) -> bool:
+        """Accumulators, the weights of a step and one input element."""
+        weights = blocks if self.width == 1 else 1
+        return self.width * (pixels * blocks + weights) + 1 <= self.registers
+
+    def cycles(self, pixels: int, blocks: int) -> float:
+        """Of one step, at two multiply-adds and two loads a cycle."""
+        multiplies = self.width * pixels * blocks / 2
+        loads = (pixels + self.width * blocks) / 2
+        return max(multiplies, loads, _LATENCY) + _STEP_OVERHEAD
+
+
+def machine(target: CpuTarget) -> _Machine:
+    return _Machine(32, 1) if target.avx512 else _Machine(16, 2)
+
+
+def candidates(spec: ConvolutionSpec, target: CpuTarget) -> list[tuple[int, int, int]]:
+    """(rows, columns, blocks) that fit the registers; several rows only of whole ones."""
+    sink, limits = spec.stored.sink, machine(target)
+    found = []
+    for blocks, columns in product(range(1, sink.blocks + 1), range(1, sink.width + 1)):
+        if not limits.fits(columns, blocks):
+            continue
+        rows = range(1, sink.height + 1) if columns == sink.width else (1,)
+        found += [(r, columns, blocks) for r in rows if limits.fits(r * columns, blocks)]
+    return found
+
+
+def default_tile(spec: ConvolutionSpec, target: CpuTarget) -> Tile:
+    """The candidate with the fewest cycles per step over the whole output."""
+    limits = machine(target)
+    sink = spec.stored.sink
+
+    def cost(shape: tuple[int, int, int]) -> float:
+        total = 0.0
+        for rows, row_times in _parts(sink.height, shape[0]):
+            for columns, column_times in _parts(sink.width, shape[1]):
+                for blocks, block_times in _parts(sink.blocks, shape[2]):
+                    times = row_times * column_times * block_times
+                    total += times * limits.cycles(rows * columns, blocks)
+        return total
+
+    rows, columns, blocks = min(candidates(spec, target), key=lambda s: (cost(s), s))
+    return Tile(rows, columns, blocks, channels_first(spec))
+
+
+def channels_first(spec: ConvolutionSpec) -> bool:
+    """Whether each group of output channels shall see the whole input before the next one.
+
+    It shall unless the weights fit the cache and the input does not.
+    """
+    source, sink = spec.source, spec.stored.sink
+    size = 1 if source.dtype == "uint8" else 4
+    kernel = spec.window.kernel[0] * spec.window.kernel[1]
+    weights = sink.blocks * LANES * source.channels * kernel * size
+    return not (weights <= _L2_BYTES / 2 and source.image_stride * size > _L2_BYTES)
+
+
+def depthwise_columns(spec: DepthwiseSpec, target: CpuTarget) -> int:
+    """Pixels at once: as many as leave registers for the weights of a row, evenly cut."""
+    width = spec.stored.sink.width
+    room = (24 if target.avx512 else 6) - spec.window.kernel[1]
+    passes = -(-width // max(room, 1))
+    return -(-width // passes)
+
+
+def _parts(extent: int, size: int) -> list[tuple[int, int]]:
+    """(size, how often) of the parts that an extent is cut into."""
+    whole = [(size, extent // size)] if extent // size else []
+    return whole + ([(extent % size, 1)] if extent % size else [])
