@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from contracts.errors import BenchmarkError, UsageError
+from contracts.errors import UsageError
 from execution.progress import clock
 from loadgen.user_conf import read_user_conf
 from mlperf_submission.checking.report import check_and_report
@@ -35,23 +35,8 @@ USER_CONF = "user.conf"
 OK, FINDINGS = 0, 3
 
 
-class InterruptedCommandError(BenchmarkError):
-    """Ctrl-C between or within runs."""
-
-    exit_status = 130
-
-
 def run(request: Request, console: Console) -> int:
     """Do what was asked for. Returns the exit status: 0, or 3 for findings or INVALID runs."""
-    try:
-        return _run(request, console)
-    except KeyboardInterrupt:
-        raise InterruptedCommandError(
-            "Interrupted. Finished runs are kept; the same command goes on."
-        ) from None
-
-
-def _run(request: Request, console: Console) -> int:
     if request.check is not None:
         return check_and_report(request.check, rules_version(request.version), console)
     if request.find_peak:

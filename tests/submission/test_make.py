@@ -188,7 +188,7 @@ def test_interrupted_submission_goes_on(sample: Sample, cache_dir: Path, tmp_pat
             break
     _, stderr = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 130
-    assert "Interrupted. Finished runs are kept" in stderr
+    assert "Interrupted; finished runs are kept" in stderr
     assert not (output / "tree").exists()
     performance = output / "runs" / SCENARIO / "performance" / "results.json"
     before = performance.stat().st_mtime_ns
