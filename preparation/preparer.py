@@ -6,6 +6,7 @@ from torch import nn
 
 from contracts.errors import OutputError
 from modelfiles.architecture import ARCHITECTURES, Architecture
+from modelfiles.calibration_list import write_calibration_list
 from modelfiles.description import (
     ModelDescription,
     Size,
@@ -64,6 +65,8 @@ def prepare_model(recipe: Recipe) -> Path:
         )
     with staged(recipe.output) as folder:
         model = file_format.save(graph, folder, stem, str(loaded.weights))
+        if calibration and calibration.contents:
+            write_calibration_list(model, calibration.contents)
         description = ModelDescription(
             architecture=architecture.name,
             weights=loaded.weights,

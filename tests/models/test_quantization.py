@@ -11,13 +11,15 @@ import pytest
 from numpy.typing import NDArray
 
 from contracts.errors import DatasetError, UsageError
+from modelfiles.calibration_list import describe_images, write_calibration_list
 from modelfiles.description import read_description
 from optimization.config import PruningConfig, QuantizationConfig
-from preparation.images import load_images, refuse_overlap, select_images
+from preparation.images import load_images, select_images
 from preparation.options import parse
 from preparation.preparer import prepare_model
 from preparation.recipe import Recipe
 from preparation.sample import Sample
+from tests.conftest import Runner
 from tests.models.conftest import Labelled
 
 MODEL = ("efficientnet-lite0", "package")
@@ -144,8 +146,24 @@ def test_overlap_is_found_by_content(sample: Sample, tmp_path: Path) -> None:
     evaluation.mkdir()
     original = next(sample.images.glob("*.jpg"))
     shutil.copyfile(original, evaluation / "renamed.jpeg")
-    with pytest.raises(DatasetError, match=f"1 of the 20 images .*{original.name}"):
-        refuse_overlap(select_images(sample.images, None, 0), evaluation)
+    with pytest.raises(DatasetError, match=f"1 of 20 calibration images .*{original.name}"):
+        select_images(sample.images, None, 0).refuse_overlap(evaluation)
+
+
+def test_run_refuses_images_that_the_model_was_calibrated_with(
+    sample: Sample, benchmark: Runner, tmp_path: Path
+) -> None:
+    model = tmp_path / "calibrated.xml"
+    for suffix in (".xml", ".bin"):
+        shutil.copyfile(sample.model.with_suffix(suffix), model.with_suffix(suffix))
+    names = [image.name for image in sample.images.glob("imagenet_0*.jpg")]
+    write_calibration_list(model, describe_images(sample.images, names))
+    run = benchmark(
+        *("--profile", "efficientnet-lite0-openvino", "--model", model),
+        *("--dataset-path", sample.images, "--accuracy"),
+    )
+    assert run.status == 2
+    assert "10 of 10 calibration images are evaluation images as well" in run.stderr
 
 
 def test_folders_that_cannot_calibrate_are_named(tmp_path: Path, sample: Sample) -> None:
