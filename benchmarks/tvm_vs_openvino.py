@@ -117,7 +117,7 @@ def latency(backend: Backend, images: Images, seconds: float) -> Callable[[], fl
         once(0)
         once(1)
         end = time.perf_counter() + seconds
-        times = []
+        times: list[float] = []
         while time.perf_counter() < end:
             times.append(once(len(times)))
         return statistics.median(times)
