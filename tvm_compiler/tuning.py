@@ -15,6 +15,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -88,19 +89,19 @@ def write_tiles(path: Path, target: CpuTarget, tiles: Mapping[str, Tile]) -> Non
 
 
 def tune(graph: Graph, target: CpuTarget, seconds: float, threads: int, report: Report) -> Tiles:
-    """The winners after about `seconds`, one variant of the network after the other."""
+    """The winners after about `seconds`, and at least one variant of the network."""
     use_threads(threads)
     end = time.monotonic() + seconds
     search = _Search(target)
     rule = _Network(lower(graph, target, search.rule), target)
-    number = 0
-    while time.monotonic() < end:
-        number += 1
+    for number in count(1):
         variant = lower(graph, target, search.candidates(number))
         if variant.tiles == rule.tiles:
             break
         search.compare(rule, _Network(variant, target))
         report(f"Tuning: variant {number}, {len(search.winners())} convolutions are faster")
+        if time.monotonic() > end:
+            break
     return search.winners()
 
 
