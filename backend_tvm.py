@@ -1,6 +1,5 @@
 """Models compiled with Apache TVM, on the CPU."""
 
-import os
 import tempfile
 import threading
 from pathlib import Path
@@ -16,11 +15,8 @@ from contracts.errors import ModelError
 from contracts.image import ImageFormat, Images, Scores
 from tvm_compiler.artifact import CompiledModel, extract_library, read_description
 from tvm_compiler.target import check_host_runs
+from tvm_compiler.threads import usable_threads, use_threads
 from tvm_compiler.versions import check_versions
-
-_SHARE_CORES = -3
-"""The mode of TVM's thread pool in which its threads may run on any of the cores named to it.
-By default it binds them to the first cores, which two processes then fight for."""
 
 
 class TVMBackend(Backend):
@@ -40,8 +36,7 @@ class TVMBackend(Backend):
         self._scores: Scores
         self._lock = threading.Lock()
         self._configured = threading.local()
-        self._cores = sorted(os.sched_getaffinity(0))
-        self._threads = min(config.threads or len(self._cores), len(self._cores))
+        self._threads = usable_threads(config.threads)
 
     def load(self) -> BackendInfo:
         check_versions()
@@ -98,8 +93,7 @@ class TVMBackend(Backend):
     def _configure_threads(self) -> None:
         """Every thread that calls TVM has a pool of its own, to be configured by itself."""
         if not getattr(self._configured, "done", False):
-            configure = tvm.get_global_func("runtime.config_threadpool")
-            configure(_SHARE_CORES, self._threads, [str(core) for core in self._cores])
+            use_threads(self._threads)
             self._configured.done = True
 
 

@@ -17,8 +17,10 @@ from tvm_compiler.graph import Convolution, Graph, multiply_accumulates
 from tvm_compiler.lowering import Lowered, TileChooser, lower
 from tvm_compiler.onnx_source import OnnxSource, import_relax, open_model
 from tvm_compiler.relax_reader import read_relax
-from tvm_compiler.target import CpuTarget, cpu_target
+from tvm_compiler.target import CpuTarget, check_host_runs, cpu_target
+from tvm_compiler.threads import usable_threads
 from tvm_compiler.tiling import default_tile
+from tvm_compiler.tuning import Tiles, key, read_tiles, tune, write_tiles
 from tvm_compiler.versions import check_versions
 
 Report = Callable[[str], None]
@@ -27,10 +29,18 @@ Report = Callable[[str], None]
 @dataclass(frozen=True)
 class CompileOptions:
     """`batches` are the numbers of images that get a library each; `target` is "host" or an
-    LLVM processor name."""
+    LLVM processor name.
+
+    `tune` is for how many seconds to look for better tiles than the rule's, with `threads`
+    threads, and for the smallest batch. `tiles` is the file of winners: read where it exists,
+    written after tuning.
+    """
 
     batches: tuple[int, ...] = (1, 8)
     target: str = "host"
+    tune: float = 0.0
+    threads: int | None = None
+    tiles: Path | None = None
 
 
 def compile_model(
@@ -48,9 +58,11 @@ def compile_model(
         folder = Path(name)
         compiled: CompiledModel | None = None
         libraries = []
+        chooser: TileChooser | None = None
         for batch in sorted(set(options.batches)):
             graph = image_graph(source, batch)
-            lowered = lower(graph, target, _tiles(target))
+            chooser = chooser or _tile_chooser(graph, target, options, report)
+            lowered = lower(graph, target, chooser)
             if compiled is None:
                 compiled = _describe(source, target, graph, lowered, batch)
                 _report_fallbacks(compiled, report)
@@ -75,8 +87,20 @@ def image_graph(source: OnnxSource, batch: int) -> Graph:
     return fuse(graph.with_image_input())
 
 
-def _tiles(target: CpuTarget) -> TileChooser:
-    return lambda spec: default_tile(spec, target)
+def _tile_chooser(
+    graph: Graph, target: CpuTarget, options: CompileOptions, report: Report
+) -> TileChooser:
+    """The winners of tuning where there are some, else the rule's tiles."""
+    tiles: Tiles = {}
+    if options.tiles is not None and options.tiles.exists():
+        tiles = read_tiles(options.tiles, target)
+    if options.tune > 0:
+        check_host_runs("The tuned model", target.cpu, target.features)
+        threads = usable_threads(options.threads)
+        tiles |= tune(graph, target, options.tune, threads, report)
+        if options.tiles is not None:
+            write_tiles(options.tiles, target, tiles)
+    return lambda spec: tiles.get(key(spec)) or default_tile(spec, target)
 
 
 def _export(lowered: Lowered, target: CpuTarget, batch: int, folder: Path) -> Library:

@@ -53,10 +53,15 @@ _INT8_DOTS: Mapping[str, Dot] = {
 
 @dataclass
 class Lowered:
-    """A Relax module; the tile of each convolution, by its output; multiply-accumulates for the
-    whole batch, in all and of each kind of operator that is left to TVM."""
+    """A Relax module and its parameters' shapes and dtypes.
+
+    `specs` and `tiles` are of the convolutions, by the name of their TIR function. Multiply-
+    accumulates are for the whole batch, in all and of each operator that is left to TVM.
+    """
 
     module: Any = None
+    parameters: tuple[tuple[tuple[int, ...], str], ...] = ()
+    specs: dict[str, ConvolutionSpec] = field(default_factory=dict)
     tiles: dict[str, Tile] = field(default_factory=dict)
     fallbacks: dict[str, int] = field(default_factory=dict)
     macs: int = 0
@@ -85,6 +90,7 @@ class _Lowering:
                 self.lower_node(node)
 
         self.lowered.module = self.writer.write(body)
+        self.lowered.parameters = self.writer.parameters
         return self.lowered
 
     def lower_node(self, node: Node) -> None:
@@ -118,10 +124,10 @@ class _Lowering:
             view = view.as_row()
         spec = ConvolutionSpec(view, stored, window)
         tile = self.choose_tile(spec)
-        self.lowered.tiles[node.output] = tile
         kernel = ConvolutionKernel(spec, tile, dot)
         function = TirFunction(name, (spec, tile), kernel.function)
-        self.writer.store(node.output, function, arguments)
+        symbol = self.writer.store(node.output, function, arguments)
+        self.lowered.specs[symbol], self.lowered.tiles[symbol] = spec, tile
 
     def depthwise(self, node: Node, operator: Convolution) -> None:
         window = _window(operator)

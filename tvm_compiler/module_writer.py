@@ -35,6 +35,7 @@ class ModuleWriter:
         self.placement = placement
         self.builder = relax.BlockBuilder()
         self.input: Any = None
+        self.parameters: tuple[tuple[tuple[int, ...], str], ...] = ()
         self.normalisation: list[Any] = []
         self._blocked: dict[tuple[str, View], Any] = {}
         self._plain: dict[str, Any] = {}
@@ -52,6 +53,7 @@ class ModuleWriter:
                 relax.Var("scale", TensorType((c,), "float32")),
                 relax.Var("offset", TensorType((c,), "float32")),
             ]
+        self.parameters = tuple((_shape(p), str(p.ty.dtype)) for p in parameters)
         self._plain[value.name] = parameters[0]
         self.input = parameters[0]
         self.normalisation = parameters[1:]
@@ -93,14 +95,15 @@ class ModuleWriter:
             shape = (view.batch, view.channels, view.height, view.width)
             self._plain[name] = self.emit(unpack, [self._blocked[name, view]], shape, "float32")
         expression = self._plain[name]
-        if tuple(int(extent) for extent in expression.ty.shape) == wanted:
+        if _shape(expression) == wanted:
             return expression
         return self.builder.emit(relax.op.reshape(expression, wanted))
 
-    def store(self, name: str, function: TirFunction, arguments: list[Any]) -> None:
-        """Let `function` compute the value `name` in channel blocks."""
+    def store(self, name: str, function: TirFunction, arguments: list[Any]) -> str:
+        """Let `function` compute the value `name` in channel blocks; return the symbol's name."""
         view = self.view(name)
         self._blocked[name, view] = self.call(function, arguments, view)
+        return str(self._functions[_identity(function)].name_hint)
 
     def store_plain(self, name: str, expression: Any) -> None:
         self._plain[name] = self.builder.emit(expression)
@@ -111,7 +114,7 @@ class ModuleWriter:
     def emit(
         self, function: TirFunction, arguments: list[Any], shape: tuple[int, ...], dtype: str
     ) -> Any:
-        key = (function.name.partition("_")[0], function.key)
+        key = _identity(function)
         if key not in self._functions:
             self._functions[key] = self.builder.add_func(function.write(), function.name)
         result = TensorType(shape, dtype)
@@ -131,5 +134,14 @@ class ModuleWriter:
         return self.constant(full)
 
 
+def _identity(function: TirFunction) -> Hashable:
+    """Of functions of one kind those with equal keys are the same."""
+    return (function.name.partition("_")[0], function.key)
+
+
 def shape_name(view: View) -> str:
     return f"{view.channels}x{view.height}x{view.width}"
+
+
+def _shape(expression: Any) -> tuple[int, ...]:
+    return tuple(int(extent) for extent in expression.ty.shape)

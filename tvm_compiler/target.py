@@ -69,13 +69,13 @@ def cpu_target(name: str) -> CpuTarget:
     return _checked(CpuTarget(name, _features_of(name)))
 
 
-def check_host_runs(path: Path, cpu: str, features: tuple[str, ...]) -> None:
-    """Raises ModelError when this processor lacks one of `features`, which `path` needs."""
+def check_host_runs(what: Path | str, cpu: str, features: tuple[str, ...]) -> None:
+    """Raises ModelError when this processor lacks one of `features`, which `what` needs."""
     flags = _host_flags()
     missing = [name for name in features if _LINUX_NAMES.get(name, name) not in flags]
     if missing:
         raise ModelError(
-            f'{path} was compiled for "{cpu}"; this processor lacks {", ".join(missing)}. '
+            f'{what} was compiled for "{cpu}"; this processor lacks {", ".join(missing)}. '
             "Compile it again here, or with --target naming this processor."
         )
 

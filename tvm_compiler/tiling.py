@@ -41,7 +41,19 @@ def machine(target: CpuTarget) -> _Machine:
     return _Machine(32, 1) if target.avx512 else _Machine(16, 2)
 
 
-def candidates(spec: ConvolutionSpec, target: CpuTarget) -> list[tuple[int, int, int]]:
+def candidate_tiles(spec: ConvolutionSpec, target: CpuTarget) -> list[Tile]:
+    """All tiles that fit the registers, those that the model expects most of first."""
+    shapes = sorted(_shapes(spec, target), key=lambda shape: (_cost(spec, shape, target), shape))
+    first = channels_first(spec)
+    return [Tile(*shape, order) for shape in shapes for order in (first, not first)]
+
+
+def default_tile(spec: ConvolutionSpec, target: CpuTarget) -> Tile:
+    """The candidate with the fewest cycles per step over the whole output."""
+    return candidate_tiles(spec, target)[0]
+
+
+def _shapes(spec: ConvolutionSpec, target: CpuTarget) -> list[tuple[int, int, int]]:
     """(rows, columns, blocks) that fit the registers; several rows only of whole ones."""
     sink, limits = spec.stored.sink, machine(target)
     found = []
@@ -53,22 +65,16 @@ def candidates(spec: ConvolutionSpec, target: CpuTarget) -> list[tuple[int, int,
     return found
 
 
-def default_tile(spec: ConvolutionSpec, target: CpuTarget) -> Tile:
-    """The candidate with the fewest cycles per step over the whole output."""
-    limits = machine(target)
-    sink = spec.stored.sink
-
-    def cost(shape: tuple[int, int, int]) -> float:
-        total = 0.0
-        for rows, row_times in _parts(sink.height, shape[0]):
-            for columns, column_times in _parts(sink.width, shape[1]):
-                for blocks, block_times in _parts(sink.blocks, shape[2]):
-                    times = row_times * column_times * block_times
-                    total += times * limits.cycles(rows * columns, blocks)
-        return total
-
-    rows, columns, blocks = min(candidates(spec, target), key=lambda s: (cost(s), s))
-    return Tile(rows, columns, blocks, channels_first(spec))
+def _cost(spec: ConvolutionSpec, shape: tuple[int, int, int], target: CpuTarget) -> float:
+    """Cycles per step, over the whole output."""
+    limits, sink = machine(target), spec.stored.sink
+    total = 0.0
+    for rows, row_times in _parts(sink.height, shape[0]):
+        for columns, column_times in _parts(sink.width, shape[1]):
+            for blocks, block_times in _parts(sink.blocks, shape[2]):
+                times = row_times * column_times * block_times
+                total += times * limits.cycles(rows * columns, blocks)
+    return total
 
 
 def channels_first(spec: ConvolutionSpec) -> bool:

@@ -61,8 +61,8 @@ def lite0_int8(lite0: onnx.ModelProto, validation: Validation) -> onnx.ModelProt
     """Quantized by NNCF, with a scale per channel of what depthwise convolutions read."""
     samples = normalised(validation.images[::20], validation.image)
     dataset = nncf.Dataset([sample[np.newaxis] for sample in samples], lambda x: {"input": x})
-    quantized: onnx.ModelProto = nncf.quantize(lite0, dataset, subset_size=len(samples))
-    return quantized
+    model: onnx.ModelProto = nncf.quantize(lite0, dataset, subset_size=len(samples))
+    return model
 
 
 def openvino(model: onnx.ModelProto, folder: Path, image: ImageFormat) -> Backend:

@@ -1,0 +1,21 @@
+"""How many threads TVM uses, and where."""
+
+import os
+
+import tvm
+
+_SHARE_CORES = -3
+"""The mode of TVM's thread pool in which its threads may run on any of the cores named to it.
+By default it binds them to the first cores, which two processes then fight for."""
+
+
+def usable_threads(wanted: int | None) -> int:
+    """`wanted`, or as many as there are cores that this process may use, which is the limit."""
+    cores = len(os.sched_getaffinity(0))
+    return min(wanted or cores, cores)
+
+
+def use_threads(count: int) -> None:
+    """Set the pool of the calling thread; every thread that calls TVM has one of its own."""
+    configure = tvm.get_global_func("runtime.config_threadpool")
+    configure(_SHARE_CORES, count, [str(core) for core in sorted(os.sched_getaffinity(0))])
