@@ -154,7 +154,7 @@ def _submission(parser: argparse.ArgumentParser) -> None:
     add(
         "--output",
         type=Path,
-        default=Path("submission"),
+        default=Path("output/submission"),
         metavar="DIR",
         help="folder of runs and tree (default: ./%(default)s)",
     )
