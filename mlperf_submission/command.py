@@ -14,13 +14,14 @@ from mlperf_submission.checking.report import check_and_report
 from mlperf_submission.documents import is_short
 from mlperf_submission.execution import execute, finished
 from mlperf_submission.finished_run import USER_CONF, FinishedRun, find_runs
+from mlperf_submission.foresight import foresee
 from mlperf_submission.machine import machine_facts
 from mlperf_submission.model_facts import model_facts
 from mlperf_submission.options import Request
 from mlperf_submission.peak import find_peak
 from mlperf_submission.plan import PlannedRun, planned_runs
 from mlperf_submission.probing import expectation, probes, write_user_conf
-from mlperf_submission.rules import REQUIRED_SCENARIOS, rules_version
+from mlperf_submission.rules import rules_version
 from mlperf_submission.system_file import (
     MODEL_FIELDS,
     SystemFile,
@@ -29,7 +30,6 @@ from mlperf_submission.system_file import (
     write_template,
 )
 from mlperf_submission.tree import Submission, group_runs, write_tree
-from modelfiles.description import read_description
 
 OK, FINDINGS = 0, 3
 
@@ -49,7 +49,8 @@ def _make(request: Request, console: Console) -> int:
     user_conf = request.user_conf or request.output / USER_CONF
     planned = planned_runs(request, user_conf)
     config = planned[0].config
-    described = read_description(config.model) if config.model else None
+    closed = request.division == "closed" and not request.rehearsal
+    described = foresee(config, closed)
     description = dataclasses.asdict(described) if described else None
     _answers(request, model_facts(description, config.model is not None))
     for one in planned:
@@ -96,7 +97,7 @@ def _assemble(request: Request, found: Sequence[FinishedRun], console: Console) 
         facts=known | dict(system_file.model),
         description=description,
         runs=groups,
-        rehearsal=bool(short) or (set(groups) < set(REQUIRED_SCENARIOS) and request.rehearsal),
+        rehearsal=bool(short) or request.rehearsal,
     )
     tree, failed = write_tree(submission, request.output)
     _say(console, f"Tree: {tree}")
