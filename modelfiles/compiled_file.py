@@ -6,14 +6,15 @@ from pathlib import Path
 import onnx
 
 from modelfiles.formats import ModelFormat
-from tvm_compiler.compiler import CompileOptions, compile_model
+from tvm_compiler.compiler import compile_model
+from tvm_compiler.options import CompileOptions
 
 
 class CompiledTVMFile(ModelFormat):
     """`<stem>.tvm`: a zip with one shared library a batch size. NNCF quantizes its ONNX source."""
 
-    def __init__(self, options: CompileOptions | None = None) -> None:
-        self._options = options or CompileOptions()
+    def __init__(self, options: CompileOptions) -> None:
+        self._options = options
 
     def convert(self, model: onnx.ModelProto) -> onnx.ModelProto:
         return model

@@ -30,7 +30,8 @@ def prepare_model(recipe: Recipe) -> Path:
 
     Raises UsageError and its kinds for what cannot be used; leaves nothing half-written.
     """
-    file_format: ModelFormat = FORMATS.load(recipe.file_format)()
+    options = (recipe.compilation,) if recipe.compilation else ()
+    file_format: ModelFormat = FORMATS.load(recipe.file_format)(*options)
     architecture: Architecture = ARCHITECTURES.load(recipe.model)
     loaded = _load(recipe, architecture)
     stem = recipe.file_stem(loaded.pruning.ratio if loaded.pruning else None)
