@@ -12,12 +12,29 @@ RUN := $(BIN)/python main.py --profile efficientnet-lite0-openvino \
 	--model $(SAMPLE)/efficientnet-lite0_fp32.xml --dataset-path $(SAMPLE)/imagenet \
 	--cache-dir build/cache --overwrite
 
-.PHONY: quickstart test lint clean
+.PHONY: quickstart results-table test lint clean
 
 quickstart: $(VENV)/ready
 	$(BIN)/python sample.py --output $(SAMPLE) --cache-dir build/cache
 	$(RUN) --time 10 --output build/quickstart/performance
 	$(RUN) --accuracy --output build/quickstart/accuracy
+
+# The table of README's results section: eight model files, compared in interleaved rounds.
+BACKENDS := openvino tvm
+VARIANTS := fp32 int8 pruned50_fp32 pruned50_int8
+openvino_SUFFIX := xml
+tvm_SUFFIX := tvm
+MODELS := $(foreach backend,$(BACKENDS),$(foreach variant,$(VARIANTS),\
+	build/models/resnet50_$(variant).$($(backend)_SUFFIX)))
+
+results-table: $(MODELS)
+	$(BIN)/python compare.py matrices/results-table.toml --output build/results-table
+
+# resnet50_[pruned50_]PRECISION.SUFFIX
+build/models/resnet50_%: | $(VENV)/ready
+	$(BIN)/python prepare.py resnet50 --weights random --output build/models --cache-dir build/cache \
+		--backend $(if $(filter %.tvm,$*),tvm,openvino) $(if $(findstring pruned50,$*),--prune 0.5) \
+		--precision $(if $(findstring int8,$*),int8,fp32)
 
 test: $(VENV)/ready-dev lint
 	$(BIN)/python -m pytest

@@ -25,6 +25,8 @@ class Profile:
     max_batchsize: int = 1
 
 
+PYTORCH_TVM = Profile(backend="tvm", dataset="imagenet_pytorch", precision="default")
+
 PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
         "pytorch-openvino": Profile(backend="openvino", dataset="imagenet_pytorch"),
@@ -32,6 +34,13 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         "efficientnet-lite0-openvino": Profile(
             backend="openvino", dataset="imagenet_efficientnet_lite"
         ),
+        "pytorch-tvm": PYTORCH_TVM,
+        "reference-tvm": Profile(backend="tvm", dataset="imagenet", precision="default"),
+        "efficientnet-lite0-tvm": Profile(
+            backend="tvm", dataset="imagenet_efficientnet_lite", precision="default"
+        ),
+        # The name that pytorch-tvm had in earlier harnesses.
+        "model1-tvm": PYTORCH_TVM,
         "null": Profile(
             backend="null", dataset="synthetic", precision="default", max_batchsize=1024
         ),

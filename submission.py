@@ -15,4 +15,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    run_command(main, debug="--debug" in sys.argv)
+    run_command(
+        main,
+        debug="--debug" in sys.argv,
+        interrupted="finished runs are kept, and the same command goes on",
+    )

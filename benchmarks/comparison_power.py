@@ -44,7 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--comparisons", type=int, default=20)
-    parser.add_argument("--max-time", type=int, default=115)
+    parser.add_argument("--max-time", type=int, default=75)
     parser.add_argument("--queries", type=int, default=150)
     parser.add_argument("--sample", default="build/sample")
     parser.add_argument("--output", type=Path, default=Path("build/comparison_power"))
@@ -80,8 +80,9 @@ def report(number: int, path: Path) -> None:
 def total(paths: list[Path]) -> None:
     """How often each came out as it is."""
     results = [read(path) for path in paths]
-    silent = sum(crosses_one(rows["same"]["speedup"]) for rows, _ in results)
-    found = sum(rows["slowed"]["speedup"]["high"] < 1 for rows, _ in results)
+    judged = [rows for rows, _ in results if rows["same"]["speedup"]["low"] is not None]
+    silent = sum(crosses_one(rows["same"]["speedup"]) for rows in judged)
+    found = sum(rows["slowed"]["speedup"]["high"] < 1 for rows in judged)
     print(f"same: no difference shown in {silent} of {len(results)}")
     print(f"slowed by 5 %: found in {found} of {len(results)}")
     print(f"longest comparison: {max(seconds for _, seconds in results):.0f} s")
@@ -100,6 +101,8 @@ def crosses_one(speedup: dict[str, float]) -> bool:
 
 def text(row: dict[str, Any]) -> str:
     speedup = row["speedup"]
+    if speedup["low"] is None:
+        return f"{speedup['value']:.3f} (too few rounds)"
     return f"{speedup['value']:.3f} [{speedup['low']:.3f}, {speedup['high']:.3f}]"
 
 

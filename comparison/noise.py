@@ -8,6 +8,7 @@ import numpy as np
 import psutil
 
 WIDE = 0.05
+BUSY_SHARE = 0.5
 STEAL_SHARE = 0.01
 OTHERS_SHARE = 0.1
 FREQUENCY_CHANGE = 0.05
@@ -66,6 +67,14 @@ class NoiseWatch:
             else max(0.0, (stolen - self._cpu.steal) / (wall * cpus)),
             others_cpus=None if others is None else max(0.0, others),
         )
+
+
+def busy_warning(cpus: int) -> str | None:
+    """For a machine that has other things to do before the start."""
+    load = os.getloadavg()[0]
+    if load <= BUSY_SHARE * cpus:
+        return None
+    return f"the machine is busy: its load average is {load:.1f} on {cpus} CPUs."
 
 
 def spread(values: Sequence[float]) -> float:

@@ -13,7 +13,7 @@ from dataset import DATASETS
 from profiles import PROFILES
 
 OFFICIAL_SECONDS = 600.0
-# Start of a process, loading of the model and the probe. Replaced by what rounds really took.
+# Start of a process, loading of a small model, and the probe.
 OVERHEAD_SECONDS = 4.0
 
 

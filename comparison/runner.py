@@ -12,10 +12,12 @@ from comparison.accuracy import AccuracyOutcome, AccuracyRuns
 from comparison.cell_process import CellRun, run_cell
 from comparison.intervals import MIN_ROUNDS, median
 from comparison.matrix import Stopping
+from comparison.noise import busy_warning
 from comparison.plan import Cell, Plan
 from comparison.store import Round, Store
 from comparison.summarize import Figures, cell_ratios, failures, figures_of
 from execution.progress import clock
+from system.cpus import usable_cpus
 
 NOT_WANTED = AccuracyOutcome(None)
 
@@ -43,6 +45,9 @@ class Runner:
         rounds = self._store.rounds()
         if rounds:
             self._say(f"Going on after {len(rounds)} finished rounds.")
+        busy = busy_warning(usable_cpus())
+        if busy is not None:
+            self._say(f"Before the start {busy}")
         start = time.monotonic()
         stopping = self._plan.matrix.stopping
         while True:

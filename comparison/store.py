@@ -42,6 +42,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._results: dict[Path, dict[str, Any]] = {}
 
     @contextmanager
     def open(self, plan: Plan, overwrite: bool) -> Iterator[None]:
@@ -90,13 +91,14 @@ class Store:
     def result(self, number: int, key: str) -> dict[str, Any]:
         """The results.json of a run that did not fail."""
         path = self.folder(number, key) / "results.json"
-        try:
-            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise OutputError(
-                f"Cannot read {path}: {error}. Measure anew with --overwrite."
-            ) from error
-        return content
+        if path not in self._results:
+            try:
+                self._results[path] = json.loads(path.read_text(encoding="utf-8"))
+            except (OSError, ValueError) as error:
+                raise OutputError(
+                    f"Cannot read {path}: {error}. Measure anew with --overwrite."
+                ) from error
+        return self._results[path]
 
     def _claim(self, identity: Mapping[str, Any], overwrite: bool) -> None:
         plan = self.path / PLAN

@@ -22,7 +22,9 @@ from loadgen.session import Session
 from loadgen.settings import build_settings, official_settings
 from loadgen.sut import sut_for
 from loadgen.user_conf import read_user_conf
+from modelfiles.calibration_list import read_calibration_list, refuse_calibration_images
 from modelfiles.description import read_description
+from preprocessing.label_list import find_label_list
 from results.accuracy import label_offset_hint, top1
 from results.folder import OutputFolder
 from results.schema import Result
@@ -55,6 +57,7 @@ def run_benchmark(config: RunConfig, console: Console) -> Result:
         description = read_description(config.model) if config.model else None
         random_weights = description is not None and description.has_random_weights
         prepared = _prepare(config)
+        _refuse_calibration_images(config)
         warnings = setup_warnings(
             config, prepared.info, usable_cpus(), description, prepared.dataset.has_labels
         )
@@ -120,6 +123,16 @@ def _prepare(config: RunConfig) -> Prepared:
     # The model first: it takes a second to find fault with, preprocessing may take an hour.
     info = backend.load()
     return Prepared(dataset, dataset.prepare(), backend, info)
+
+
+def _refuse_calibration_images(config: RunConfig) -> None:
+    """Accuracy on images that the model was calibrated with would be too good."""
+    if not (config.accuracy and config.model and config.dataset_path):
+        return
+    calibrated = read_calibration_list(config.model)
+    if calibrated:
+        found = find_label_list(config.dataset_path, config.dataset_list, config.count)
+        refuse_calibration_images(calibrated, [config.dataset_path / name for name in found.names])
 
 
 def _threads_of_quota() -> int | None:

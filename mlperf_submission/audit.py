@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from loadgen.detail_log import DetailLog
 from mlperf_submission.rules import ACCURACY, PERFORMANCE, TEST01, TEST04
+from modelfiles.staging import staged
 
 PERFORMANCE_ONLY = 2
 SETTINGS: Mapping[str, Mapping[str, int]] = MappingProxyType(
@@ -34,11 +35,11 @@ SETTINGS: Mapping[str, Mapping[str, int]] = MappingProxyType(
 
 def write_audit_config(test: str, folder: Path) -> Path:
     """Write `folder`/TEST0X.audit.config and return its path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{test}.audit.config"
+    name = f"{test}.audit.config"
     lines = [f"*.*.{key} = {value}\n" for key, value in SETTINGS[test].items()]
-    path.write_text("".join(lines), encoding="utf-8")
-    return path
+    with staged(folder) as staging:
+        (staging / name).write_text("".join(lines), encoding="utf-8")
+    return folder / name
 
 
 def kind_of_run(log: DetailLog) -> str:

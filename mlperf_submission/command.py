@@ -7,20 +7,21 @@ from typing import Any
 
 from rich.console import Console
 
-from contracts.errors import BenchmarkError, UsageError
+from contracts.errors import UsageError
 from execution.progress import clock
 from loadgen.user_conf import read_user_conf
 from mlperf_submission.checking.report import check_and_report
 from mlperf_submission.documents import is_short
 from mlperf_submission.execution import execute, finished
-from mlperf_submission.finished_run import FinishedRun, find_runs
+from mlperf_submission.finished_run import USER_CONF, FinishedRun, find_runs
+from mlperf_submission.foresight import foresee
 from mlperf_submission.machine import machine_facts
 from mlperf_submission.model_facts import model_facts
 from mlperf_submission.options import Request
 from mlperf_submission.peak import find_peak
 from mlperf_submission.plan import PlannedRun, planned_runs
 from mlperf_submission.probing import expectation, probes, write_user_conf
-from mlperf_submission.rules import REQUIRED_SCENARIOS, rules_version
+from mlperf_submission.rules import rules_version
 from mlperf_submission.system_file import (
     MODEL_FIELDS,
     SystemFile,
@@ -29,29 +30,12 @@ from mlperf_submission.system_file import (
     write_template,
 )
 from mlperf_submission.tree import Submission, group_runs, write_tree
-from modelfiles.description import read_description
 
-USER_CONF = "user.conf"
 OK, FINDINGS = 0, 3
-
-
-class InterruptedCommandError(BenchmarkError):
-    """Ctrl-C between or within runs."""
-
-    exit_status = 130
 
 
 def run(request: Request, console: Console) -> int:
     """Do what was asked for. Returns the exit status: 0, or 3 for findings or INVALID runs."""
-    try:
-        return _run(request, console)
-    except KeyboardInterrupt:
-        raise InterruptedCommandError(
-            "Interrupted. Finished runs are kept; the same command goes on."
-        ) from None
-
-
-def _run(request: Request, console: Console) -> int:
     if request.check is not None:
         return check_and_report(request.check, rules_version(request.version), console)
     if request.find_peak:
@@ -65,7 +49,8 @@ def _make(request: Request, console: Console) -> int:
     user_conf = request.user_conf or request.output / USER_CONF
     planned = planned_runs(request, user_conf)
     config = planned[0].config
-    described = read_description(config.model) if config.model else None
+    closed = request.division == "closed" and not request.rehearsal
+    described = foresee(config, closed)
     description = dataclasses.asdict(described) if described else None
     _answers(request, model_facts(description, config.model is not None))
     for one in planned:
@@ -112,7 +97,7 @@ def _assemble(request: Request, found: Sequence[FinishedRun], console: Console) 
         facts=known | dict(system_file.model),
         description=description,
         runs=groups,
-        rehearsal=bool(short) or (set(groups) < set(REQUIRED_SCENARIOS) and request.rehearsal),
+        rehearsal=bool(short) or request.rehearsal,
     )
     tree, failed = write_tree(submission, request.output)
     _say(console, f"Tree: {tree}")
@@ -158,13 +143,16 @@ def _print_plan(
     missing = []
     total = 0.0
     for one in planned:
-        seconds = expected[one.config.scenario].seconds(one.config)
+        probed = expected[one.config.scenario]
+        seconds = probed.seconds(one.config)
         if finished(one) is not None:
             _say(console, f"  {one.name:28} finished")
             continue
         missing.append(one)
         total += seconds
-        _say(console, f"  {one.name:28} about {clock(seconds)}")
+        short = ", too short to be VALID: raise target_qps in user.conf"
+        ends_early = probed.ends_early(one.config)
+        _say(console, f"  {one.name:28} about {clock(seconds)}{short if ends_early else ''}")
     _say(console, f"{len(missing)} runs to make, about {clock(total)}." if missing else "All done.")
     return missing
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from contracts.errors import RunError, UsageError
 from execution.record import describe_model
-from mlperf_submission.finished_run import FinishedRun, read_run
+from loadgen.user_conf import read_user_conf
+from mlperf_submission.finished_run import USER_CONF, FinishedRun, read_run
 from mlperf_submission.plan import PlannedRun
-from results.folder import RESULTS
+from modelfiles.staging import staged
 
 MAIN = Path(__file__).parents[1] / "main.py"
 FINISHED, FINISHED_INVALID = 0, 3
@@ -20,7 +21,7 @@ INCIDENTAL = ("output", "overwrite", "debug", "cache_dir", "profile")
 
 
 def finished(run: PlannedRun) -> FinishedRun | None:
-    """What is there of `run`, if it may stay: VALID, and made after the last change of user.conf.
+    """What is there of `run`, if it may stay: VALID, and made with what user.conf says now.
 
     Raises UsageError where the folder holds a run of something else.
     """
@@ -33,11 +34,8 @@ def finished(run: PlannedRun) -> FinishedRun | None:
             f"{run.output} holds a run of something else: {'; '.join(different)}. Choose another "
             f"--output, or delete that folder."
         )
-    user_conf = run.config.user_conf
-    if user_conf is not None and user_conf.exists():
-        made = (run.output / RESULTS).stat().st_mtime
-        if user_conf.stat().st_mtime > made:
-            return None
+    if _targets(run, run.config.user_conf) != _targets(run, found.folder / USER_CONF):
+        return None
     return found if found.is_valid else None
 
 
@@ -59,6 +57,8 @@ def differences(run: PlannedRun, found: FinishedRun) -> list[str]:
 def execute(run: PlannedRun) -> FinishedRun:
     """Make one run and read what it left. Raises RunError where it failed."""
     command = [sys.executable, str(MAIN), *run.arguments, "--output", str(run.output)]
+    user_conf = run.config.user_conf
+    used = user_conf.read_bytes() if user_conf else None
     with subprocess.Popen([*command, "--overwrite"]) as process:  # noqa: S603 - our own program
         try:
             status = process.wait()
@@ -71,7 +71,19 @@ def execute(run: PlannedRun) -> FinishedRun:
             f"{run.name} failed with exit status {status}; the reason stands above. Finished runs "
             f"are kept; the same command goes on."
         )
+    if used is not None:
+        with staged(run.output) as folder:
+            (folder / USER_CONF).write_bytes(used)
     return done
+
+
+def _targets(run: PlannedRun, user_conf: Path | None) -> dict[str, str]:
+    """What a user.conf says about the run's scenario."""
+    if user_conf is None or not user_conf.is_file():
+        return {}
+    settings = read_user_conf(user_conf, run.config.model_name)
+    scenarios = (run.config.scenario, "*")
+    return {name: value for name, value in settings.items() if name.split(".")[-2] in scenarios}
 
 
 def _comparable(run: PlannedRun) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from results.schema import INVALID, SCHEMA_VERSION
 DETAIL = "mlperf_log_detail.txt"
 SUMMARY = "mlperf_log_summary.txt"
 ACCURACY_LOG = "mlperf_log_accuracy.json"
+USER_CONF = "user.conf"
+"""Kept beside a run that was made with one."""
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,8 @@ def transformations(description: Description) -> list[str]:
     tools = description["tools"]
     if quantization:
         steps.append(
-            f"quantized to {description['precision']} by {quantization['method']} with NNCF "
-            f"{tools.get('nncf', 'of unknown version')}"
+            f"quantized to {description['precision']}: {quantization['method']}, "
+            f"{quantization['preset']} preset"
         )
     kinds = sorted({PurePosixPath(name).suffix for name in description["files"]})
     steps.append(f"converted to {' and '.join(kinds)} with {_versions(tools)}")
@@ -72,7 +72,9 @@ def _rows(values: Mapping[str, Any], prefix: str = "") -> list[str]:
         if isinstance(value, Mapping):
             rows += _rows(value, f"{prefix}{name}: ")
         elif value is not None:
-            rows.append(f"| {prefix}{name.replace('_', ' ')} | {value} |")
+            # Of a path, the folders are the submitter's own.
+            shown = PurePosixPath(value).name if name == "path" else value
+            rows.append(f"| {prefix}{name.replace('_', ' ')} | {shown} |")
     return rows
 
 

@@ -1,9 +1,10 @@
 """The options of submission.py: its own, and those that every run is made with."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from commandline.options import (
     Parser,
@@ -20,6 +21,16 @@ from mlperf_submission.rules import DEFAULT_VERSION, DIVISIONS, REQUIRED_SCENARI
 
 DESCRIPTION = """Make a complete MLPerf Inference submission tree: run what is missing of
 performance, accuracy and compliance runs, and assemble the tree in OUTPUT/tree."""
+
+OF_A_TREE = ("division", "system", "scenarios", "runs", "rehearsal", "plan", "user_conf", "version")
+APPLICABLE: Mapping[str, Callable[[str], bool]] = MappingProxyType(
+    {
+        "check": lambda name: name == "version",
+        "find_peak": lambda name: name not in OF_A_TREE,
+        "runs": lambda name: name in (*OF_A_TREE, "output") and name not in ("plan", "user_conf"),
+    }
+)
+"""Which options go with a task other than making runs and a tree."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +76,30 @@ def parse(arguments: Sequence[str]) -> Request:
     _task(parser)
     _submission(parser)
     values = vars(parser.parse_args(arguments))
+    _refuse([name for name, value in values.items() if value != parser.get_default(name)])
     run_options = {name: values.pop(name) for name in vars(of_runs.parse_args([]))}
     values.pop("debug")
     values["scenarios"] = _scenarios(values["scenarios"])
     request = Request(**values, run_options=argparse.Namespace(**run_options))
-    _check(request)
+    if request.division == "closed":
+        _check_closed(request)
     return request
+
+
+def _refuse(given: Sequence[str]) -> None:
+    """Raises UsageError for an option that would do nothing."""
+    task = next((name for name in APPLICABLE if name in given), None)
+    for name in given:
+        if task is None and name == "max_latency":
+            raise UsageError("--max-latency applies to --find-peak; a submission keeps the rules'.")
+        if task is None or name in (task, "debug"):
+            continue
+        if not APPLICABLE[task](name):
+            raise UsageError(f"{_flag(name)} does not apply to {_flag(task)}.")
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def _task(parser: argparse.ArgumentParser) -> None:
@@ -106,7 +135,8 @@ def _submission(parser: argparse.ArgumentParser) -> None:
     add(
         "--rehearsal",
         action="store_true",
-        help="allow what no closed submission may have: --time, a part of the scenarios",
+        help="mark the tree as one; allows what the closed division does not: --time, a part of "
+        "the scenarios",
     )
     add(
         "--user-conf",
@@ -124,7 +154,7 @@ def _submission(parser: argparse.ArgumentParser) -> None:
     add(
         "--output",
         type=Path,
-        default=Path("submission"),
+        default=Path("output/submission"),
         metavar="DIR",
         help="folder of runs and tree (default: ./%(default)s)",
     )
@@ -134,17 +164,6 @@ def _submission(parser: argparse.ArgumentParser) -> None:
 def _scenarios(text: str) -> tuple[str, ...]:
     names = [name.strip() for name in text.split(",")]
     return tuple(dict.fromkeys(known_name("scenario", name, SCENARIOS) for name in names))
-
-
-def _check(request: Request) -> None:
-    if request.check is not None or request.find_peak:
-        return
-    if request.max_latency is not None:
-        raise UsageError("--max-latency applies to --find-peak; a submission keeps the rules'.")
-    if request.runs is not None and request.time is not None:
-        raise UsageError("--time does not apply to --runs: those runs are made already.")
-    if request.division == "closed":
-        _check_closed(request)
 
 
 def _check_closed(request: Request) -> None:

@@ -16,7 +16,7 @@ STEP_SECONDS = 10.0
 STEP_QUERIES = 1000
 # The search ends where the highest VALID and the lowest INVALID rate are so near.
 RESOLUTION = 0.05
-LOWEST_SHARE = 0.02
+LOWEST_SHARE = 0.05
 BACK_OFF = 0.95
 CONFIRMATIONS = 3
 OK, FINDINGS = 0, 3

@@ -7,7 +7,7 @@ from pathlib import Path
 from contracts.config import RunConfig
 from execution.estimate import expected_seconds
 from loadgen.probe import Probe
-from loadgen.settings import LATENCY_SLACK, OFFLINE_SLACK, build_settings
+from loadgen.settings import LATENCY_SLACK, MS, OFFLINE_SLACK, build_settings
 from mlperf_submission.execution import differences, execute
 from mlperf_submission.finished_run import FinishedRun, read_run
 from mlperf_submission.options import Request
@@ -32,9 +32,22 @@ class Expectation:
 
     def seconds(self, config: RunConfig) -> float:
         """How long a run of that configuration takes."""
+        return START_SECONDS + self._expected(config)[0]
+
+    def ends_early(self, config: RunConfig) -> bool:
+        """Whether an Offline run is done before the minimum duration, and so INVALID.
+
+        Its one query is made for the rate that user.conf expects.
+        """
+        expected, shortest = self._expected(config)
+        return config.scenario == "Offline" and not config.accuracy and expected < shortest
+
+    def _expected(self, config: RunConfig) -> tuple[float, float]:
+        """Seconds of the test, and those that LoadGen wants at the least."""
         probe = Probe(self.latency, self.samples_per_second)
         settings = build_settings(config, self.sample_count, probe)
-        return START_SECONDS + expected_seconds(config, settings, self.sample_count, probe)
+        expected = expected_seconds(config, settings, self.sample_count, probe)
+        return expected, settings.min_duration_ms / MS
 
 
 def probes(request: Request) -> list[PlannedRun]:
@@ -55,7 +68,7 @@ def expectation(run: PlannedRun) -> Expectation:
     result = done.result
     return Expectation(
         scenario=done.scenario,
-        latency=result["latency_ms"]["mean"] / 1000,
+        latency=result["latency_ms"]["mean"] / MS,
         samples_per_second=result["samples_per_second"],
         target_qps=_target_qps(done),
         sample_count=result["dataset"]["count"],
@@ -77,7 +90,7 @@ def write_user_conf(path: Path, model_name: str, expected: Sequence[Expectation]
 def _targets(one: Expectation) -> Mapping[str, float]:
     if one.scenario in ("SingleStream", "MultiStream"):
         # In milliseconds; the harness says why half of it.
-        return {"target_latency": one.latency * LATENCY_SLACK * 1000}
+        return {"target_latency": one.latency * LATENCY_SLACK * MS}
     if one.scenario == "Offline":
         return {"target_qps": one.samples_per_second * OFFLINE_SLACK}
     return {"target_qps": one.target_qps}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from contracts.registry import known_name
-from loadgen.rules import SEEDS
+from loadgen.rules import IMAGENET_VALIDATION_IMAGES, SEEDS
 
 DIVISIONS = ("closed", "open")
 BENCHMARK = "resnet50"
@@ -21,7 +21,7 @@ COMPLIANCE_TESTS = (TEST01, TEST04)
 MIN_DURATION_MS = 600_000
 MIN_OFFLINE_SAMPLES = 24_576
 PERFORMANCE_SAMPLES = 1024
-DATASET_SAMPLES = 50_000
+DATASET_SAMPLES = IMAGENET_VALIDATION_IMAGES
 SERVER_LATENCY_NS = 15_000_000
 REFERENCE_TOP1 = 76.46
 ACCURACY_TARGET = 0.99 * REFERENCE_TOP1

@@ -12,7 +12,7 @@ from contracts.errors import UsageError
 from mlperf_submission import documents
 from mlperf_submission.accuracy_files import write_accuracy
 from mlperf_submission.compliance import copy_logs, write_test01, write_test04
-from mlperf_submission.finished_run import FinishedRun
+from mlperf_submission.finished_run import USER_CONF, FinishedRun
 from mlperf_submission.model_facts import calibration_document
 from mlperf_submission.rules import (
     ACCURACY,
@@ -153,10 +153,8 @@ def _write_scenario(
 
 
 def _user_conf(run: FinishedRun) -> str:
-    used = run.result["config"]["user_conf"]
-    if used is not None and Path(used).is_file():
-        return Path(used).read_text(encoding="utf-8")
-    return documents.user_conf(run)
+    used = run.folder / USER_CONF
+    return used.read_text(encoding="utf-8") if used.is_file() else documents.user_conf(run)
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

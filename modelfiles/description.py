@@ -60,6 +60,7 @@ class Pruning:
 
     method: str
     scope: str
+    channels: str
     ratio: float
     reached: float
     round_to: int

@@ -21,13 +21,14 @@ FORMATS = Registry(
     "model file format",
     {
         "onnx": "modelfiles.onnx_file:OnnxFile",
+        "tvm": "modelfiles.compiled_file:CompiledTVMFile",
         "xml": "modelfiles.openvino_ir:OpenVINOIr",
         "zip": "modelfiles.openvino_ir:ZippedOpenVINOIr",
     },
 )
 
 BACKEND_FORMATS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"openvino": ("xml", "zip", "onnx")}
+    {"openvino": ("xml", "zip", "onnx"), "tvm": ("tvm",)}
 )
 """Formats that a backend reads, its preferred one first."""
 

@@ -26,8 +26,11 @@ class Distillation:
     ) -> None:
         self._config = config
         self._device = torch.device(device)
-        self._student = student.to(self._device)
-        self._teacher = teacher.to(self._device).eval()
+        # The layout in which convolutions are faster, on CPUs and GPUs.
+        for module in (student, teacher):
+            module.to(self._device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._student = student
+        self._teacher = teacher.eval()
         for layer in student.modules():
             if isinstance(layer, nn.BatchNorm2d):
                 layer.momentum = BATCH_NORM_MOMENTUM
@@ -55,13 +58,14 @@ class Distillation:
             part = (epoch + number / batch_count) / self._config.epochs
             for group in self._optimizer.param_groups:
                 group["lr"] = self._config.learning_rate * (1 + math.cos(math.pi * part)) / 2
-            losses.append(self._step(batch.to(self._device)))
+            losses.append(self._step(batch))
             progress(losses[-1])
         self._student.eval()
         return math.fsum(losses) / len(losses)
 
     def _step(self, images: Tensor) -> float:
         temperature = self._config.temperature
+        images = images.to(self._device, memory_format=torch.channels_last)
         with torch.no_grad():
             wanted = functional.log_softmax(self._teacher(images) / temperature, dim=1)
         answer = functional.log_softmax(self._student(images) / temperature, dim=1)

@@ -11,7 +11,10 @@ from typing import Any
 import nncf
 import numpy as np
 import openvino as ov
-from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters
+from nncf.quantization.advanced_parameters import (
+    AdvancedQuantizationParameters,
+    QuantizationParameters,
+)
 from nncf.quantization.range_estimator import (
     AggregatorType,
     RangeEstimatorParameters,
@@ -63,7 +66,8 @@ def quantize(
     samples = nncf.Dataset([image[np.newaxis] for image in images], _input_of(graph))
     preset = nncf.QuantizationPreset(preset_name)
     parameters = AdvancedQuantizationParameters(
-        activations_range_estimator_params=_RANGES[config.range_estimator]
+        activations_range_estimator_params=_RANGES[config.range_estimator],
+        activations_quantization_params=_activations(graph),
     )
     try:
         # NNCF draws its progress on stdout, which is for results.
@@ -94,6 +98,14 @@ def quantize(
             )
     except (nncf.InternalError, nncf.ValidationError, nncf.UnsupportedModelError) as error:
         raise ModelError(f"This model cannot be quantized: {error}") from error
+
+
+def _activations(graph: Any) -> QuantizationParameters | None:
+    """NNCF scales a depthwise convolution's input channel by channel, which OpenVINO computes.
+
+    Kernels of other backends take one scale a tensor, so ONNX files have that.
+    """
+    return None if isinstance(graph, ov.Model) else QuantizationParameters(per_channel=False)
 
 
 def _input_of(graph: Any) -> Any:

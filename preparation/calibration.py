@@ -10,8 +10,9 @@ from torch import Tensor
 
 from contracts.errors import UsageError
 from modelfiles.architecture import Architecture
+from modelfiles.calibration_list import CalibrationImage
 from modelfiles.description import Calibration
-from preparation.images import load_images, refuse_overlap, select_images
+from preparation.images import load_images, select_images
 
 NOISE_COUNT = 32
 BATCH = 50
@@ -30,10 +31,14 @@ class CalibrationSource:
 
 @dataclass(frozen=True)
 class CalibrationImages:
-    """Normalised float32 (count, 3, height, width), and what a model description says of it."""
+    """Normalised float32 (count, 3, height, width), and what a model description says of it.
+
+    `contents` is empty for noise.
+    """
 
     images: NDArray[np.float32]
     description: Calibration
+    contents: tuple[CalibrationImage, ...]
 
     def batches(self) -> list[Tensor]:
         """The images in portions that torch takes at once."""
@@ -59,9 +64,9 @@ def load_calibration(
         noise = np.random.default_rng(source.seed).standard_normal(
             (count, 3, size, size), np.float32
         )
-        return CalibrationImages(noise, Calibration(None, count, None, source.seed))
+        return CalibrationImages(noise, Calibration(None, count, None, source.seed), ())
     selection = select_images(source.path, source.count, source.seed)
     if source.evaluation_path is not None:
-        refuse_overlap(selection, source.evaluation_path)
+        selection.refuse_overlap(source.evaluation_path)
     images = load_images(selection, architecture.dataset, source.cache_dir)
-    return CalibrationImages(images, selection.description())
+    return CalibrationImages(images, selection.description(), selection.contents)

@@ -59,9 +59,9 @@ def fine_tune(run: FineTuningRun, report: Report) -> Path:
         teacher = load_weights(
             architecture, run.weights, seed=run.seed, cache_dir=run.cache_dir, progress=progress
         )
-    report(f"Unpruned: top-1 {labelled.top1(teacher.module, 'cpu')}")
     student, pruning, kept = _student(run, architecture, teacher)
     training = Distillation(student, teacher.module, run.training, device)
+    report(f"Unpruned: top-1 {labelled.top1(teacher.module, device)}")
     first = 0
     if kept is not None:
         training.restore(kept["optimizer"])

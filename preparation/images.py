@@ -2,7 +2,6 @@
 
 import hashlib
 import random
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,13 +12,16 @@ from numpy.typing import NDArray
 
 from contracts.errors import DatasetError
 from dataset import DATASETS, Dataset, DatasetConfig
+from modelfiles.calibration_list import (
+    CalibrationImage,
+    describe_images,
+    refuse_calibration_images,
+)
 from modelfiles.description import Calibration
-from modelfiles.staging import file_sha256
 from preprocessing.label_list import LIST_NAMES, LabelList, find_label_list
 
 SUFFIXES = (".jpeg", ".jpg", ".png")
 UNLABELLED = 0
-SHOWN_IMAGES = 3
 
 
 @dataclass(frozen=True)
@@ -32,18 +34,21 @@ class ImageSelection:
     seed: int
 
     @cached_property
-    def sha256(self) -> tuple[str, ...]:
-        """Hex sha256 of each file's content."""
-        return tuple(file_sha256(self.folder / name) for name in self.names)
+    def contents(self) -> tuple[CalibrationImage, ...]:
+        """What tells the images apart."""
+        return describe_images(self.folder, self.names)
 
     def description(self) -> Calibration:
         """What a model description says of it."""
-        lines = [
-            f"{sha256} {(self.folder / name).stat().st_size} {name}\n"
-            for sha256, name in zip(self.sha256, self.names, strict=True)
-        ]
-        digest = hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
+        text = "".join(map(str, self.contents)).encode(errors="surrogateescape")
+        digest = hashlib.sha256(text).hexdigest()
         return Calibration(str(self.folder), len(self.names), digest, self.seed)
+
+    def refuse_overlap(self, evaluation: Path) -> None:
+        """Raise DatasetError when an image is in the folder `evaluation` as well."""
+        refuse_calibration_images(
+            self.contents, [evaluation / name for name in _find(evaluation).names]
+        )
 
 
 def select_images(folder: Path, count: int | None, seed: int) -> ImageSelection:
@@ -97,27 +102,3 @@ def load_images(selection: ImageSelection, dataset: str, cache_dir: Path) -> NDA
     pixels = images.load(range(len(selection.names)))
     mean, std = (np.array(values, np.float32) for values in (images.image.mean, images.image.std))
     return np.ascontiguousarray(((pixels - mean) / std).transpose(0, 3, 1, 2))
-
-
-def refuse_overlap(selection: ImageSelection, evaluation: Path) -> None:
-    """Raise DatasetError when a selected image is among those of the folder `evaluation`.
-
-    Contents count, not names. Files are read only where the sizes agree.
-    """
-    sizes = {(selection.folder / name).stat().st_size for name in selection.names}
-    files = _of_sizes(evaluation, _find(evaluation).names, sizes)
-    contents = {file_sha256(file) for file in files}
-    pairs = zip(selection.names, selection.sha256, strict=True)
-    shared = [name for name, sha256 in pairs if sha256 in contents]
-    if shared:
-        more = ", …" if len(shared) > SHOWN_IMAGES else ""
-        raise DatasetError(
-            f"{len(shared)} of the {len(selection.names)} images of {selection.folder} are in the"
-            f" evaluation images {evaluation} as well: {', '.join(shared[:SHOWN_IMAGES])}{more}."
-            " Accuracy on images that the model was calibrated with means nothing; choose others."
-        )
-
-
-def _of_sizes(folder: Path, names: Sequence[str], sizes: Collection[int]) -> list[Path]:
-    files = (folder / name for name in names)
-    return [file for file in files if file.is_file() and file.stat().st_size in sizes]

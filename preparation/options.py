@@ -19,6 +19,9 @@ from optimization.config import (
     QuantizationConfig,
 )
 from preparation.recipe import PRECISIONS, Recipe
+from tvm_compiler.options import CompileOptions
+
+COMPILED_BACKEND = "tvm"
 
 
 def parse(arguments: Sequence[str]) -> Recipe:
@@ -33,10 +36,15 @@ def parse(arguments: Sequence[str]) -> Recipe:
     _file(parser)
     add_pruning(parser)
     _quantization(parser)
+    _compilation(parser)
     add_images(parser)
     given = vars(parser.parse_args(arguments))
     pruning = take(given, PruningConfig)
     quantization = take(given, QuantizationConfig)
+    compilation = take(given, CompileOptions)
+    is_compiled = given.get("backend") == COMPILED_BACKEND
+    if compilation and not is_compiled:
+        raise UsageError(f"{_option(compilation)} applies to --backend {COMPILED_BACKEND} only.")
     is_int8 = given.get("precision") == "int8"
     if quantization and not is_int8:
         raise UsageError(f"{_option(quantization)} applies to --precision int8 only.")
@@ -44,6 +52,7 @@ def parse(arguments: Sequence[str]) -> Recipe:
         **given,
         pruning=pruning_config(pruning),
         quantization=QuantizationConfig(**quantization) if is_int8 else None,
+        compilation=CompileOptions(**compilation) if is_compiled else None,
     )
 
 
@@ -64,6 +73,7 @@ def _option(given: dict[str, Any]) -> str:
     names = {
         "method": "--prune-method",
         "scope": "--prune-scope",
+        "channels": "--prune-channels",
         "fast_bias_correction": "--full-bias-correction",
     }
     first = next(iter(given))
@@ -111,6 +121,13 @@ def add_pruning(parser: argparse.ArgumentParser) -> None:
         help=f"compare channels of all layers or of each: {', '.join(SCOPES.names())}"
         " (default: uniform)",
     )
+    add(
+        "--prune-channels",
+        dest="channels",
+        metavar="NAME",
+        help="inner: spare those that residual sums join while the others suffice; all"
+        " (default: inner)",
+    )
     add("--round-to", type=int, metavar="N", help="channels are multiples of N (default: 16)")
 
 
@@ -140,6 +157,44 @@ def _quantization(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="labelled images to measure that on; neither calibration nor evaluation images",
     )
+
+
+def _compilation(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("compilation, with --backend tvm").add_argument
+    add(
+        "--batches",
+        type=_batches,
+        metavar="N,N",
+        help="batch sizes that get a library each (default: 1,8)",
+    )
+    add(
+        "--target",
+        metavar="CPU",
+        help="LLVM's name of the processor to compile for (default: host, this one)",
+    )
+    add(
+        "--tune",
+        type=float,
+        metavar="SECONDS",
+        help="look so long for tiles that are faster on this machine than the rule's",
+    )
+    add(
+        "--tiles",
+        type=Path,
+        metavar="FILE",
+        help="JSON of the tiles found: read where it exists, written by --tune",
+    )
+    add("--threads", type=int, metavar="N", help="threads to tune with (default: all)")
+
+
+def _batches(text: str) -> tuple[int, ...]:
+    try:
+        batches = tuple(int(number) for number in text.split(","))
+    except ValueError:
+        batches = ()
+    if not batches or min(batches) < 1:
+        raise argparse.ArgumentTypeError(f'"{text}" is no list of batch sizes like 1,8')
+    return batches
 
 
 def add_images(parser: argparse.ArgumentParser) -> None:

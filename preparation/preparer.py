@@ -6,6 +6,7 @@ from torch import nn
 
 from contracts.errors import OutputError
 from modelfiles.architecture import ARCHITECTURES, Architecture
+from modelfiles.calibration_list import write_calibration_list
 from modelfiles.description import (
     ModelDescription,
     Size,
@@ -29,7 +30,8 @@ def prepare_model(recipe: Recipe) -> Path:
 
     Raises UsageError and its kinds for what cannot be used; leaves nothing half-written.
     """
-    file_format: ModelFormat = FORMATS.load(recipe.file_format)()
+    options = (recipe.compilation,) if recipe.compilation else ()
+    file_format: ModelFormat = FORMATS.load(recipe.file_format)(*options)
     architecture: Architecture = ARCHITECTURES.load(recipe.model)
     loaded = _load(recipe, architecture)
     stem = recipe.file_stem(loaded.pruning.ratio if loaded.pruning else None)
@@ -64,6 +66,8 @@ def prepare_model(recipe: Recipe) -> Path:
         )
     with staged(recipe.output) as folder:
         model = file_format.save(graph, folder, stem, str(loaded.weights))
+        if calibration and calibration.contents:
+            write_calibration_list(model, calibration.contents)
         description = ModelDescription(
             architecture=architecture.name,
             weights=loaded.weights,

@@ -7,6 +7,7 @@ from contracts.errors import UsageError
 from contracts.registry import known_name
 from modelfiles.formats import BACKEND_FORMATS
 from optimization.config import PruningConfig, QuantizationConfig
+from tvm_compiler.options import CompileOptions
 
 PRECISIONS = ("fp32", "int8")
 
@@ -15,6 +16,7 @@ PRECISIONS = ("fp32", "int8")
 class Recipe:
     """One model file. `format` None stands for the one that the backend prefers.
 
+    `compilation` is for formats that are compiled, None for the others.
     `calibration_count` None stands for all images of `calibration_path`. No image of
     `evaluation_path` may be used.
     """
@@ -34,6 +36,7 @@ class Recipe:
     name: str | None = None
     cache_dir: Path = Path("cache")
     overwrite: bool = False
+    compilation: CompileOptions | None = None
 
     def __post_init__(self) -> None:
         known_name("precision", self.precision, PRECISIONS)

@@ -13,7 +13,7 @@ from optimization.config import PruningConfig, QuantizationConfig
 from optimization.macs import count_macs
 from optimization.pruning.pruner import prune
 from preparation.calibration import CalibrationImages
-from preparation.images import load_images, refuse_overlap, select_images
+from preparation.images import load_images, select_images
 
 NNCF = "NNCF post-training quantization"
 
@@ -36,6 +36,7 @@ def prune_model(
     return Pruning(
         method=config.method,
         scope=config.scope,
+        channels=config.channels,
         ratio=config.prune,
         reached=round(1 - count_macs(loaded.module, size) / before, 4),
         round_to=config.round_to,
@@ -62,7 +63,7 @@ def quantize_graph(
     if config.validation_path is not None:
         selection = select_images(config.validation_path, None, 0)
         if evaluation_path is not None:
-            refuse_overlap(selection, evaluation_path)
+            selection.refuse_overlap(evaluation_path)
         images = load_images(selection, architecture.dataset, cache_dir)
         control = Labelled(images, np.array(selection.labels, np.int64))
     quantized = quantize(graph, calibration.images, config, preset, control)

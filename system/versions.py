@@ -8,6 +8,7 @@ PACKAGES = (
     "mlcommons-loadgen",
     "openvino",
     "apache-tvm",
+    "apache-tvm-ffi",
     "numpy",
     "opencv-python-headless",
     "pillow",

@@ -3,7 +3,6 @@
 import dataclasses
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from tvm_compiler.fusion import fuse
 from tvm_compiler.graph import Convolution, Graph, multiply_accumulates
 from tvm_compiler.lowering import Lowered, TileChooser, lower
 from tvm_compiler.onnx_source import OnnxSource, import_relax, open_model
+from tvm_compiler.options import CompileOptions
 from tvm_compiler.relax_reader import read_relax
 from tvm_compiler.target import CpuTarget, check_host_runs, cpu_target
 from tvm_compiler.threads import usable_threads
@@ -24,23 +24,6 @@ from tvm_compiler.tuning import Tiles, key, read_tiles, tune, write_tiles
 from tvm_compiler.versions import check_versions
 
 Report = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class CompileOptions:
-    """`batches` are the numbers of images that get a library each; `target` is "host" or an
-    LLVM processor name.
-
-    `tune` is for how many seconds to look for better tiles than the rule's, with `threads`
-    threads, and for the smallest batch. `tiles` is the file of winners: read where it exists,
-    written after tuning.
-    """
-
-    batches: tuple[int, ...] = (1, 8)
-    target: str = "host"
-    tune: float = 0.0
-    threads: int | None = None
-    tiles: Path | None = None
 
 
 def compile_model(

@@ -1,5 +1,6 @@
 """The report's figures. Each function draws one, or None where there is nothing to draw."""
 
+import textwrap
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -12,6 +13,10 @@ from comparison.record import Comparison, Row
 from comparison.report.style import GRID, TEXT, Drawing, page_style, series, to_svg
 
 WIDTH = 4.8
+PLOT = 2.9
+LINE = 0.2
+# Letters of a name before it is broken.
+LABEL = 26
 # LoadGen's percentiles as points of the distribution function.
 SHARES = (
     ("min", 0.0),
@@ -40,7 +45,7 @@ def _speedups(rows: Sequence[Row]) -> Drawing | None:
     compared = [row for row in rows if row.speedup is not None]
     if not compared:
         return None
-    figure, axes = _figure(1.1 + 0.34 * len(compared))
+    figure, axes = _figure(0.9 + LINE * sum(2 + _label(row).count("\n") for row in compared))
     for place, row in enumerate(compared):
         speedup = row.speedup
         assert speedup is not None
@@ -49,7 +54,7 @@ def _speedups(rows: Sequence[Row]) -> Drawing | None:
         axes.plot([low, high], [place, place], color=style.colour, linewidth=3)
         axes.plot([speedup.value], [place], color=style.colour, marker=style.marker)
     axes.axvline(1, color=TEXT, linestyle="--", linewidth=1)
-    axes.set_yticks(range(len(compared)), [row.name for row in compared])
+    axes.set_yticks(range(len(compared)), [_label(row) for row in compared])
     axes.set_ylim(len(compared) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     baseline = next(row.name for row in rows if row.baseline)
@@ -67,7 +72,7 @@ def _speedups(rows: Sequence[Row]) -> Drawing | None:
 def _distribution(rows: Sequence[Row]) -> Drawing | None:
     if rows[0].scenario == OFFLINE:
         return None
-    figure, axes = _figure(3.3)
+    figure, axes = _figure(PLOT + _legend_height(rows))
     for place, row in enumerate(rows):
         style, latency = series(place), row.latency_ms or {}
         axes.plot(
@@ -77,7 +82,7 @@ def _distribution(rows: Sequence[Row]) -> Drawing | None:
             marker=style.marker,
             linestyle=style.line,
             markersize=4,
-            label=row.name,
+            label=_label(row),
         )
     axes.set_xlabel("latency, ms")
     axes.set_ylabel("answered within, %")
@@ -101,13 +106,13 @@ def _pareto(rows: Sequence[Row]) -> Drawing | None:
     known = [row for row in rows if row.accuracy is not None and row.estimate is not None]
     if not known:
         return None
-    figure, axes = _figure(3.3)
+    figure, axes = _figure(PLOT + _legend_height(rows))
     metric = METRICS[rows[0].metric]
     points = [_point(row) for row in known]
     for row, (speed, top1) in zip(known, points, strict=True):
         style = series(rows.index(row))
         axes.plot([speed], [top1], color=style.colour, marker=style.marker, linestyle="none")
-        axes.lines[-1].set_label(row.name)
+        axes.lines[-1].set_label(_label(row))
     front = pareto_front(points, higher_is_better=metric.higher_is_better)
     axes.plot(*zip(*front, strict=True), color=GRID, drawstyle="default", zorder=1)
     axes.margins(0.15)
@@ -142,7 +147,7 @@ def pareto_front(
 
 def _rounds(rows: Sequence[Row]) -> Drawing | None:
     start = min(run.started for row in rows for run in row.measurements)
-    figure, axes = _figure(3.3)
+    figure, axes = _figure(PLOT + _legend_height(rows))
     for place, row in enumerate(rows):
         style = series(place)
         axes.plot(
@@ -152,7 +157,7 @@ def _rounds(rows: Sequence[Row]) -> Drawing | None:
             marker=style.marker,
             linestyle=style.line,
             markersize=4,
-            label=row.name,
+            label=_label(row),
         )
     axes.set_xlabel("minutes since the first run")
     axes.set_ylabel(METRICS[rows[0].metric].label)
@@ -189,10 +194,23 @@ def _figure(height: float) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
+def _label(row: Row) -> str:
+    return textwrap.fill(row.name, LABEL)
+
+
+def _legend_height(rows: Sequence[Row]) -> float:
+    lines = sum(_label(row).count("\n") + 1 for row in rows)
+    return LINE * (lines / _legend_columns(rows))
+
+
+def _legend_columns(rows: Sequence[Row]) -> int:
+    return 2 if max(len(row.name) for row in rows) <= LABEL else 1
+
+
 def _legend(axes: Axes, rows: Sequence[Row]) -> None:
     """Above the figure: inside it would cover data."""
     if len(rows) > 1:
-        columns = 2 if max(len(row.name) for row in rows) < 30 else 1
+        columns = _legend_columns(rows)
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2)
 
 

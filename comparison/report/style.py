@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ LINES = ("-", "--", "-.", ":")
 SETTINGS: Mapping[Any, Any] = MappingProxyType(
     {
         "svg.fonttype": "none",
+        # Names are text, whatever signs they hold.
+        "text.parse_math": False,
         "font.family": "sans-serif",
         "font.sans-serif": ["DejaVu Sans"],
         "font.size": 10,
@@ -81,7 +84,9 @@ def series(number: int) -> Series:
 @contextmanager
 def page_style() -> Iterator[None]:
     """Draw figures inside of this."""
-    with mpl.rc_context(dict(SETTINGS)):
+    with mpl.rc_context(dict(SETTINGS)), warnings.catch_warnings():
+        # The reader's fonts have letters that the font used for measuring lacks.
+        warnings.filterwarnings("ignore", "Glyph .* missing")
         yield
 
 

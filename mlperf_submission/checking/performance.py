@@ -79,8 +79,9 @@ def _check_settings(path: Path, log: DetailLog, kind: str, scenario: str) -> Fin
 def _check_result(path: Path, log: DetailLog, scenario: str) -> Findings:
     values: dict[str, Any] = log.values
     if values.get("result_validity") != "VALID":
-        reason = str(values.get("result_invalid_reason", "")).strip()
-        yield Finding(path, f"the result is not VALID {reason}".rstrip(), f"{RUN_AGAIN}.")
+        reason = str(values.get("result_invalid_reason", "")).strip().rstrip(".")
+        because = f": {reason}" if reason else ""
+        yield Finding(path, f"the result is not VALID{because}", f"{RUN_AGAIN}.")
     if scenario != "Offline" and not values.get("early_stopping_met"):
         yield Finding(path, "early stopping is not satisfied", f"{RUN_AGAIN}, for longer.")
 

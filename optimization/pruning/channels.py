@@ -10,7 +10,7 @@ import torch_pruning as tp
 from torch import Tensor, nn
 
 from contracts.errors import ModelError
-from optimization.macs import macs_by_layer
+from optimization.macs import count_macs, macs_by_layer
 from optimization.pruning.criteria import Criterion
 
 PRUNABLE = (nn.Conv2d, nn.Linear, nn.BatchNorm2d)
@@ -48,6 +48,7 @@ class ChannelGraph:
         """Trace `module`. Raises ModelError naming the layers that cannot be pruned."""
         _check_layers(module)
         self._module = module
+        self._input_size = input_size
         self._graph = tp.DependencyGraph()
         layers = macs_by_layer(module, input_size)
         *_, classifier = layers
@@ -76,11 +77,23 @@ class ChannelGraph:
         return math.fsum(cost.macs * kept(cost.outputs) * kept(cost.inputs) for cost in self._costs)
 
     def remove(self, widths: Sequence[int]) -> None:
-        """Remove the least important channels of the module until the groups have `widths`."""
+        """Remove the least important channels of the module until the groups have `widths`.
+
+        Raises ModelError where the layers do not fit together afterwards.
+        """
         for group, width in zip(self.groups, widths, strict=True):
             least = group.importance.argsort(stable=True)[: group.width - width].tolist()
             if least:
                 self._graph.get_pruning_group(group.root, group.prune, sorted(least)).prune()
+        # Not every way to join and reshape channels is followed by torch-pruning.
+        try:
+            left = count_macs(self._module, self._input_size)
+        except RuntimeError as error:
+            raise ModelError(f"This model cannot be pruned: {error}.") from error
+        if not math.isclose(left, self.macs(widths), rel_tol=1e-6):
+            raise ModelError(
+                "This model cannot be pruned: its channels are joined in a way unknown."
+            )
 
     def _describe(self, group: tp.dependency.Group, criterion: Criterion) -> ChannelGroup:
         makers = [

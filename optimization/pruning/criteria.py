@@ -9,6 +9,8 @@ import torch
 import torch_pruning as tp
 from torch import Tensor
 
+from contracts.errors import ModelError
+
 
 class Criterion(ABC):
     """Says how much each channel matters. `seed` is for criteria that draw."""
@@ -36,7 +38,10 @@ class BatchNormScale(Criterion):
     """Magnitude of the batch-norm scales, https://arxiv.org/abs/1708.06519."""
 
     def importance(self, group: tp.dependency.Group) -> Tensor:
-        scores: Tensor = tp.importance.BNScaleImportance()(group)
+        scores: Tensor | None = tp.importance.BNScaleImportance()(group)
+        if scores is None:
+            layer = group[0].dep.target.name
+            raise ModelError(f"bn-scale cannot tell what matters: no batch norm follows {layer}.")
         return scores.detach()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from optimization.batch_norm import change_keeping_batch_norm
-from optimization.config import CRITERIA, SCOPES, PruningConfig
+from optimization.config import CRITERIA, PruningConfig
 from optimization.pruning.channels import ChannelGraph
 from optimization.pruning.criteria import Criterion
 from optimization.pruning.search import find_widths
@@ -26,5 +26,5 @@ def prune(
     """
     criterion: Criterion = CRITERIA.load(config.method)(seed)
     graph = ChannelGraph(module, input_size, criterion)
-    widths = find_widths(graph, config.prune, SCOPES.load(config.scope), config.round_to)
+    widths = find_widths(graph, config)
     change_keeping_batch_norm(module, batches, lambda: graph.remove(widths))

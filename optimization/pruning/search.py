@@ -6,6 +6,7 @@ from itertools import pairwise
 import torch
 
 from contracts.errors import UsageError
+from optimization.config import SCOPES, PruningConfig
 from optimization.pruning.channels import ChannelGraph, ChannelGroup
 
 TOLERANCE = 0.02
@@ -28,31 +29,34 @@ def keep_uniformly(groups: Sequence[ChannelGroup], ratio: float) -> list[float]:
 def keep_globally(groups: Sequence[ChannelGroup], ratio: float) -> list[float]:
     """The least important channels go, wherever they are."""
     pooled = torch.cat([group.importance for group in groups])
-    removed = int(ratio * len(pooled))
-    if removed == 0:
-        return [group.width for group in groups]
-    threshold = pooled.kthvalue(removed).values
-    return [int((group.importance > threshold).sum()) for group in groups]
+    owners = torch.cat([torch.full((group.width,), place) for place, group in enumerate(groups)])
+    removed = owners[pooled.argsort(stable=True)[: int(ratio * len(pooled))]]
+    counts = removed.bincount(minlength=len(groups)).tolist()
+    return [group.width - count for group, count in zip(groups, counts, strict=True)]
 
 
-def find_widths(graph: ChannelGraph, ratio: float, scope: Scope, round_to: int) -> list[int]:
-    """Return one width a group, so that `ratio` of the multiply-accumulates goes.
+def find_widths(graph: ChannelGraph, config: PruningConfig) -> list[int]:
+    """Return one width a group, so that `config.prune` of the multiply-accumulates goes.
 
-    Widths are multiples of `round_to` or unchanged. Raises UsageError where `ratio` cannot be
-    reached within `TOLERANCE`.
+    Widths are multiples of `config.round_to` or unchanged. Raises UsageError where the part
+    cannot be met within `TOLERANCE`.
     """
     whole = graph.macs([group.width for group in graph.groups])
-    target = whole * (1 - ratio)
-    inner = [group.is_inner for group in graph.groups]
-    every = [True] * len(inner)
-    widths = _search(graph, target, scope, round_to, chosen=inner, limit=INNER_LIMIT)
-    if abs(graph.macs(widths) - target) > TOLERANCE * ratio * whole:
-        widths = _search(graph, target, scope, round_to, chosen=every, limit=1)
-    reached = 1 - graph.macs(widths) / whole
-    if abs(reached - ratio) > TOLERANCE * ratio:
+    target = whole * (1 - config.prune)
+
+    def is_met(widths: list[int]) -> bool:
+        return abs(graph.macs(widths) - target) <= TOLERANCE * config.prune * whole
+
+    widths = [group.width for group in graph.groups]
+    if config.channels == "inner":
+        inner = [place for place, group in enumerate(graph.groups) if group.is_inner]
+        widths = _search(graph, target, config, inner, INNER_LIMIT)
+    if not is_met(widths):
+        widths = _search(graph, target, config, range(len(graph.groups)), 1)
+    if not is_met(widths):
         raise UsageError(
-            f"Pruning by {ratio:g} cannot be reached: the nearest that channel counts in steps of"
-            f" {round_to} allow is {reached:.3f}."
+            f"Pruning by {config.prune:g} cannot be reached: the nearest that channel counts in"
+            f" steps of {config.round_to} allow is {1 - graph.macs(widths) / whole:.3f}."
         )
     return widths
 
@@ -60,16 +64,14 @@ def find_widths(graph: ChannelGraph, ratio: float, scope: Scope, round_to: int) 
 def _search(
     graph: ChannelGraph,
     target: float,
-    scope: Scope,
-    round_to: int,
-    *,
-    chosen: Sequence[bool],
+    config: PruningConfig,
+    places: Sequence[int],
     limit: float,
 ) -> list[int]:
-    """Search widths of the chosen groups, losing at most `limit` of their channels."""
-    places = [place for place, is_chosen in enumerate(chosen) if is_chosen]
+    """Search widths of the groups at `places`, losing at most `limit` of their channels."""
+    scope: Scope = SCOPES.load(config.scope)
     groups = [graph.groups[place] for place in places]
-    levels = [_levels(group.width, round_to) for group in groups]
+    levels = [_levels(group.width, config.round_to) for group in groups]
     widths = [group.width for group in graph.groups]
 
     def at(step: int) -> list[int]:

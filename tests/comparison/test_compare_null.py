@@ -5,11 +5,14 @@ import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from comparison.commands import compare
 from comparison.intervals import NO_DIFFERENCE
 from comparison.matrix_file import read_matrix
 from comparison.plan import make_plan
-from tests.command import Run
+from contracts.errors import UsageError
+from tests.command import MAIN, Run
 from tests.comparison.command import comparison_of, run_compare
 
 REASON = "missing.xml"
@@ -149,10 +152,12 @@ def test_precision_goal_and_max_time_end_a_comparison(tmp_path: Path) -> None:
     ],
 )
 def test_bad_usage_is_one_line(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
-    run = run_compare(*arguments, output=tmp_path / "out")
-    assert run.status == 2
-    assert message in run.error
-    assert run.left_nothing
+    output = tmp_path / "out"
+    with pytest.raises(UsageError) as caught:
+        compare([*arguments, "--output", str(output)], MAIN, Console(quiet=True))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not output.exists()
 
 
 def test_no_difference_is_said_where_the_interval_holds_1(null_run: Run) -> None:

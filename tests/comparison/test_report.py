@@ -74,6 +74,17 @@ def test_names_cannot_become_markup(page: str) -> None:
     assert "<img" not in render(comparison_with(nasty, row_of("b", [1.1] * 6, baseline=[1.0] * 6)))
 
 
+def test_any_name_can_be_drawn(recwarn: pytest.WarningsRecorder) -> None:
+    """Signs of mathematical text, letters of other scripts, and names of several lines."""
+    base = [1.0, 1.1, 1.0, 1.05, 1.0, 1.1]
+    names = ("$a$ and $b_{$", "\\frac{1}{", "剪枝", "a very long name that has to be broken" * 3)
+    rows = [row_of(name, base, baseline=base, good=700) for name in names]
+    page = render(comparison_with(row_of("a", base, good=700), *rows))
+    for name in names[:3]:
+        assert page.count(name) > 4
+    assert not recwarn.list
+
+
 def test_every_figure_is_told_in_words(page: str) -> None:
     alts = re.findall(r'role="img" aria-label="([^"]+)"', page)
     assert len(alts) == page.count("<svg ") == 7

@@ -9,7 +9,8 @@ import pytest
 from backend import BackendConfig
 from backend_tvm import TVMBackend
 from contracts.image import ImageFormat
-from tvm_compiler.compiler import CompileOptions, compile_model
+from tvm_compiler.compiler import compile_model
+from tvm_compiler.options import CompileOptions
 from tvm_compiler.target import cpu_target, host_target
 
 

@@ -9,8 +9,9 @@ from onnx import TensorProto, helper
 from contracts.errors import ModelError, OutputError
 from tests.compiled.conftest import Compiler
 from tests.compiled.graphs import Model, normalised, quantized, random_images, reference
-from tvm_compiler.compiler import CompileOptions, compile_model
+from tvm_compiler.compiler import compile_model
 from tvm_compiler.onnx_source import read_onnx
+from tvm_compiler.options import CompileOptions
 
 
 def swish(model: Model) -> Model:

@@ -1,5 +1,6 @@
 """Real models and images that the tests of model preparation share."""
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,12 @@ def preprocess(path: Path) -> NDArray[np.float32]:
     return planes
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Torch's threads wait for each other busily, and for ever on a machine that is busy."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def real_images() -> Path:
     """Folder with the 200 labelled images for accuracy and the 100 for calibration."""
@@ -53,7 +60,6 @@ def validation(real_images: Path) -> Labelled:
 
 
 def load(name: str, weights: str, cache_dir: Path) -> nn.Module:
-    torch.set_num_threads(2)
     architecture = ARCHITECTURES.load(name)
     loaded = load_weights(
         architecture, weights, seed=0, cache_dir=cache_dir, progress=lambda *_: None
@@ -61,13 +67,23 @@ def load(name: str, weights: str, cache_dir: Path) -> nn.Module:
     return loaded.module
 
 
-@pytest.fixture
-def lite0(tmp_path: Path) -> nn.Module:
-    """EfficientNet-Lite0 with its ImageNet weights."""
-    return load("efficientnet-lite0", "package", tmp_path)
+@pytest.fixture(scope="session")
+def loaded_lite0(cache_dir: Path) -> nn.Module:
+    return load("efficientnet-lite0", "package", cache_dir)
+
+
+@pytest.fixture(scope="session")
+def loaded_resnet50(cache_dir: Path) -> nn.Module:
+    return load("resnet50", "random", cache_dir)
 
 
 @pytest.fixture
-def resnet50(tmp_path: Path) -> nn.Module:
-    """ResNet-50 with random weights."""
-    return load("resnet50", "random", tmp_path)
+def lite0(loaded_lite0: nn.Module) -> nn.Module:
+    """EfficientNet-Lite0 with its ImageNet weights, to change at will."""
+    return copy.deepcopy(loaded_lite0)
+
+
+@pytest.fixture
+def resnet50(loaded_resnet50: nn.Module) -> nn.Module:
+    """ResNet-50 with random weights, to change at will."""
+    return copy.deepcopy(loaded_resnet50)

@@ -137,6 +137,19 @@ def test_second_time_makes_no_valid_run_again(made: Made) -> None:
     assert path.stat().st_mtime_ns == before
 
 
+def test_changed_target_makes_only_its_scenario_again(made: Made) -> None:
+    conf = made.output / "user.conf"
+    text = conf.read_text()
+    try:
+        conf.write_text(f"{text}resnet50.Offline.target_qps = 100\n")
+        planned = submit(*made.arguments, "--plan").stdout
+        assert re.search(r"SingleStream accuracy +finished", planned)
+        conf.write_text(text.replace("target_latency = ", "target_latency = 1"))
+        assert "finished" not in submit(*made.arguments, "--plan").stdout
+    finally:
+        conf.write_text(text)
+
+
 def test_runs_of_something_else_are_not_mixed(made: Made) -> None:
     done = submit(*made.arguments, "--precision", "bf16")
     assert done.returncode == 2
@@ -188,7 +201,7 @@ def test_interrupted_submission_goes_on(sample: Sample, cache_dir: Path, tmp_pat
             break
     _, stderr = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 130
-    assert "Interrupted. Finished runs are kept" in stderr
+    assert "Interrupted; finished runs are kept" in stderr
     assert not (output / "tree").exists()
     performance = output / "runs" / SCENARIO / "performance" / "results.json"
     before = performance.stat().st_mtime_ns

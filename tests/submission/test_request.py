@@ -13,8 +13,10 @@ from mlperf_submission.options import parse
         ("--division closed --scenarios Offline", "needs SingleStream, MultiStream"),
         ("--division closed --scenarios Server --rehearsal", "no scenario of ResNet-50"),
         ("--scenarios SingelStream", 'Did you mean "SingleStream"?'),
-        ("--runs old --time 5", "--time does not apply to --runs"),
+        ("--runs old", "--profile does not apply to --runs"),
         ("--max-latency 0.1", "--max-latency applies to --find-peak"),
+        ("--check tree", "--profile does not apply to --check"),
+        ("--find-peak --division closed", "--division does not apply to --find-peak"),
     ],
 )
 def test_what_makes_no_submission_is_refused(line: str, named: str) -> None:

@@ -9,6 +9,7 @@ from mlperf_submission.machine import machine_facts
 from mlperf_submission.system_fields import MAY_BE_EMPTY, SYSTEM_FIELDS
 from mlperf_submission.system_file import missing_answers, read_system_file, write_template
 from tests.submission.trees import SYSTEM, submit
+from tests.synthetic_images import jpeg, write_folder
 
 FACTS = {"host_processor_model_name": "A CPU", "host_memory_capacity": "8 GB"}
 
@@ -27,7 +28,11 @@ def refusal(folder: Path, text: str) -> str:
 
 def test_missing_file_becomes_a_template_before_any_run(tmp_path: Path) -> None:
     system, output = tmp_path / "new" / "system.toml", tmp_path / "output"
-    arguments = ("--profile", "null", "--system", system, "--output", output)
+    images = write_folder(tmp_path / "images", {"one.JPEG": jpeg()})
+    arguments = (
+        *("--profile", "null", "--dataset", "imagenet", "--dataset-path", images),
+        *("--system", system, "--output", output),
+    )
     done = submit(*arguments)
     assert done.returncode == 2
     assert "was written as a template" in done.stderr

@@ -1,0 +1,33 @@
+"""What can be known to fail before hours of runs."""
+
+from contracts.config import RunConfig
+from contracts.errors import ModelError, UsageError
+from dataset import DATASETS
+from mlperf_submission.rules import DATASET_SAMPLES
+from modelfiles.description import ModelDescription, read_description
+from preprocessing.label_list import find_label_list
+
+
+def foresee(config: RunConfig, closed: bool) -> ModelDescription | None:
+    """The description of the model, where there is one.
+
+    `closed` is False for rehearsals of the closed division, too. Raises UsageError for a model
+    or data set that no tree can be made with.
+    """
+    if config.model is not None and not config.model.is_file():
+        raise ModelError(f"The model {config.model} does not exist.")
+    description = read_description(config.model) if config.model else None
+    if not DATASETS.load(config.dataset).has_labels or config.dataset_path is None:
+        raise UsageError(
+            f"The data set {config.dataset} has no labels, and a submission needs accuracy: choose "
+            f"another with --dataset and --dataset-path."
+        )
+    images = find_label_list(config.dataset_path, config.dataset_list, config.count)
+    if closed and len(images.names) != DATASET_SAMPLES:
+        raise UsageError(
+            f"{images.source} names {len(images.names)} images, and the closed division needs "
+            f"ImageNet's {DATASET_SAMPLES}."
+        )
+    if closed and (config.model is None or (description and description.has_random_weights)):
+        raise UsageError("Without trained weights no accuracy is enough for the closed division.")
+    return description

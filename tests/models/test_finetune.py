@@ -1,0 +1,127 @@
+"""`finetune.py`: training that helps, stops and goes on as if it had not stopped."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from contracts.errors import DatasetError, OutputError, UsageError
+from modelfiles.description import read_description
+from optimization.config import PruningConfig, TrainingConfig
+from preparation.fine_tuner import fine_tune
+from preparation.finetune_options import FineTuningRun, parse
+from preparation.preparer import prepare_model
+from preparation.recipe import Recipe
+from preparation.sample import Sample
+
+
+@pytest.fixture
+def run(sample: Sample, cache_dir: Path, tmp_path: Path) -> FineTuningRun:
+    """Two epochs of two batches on the 20 sample images."""
+    return FineTuningRun(
+        model="efficientnet-lite0",
+        weights="package",
+        pruning=PruningConfig(0.05),
+        training=TrainingConfig(epochs=2, batch_size=10, learning_rate=1e-4),
+        train_path=sample.images,
+        output=tmp_path / "pruned.pth",
+        cache_dir=cache_dir,
+        device="cpu",
+    )
+
+
+def ignore(_line: str) -> None:
+    """No report wanted."""
+
+
+def weights_of(file: Path) -> dict[str, Tensor]:
+    state: dict[str, Tensor] = torch.load(file, weights_only=True)["state_dict"]
+    return state
+
+
+def top1(line: str) -> int:
+    return int(line.partition("top-1 ")[2].partition("/")[0])
+
+
+def test_training_is_resumed_to_the_same_weights_and_becomes_a_model_file(
+    run: FineTuningRun, tmp_path: Path
+) -> None:
+    lines: list[str] = []
+    fine_tune(run, lines.append)
+    losses = [float(line.split("loss ")[1].split(",")[0]) for line in lines if "loss" in line]
+    assert losses[-1] < losses[0]
+    assert top1(lines[-1]) >= top1(lines[1]), lines
+
+    stopped = replace(run, output=tmp_path / "stopped.pth")
+
+    def stop(line: str) -> None:
+        if line.startswith("Epoch 1"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fine_tune(stopped, stop)
+    assert any(
+        not torch.equal(tensor, weights_of(stopped.output)[name])
+        for name, tensor in weights_of(run.output).items()
+    )
+    fine_tune(replace(stopped, resume=True), ignore)
+    for name, tensor in weights_of(run.output).items():
+        assert torch.equal(tensor, weights_of(stopped.output)[name]), name
+
+    model = prepare_model(Recipe("efficientnet-lite0", str(run.output), output=tmp_path))
+    assert model.name == "efficientnet-lite0_pruned5_fp32.xml"
+    description = read_description(model)
+    assert description is not None
+    assert description.weights.source == "package"
+    assert description.pruning is not None
+    assert description.pruning.reached == pytest.approx(0.05, rel=0.02)
+    assert description.size.gmacs < description.unpruned_size.gmacs
+    assert description.fine_tuning is not None
+    assert description.fine_tuning.epochs == 2
+
+    with pytest.raises(OutputError, match="--resume, --overwrite"):
+        fine_tune(run, ignore)
+    other = replace(run, resume=True, training=replace(run.training, epochs=3))
+    with pytest.raises(UsageError, match="epochs was 2, now 3"):
+        fine_tune(other, ignore)
+    with pytest.raises(UsageError, match="pruned already"):
+        prepare_model(
+            Recipe(
+                "efficientnet-lite0",
+                str(run.output),
+                pruning=PruningConfig(0.1),
+                calibration_path=run.train_path,
+                cache_dir=run.cache_dir,
+                output=tmp_path,
+            )
+        )
+
+
+def test_nothing_to_resume_is_named(run: FineTuningRun) -> None:
+    with pytest.raises(OutputError, match=r"no checkpoint .* to resume from"):
+        fine_tune(replace(run, resume=True), ignore)
+
+
+def test_unreadable_training_image_is_named(run: FineTuningRun, tmp_path: Path) -> None:
+    folder = tmp_path / "train"
+    folder.mkdir()
+    (folder / "broken.jpg").write_bytes(b"no image")
+    with pytest.raises(DatasetError, match=r"broken\.jpg"):
+        fine_tune(replace(run, train_path=folder), ignore)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Give --prune F"),
+        (["--prune", "1.5"], "out of range"),
+        (["--prune", "0.5", "--epochs", "0"], "--epochs must be above 0"),
+        (["--prune", "0.5", "--learning-rate", "fast"], "invalid float value: 'fast'"),
+    ],
+)
+def test_bad_options_are_refused(arguments: list[str], message: str) -> None:
+    given = ["resnet50", "--weights", "random", "--train-path", "x", "--output", "y"]
+    with pytest.raises(UsageError, match=message):
+        parse([*given, *arguments])

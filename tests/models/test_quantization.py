@@ -1,0 +1,202 @@
+"""INT8 files of a real model on real images, and what `prepare.py` refuses."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import openvino as ov
+import pytest
+from numpy.typing import NDArray
+
+from contracts.errors import DatasetError, UsageError
+from modelfiles.calibration_list import describe_images, write_calibration_list
+from modelfiles.description import read_description
+from optimization.config import PruningConfig, QuantizationConfig
+from preparation.images import load_images, select_images
+from preparation.options import parse
+from preparation.preparer import prepare_model
+from preparation.recipe import Recipe
+from preparation.sample import Sample
+from tests.conftest import Runner
+from tests.models.conftest import Labelled
+
+MODEL = ("efficientnet-lite0", "package")
+
+
+def scores(model: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    compiled = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return np.concatenate([compiled(batch)[0] for batch in np.split(images, len(images) // 20)])
+
+
+def sample_input(sample: Sample, cache_dir: Path) -> NDArray[np.float32]:
+    selection = select_images(sample.images, None, 0)
+    return load_images(selection, "imagenet_efficientnet_lite", cache_dir)
+
+
+def right(answers: NDArray[np.float32], validation: Labelled) -> int:
+    return int((answers.argmax(1) == validation.labels).sum())
+
+
+@pytest.fixture(scope="session")
+def fp32_answers(sample: Sample, validation: Labelled) -> NDArray[np.float32]:
+    return scores(sample.model, validation.images)
+
+
+def test_int8_keeps_the_accuracy(
+    real_images: Path,
+    validation: Labelled,
+    fp32_answers: NDArray[np.float32],
+    cache_dir: Path,
+    tmp_path: Path,
+) -> None:
+    model = prepare_model(
+        Recipe(
+            *MODEL,
+            precision="int8",
+            quantization=QuantizationConfig(),
+            calibration_path=real_images / "cal",
+            evaluation_path=real_images / "val",
+            output=tmp_path,
+            cache_dir=cache_dir,
+        )
+    )
+    answers = scores(model, validation.images)
+    assert abs(right(answers, validation) - right(fp32_answers, validation)) <= 3
+    assert (answers.argmax(1) == fp32_answers.argmax(1)).mean() >= 0.95
+    weights = model.with_suffix(".bin").stat().st_size
+    assert weights < 6_000_000
+
+    description = read_description(model)
+    assert description is not None
+    assert description.quantization is not None
+    assert description.quantization.preset == "mixed"
+    assert description.quantization.calibration.count == 100
+
+
+def test_pruned_model_keeps_most_of_the_accuracy(
+    real_images: Path, validation: Labelled, cache_dir: Path, tmp_path: Path
+) -> None:
+    model = prepare_model(
+        Recipe(
+            *MODEL,
+            pruning=PruningConfig(0.05),
+            calibration_path=real_images / "cal",
+            output=tmp_path,
+            cache_dir=cache_dir,
+        )
+    )
+    assert right(scores(model, validation.images), validation) >= 160
+    description = read_description(model)
+    assert description is not None
+    assert description.size.gmacs == pytest.approx(0.95 * description.unpruned_size.gmacs, rel=1e-3)
+
+
+def test_onnx_int8_is_qdq_and_agrees_with_fp32(
+    sample: Sample, cache_dir: Path, tmp_path: Path
+) -> None:
+    """Calibrated on the images that it answers: agreement is tested here, not accuracy."""
+    recipe = Recipe(
+        *MODEL,
+        format="onnx",
+        precision="int8",
+        quantization=QuantizationConfig(range_estimator="percentile", preset="performance"),
+        calibration_path=sample.images,
+        output=tmp_path,
+        cache_dir=cache_dir,
+    )
+    model = prepare_model(recipe)
+    session = onnxruntime.InferenceSession(model)
+    images = sample_input(sample, cache_dir)
+    answers = session.run(["output"], {"input": images})[0]
+    expected = scores(sample.model, images)
+    assert (answers.argmax(1) == expected.argmax(1)).sum() >= 19
+    names = {node.op_type for node in onnx.load(model).graph.node}
+    assert {"QuantizeLinear", "DequantizeLinear"} <= names
+
+
+def test_accuracy_aware_mode_keeps_within_the_drop(
+    sample: Sample, cache_dir: Path, tmp_path: Path
+) -> None:
+    recipe = Recipe(
+        *MODEL,
+        precision="int8",
+        quantization=QuantizationConfig(max_drop=0.05, validation_path=sample.images),
+        calibration_path=sample.images,
+        calibration_count=10,
+        output=tmp_path,
+        cache_dir=cache_dir,
+    )
+    model = prepare_model(recipe)
+    selection = select_images(sample.images, None, 0)
+    answers = scores(model, sample_input(sample, cache_dir))
+    assert (answers.argmax(1) == np.array(selection.labels)).sum() >= 17
+
+
+def test_calibration_images_are_drawn_by_the_seed(sample: Sample) -> None:
+    first = select_images(sample.images, 5, 1)
+    assert select_images(sample.images, 5, 1) == first
+    assert select_images(sample.images, 5, 2).names != first.names
+    assert len(set(first.names)) == 5
+
+
+def test_overlap_is_found_by_content(sample: Sample, tmp_path: Path) -> None:
+    evaluation = tmp_path / "evaluation"
+    evaluation.mkdir()
+    original = next(sample.images.glob("*.jpg"))
+    shutil.copyfile(original, evaluation / "renamed.jpeg")
+    with pytest.raises(DatasetError, match=f"1 of 20 calibration images .*{original.name}"):
+        select_images(sample.images, None, 0).refuse_overlap(evaluation)
+
+
+def test_run_refuses_images_that_the_model_was_calibrated_with(
+    sample: Sample, benchmark: Runner, tmp_path: Path
+) -> None:
+    model = tmp_path / "calibrated.xml"
+    for suffix in (".xml", ".bin"):
+        shutil.copyfile(sample.model.with_suffix(suffix), model.with_suffix(suffix))
+    names = [image.name for image in sample.images.glob("imagenet_0*.jpg")]
+    write_calibration_list(model, describe_images(sample.images, names))
+    run = benchmark(
+        *("--profile", "efficientnet-lite0-openvino", "--model", model),
+        *("--dataset-path", sample.images, "--accuracy"),
+    )
+    assert run.status == 2
+    assert "10 of 10 calibration images are evaluation images as well" in run.stderr
+
+
+def test_folders_that_cannot_calibrate_are_named(tmp_path: Path, sample: Sample) -> None:
+    with pytest.raises(DatasetError, match="does not exist"):
+        select_images(tmp_path / "missing", None, 0)
+    with pytest.raises(DatasetError, match="holds no images"):
+        select_images(tmp_path, None, 0)
+    with pytest.raises(DatasetError, match="500 images were asked for"):
+        select_images(sample.images, 500, 0)
+
+
+def test_int8_without_images_is_refused_unless_weights_are_random(tmp_path: Path) -> None:
+    recipe = Recipe(
+        *MODEL, precision="int8", quantization=QuantizationConfig(), output=tmp_path / "out"
+    )
+    with pytest.raises(UsageError, match="--calibration-path"):
+        prepare_model(recipe)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--preset", "mixed"], "--preset applies to --precision int8 only"),
+        (["--full-bias-correction"], "--full-bias-correction applies to --precision int8 only"),
+        (["--prune-method", "l2"], "--prune-method applies to --prune F only"),
+        (["--prune", "1"], "--prune 1 is out of range"),
+        (["--precision", "int8", "--preset", "fast"], 'Unknown preset "fast"'),
+        (["--precision", "int8", "--range-estimator", "max"], 'Did you mean "minmax"'),
+        (["--precision", "int8", "--max-drop", "0.01"], "belong together"),
+        (["--precision", "int9"], 'Did you mean "int8"'),
+    ],
+)
+def test_bad_options_are_refused(arguments: list[str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        parse(["resnet50", "--weights", "random", *arguments])
