@@ -13,7 +13,7 @@ from tvm import relax
 from backend import Backend, BackendConfig, BackendInfo
 from contracts.errors import ModelError
 from contracts.image import ImageFormat, Images, Scores
-from tvm_compiler.artifact import CompiledModel, extract_library, read_description
+from tvm_compiler.artifact import CompiledModel, Library, extract_library, read_description
 from tvm_compiler.target import check_host_runs
 from tvm_compiler.threads import usable_threads, use_threads
 from tvm_compiler.versions import check_versions
@@ -45,17 +45,18 @@ class TVMBackend(Backend):
             raise ModelError("The tvm backend needs a compiled model: --model FILE.")
         model = read_description(path)
         _check(path, model, self.config.image)
+        largest = max(self.config.max_batch_size, 1)
         with tempfile.TemporaryDirectory(prefix="tvm-") as folder:
-            for library in model.libraries:
+            for library in _needed(model.libraries, largest):
                 file = extract_library(path, library, Path(folder))
                 machine = relax.VirtualMachine(tvm.runtime.load_module(str(file)), tvm.cpu())
                 self._functions[library.batch] = machine["main"]
         image = self.config.image
         std, mean = np.array(image.std, np.float32), np.array(image.mean, np.float32)
         self._normalisation = (tvm.runtime.tensor(1 / std), tvm.runtime.tensor(-mean / std))
-        largest = max(self.config.max_batch_size, 1)
         self._scores = np.empty((largest, model.classes), np.float32)
-        self.predict(np.zeros((largest, image.height, image.width, 3), np.uint8))
+        for batch in self._functions:
+            self.predict(np.zeros((min(batch, largest), *model.input_shape), np.uint8))
         return BackendInfo(
             name="tvm",
             version=model.tvm_version,
@@ -95,6 +96,12 @@ class TVMBackend(Backend):
         if not getattr(self._configured, "done", False):
             use_threads(self._threads)
             self._configured.done = True
+
+
+def _needed(libraries: tuple[Library, ...], largest: int) -> list[Library]:
+    """Those that batches of up to `largest` images can fill, or else the smallest one."""
+    ordered = sorted(libraries, key=lambda library: library.batch)
+    return [library for library in ordered if library.batch <= largest] or ordered[:1]
 
 
 def _check(path: Path, model: CompiledModel, image: ImageFormat) -> None:

@@ -122,16 +122,24 @@ class Image:
     """The uint8 NHWC input, normalised with a scale and an offset per channel."""
 
 
+@dataclass(frozen=True)
+class Argument:
+    """A value as argument of a Relax call that expects it in `shape`."""
+
+    value: str
+    shape: tuple[int, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Fallback:
     """An operator without a kernel here: the Relax call is left to TVM's default schedule.
 
-    `arguments` holds a value name or a Relax expression per argument, with the shape that the
-    call expects. `function` is the TIR function that a `call_tir` calls.
+    `arguments` holds an `Argument`, a tuple of arguments, or the Relax expression of a constant
+    each. `function` is the TIR function that a `call_tir` calls.
     """
 
     call: Any
-    arguments: tuple[tuple[Any, tuple[int, ...]], ...]
+    arguments: tuple[Any, ...]
     function: Any = None
 
     @property

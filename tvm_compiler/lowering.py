@@ -10,6 +10,7 @@ from tvm import relax
 from tvm_compiler.epilogue import Epilogue, Scaling, plan
 from tvm_compiler.graph import (
     AddValue,
+    Argument,
     Convolution,
     Fallback,
     GlobalAveragePool,
@@ -177,10 +178,7 @@ class _Lowering:
         self.writer.store(node.output, function, arguments)
 
     def fallback(self, node: Node, operator: Fallback) -> None:
-        arguments = [
-            self.writer.plain(argument, shape) if isinstance(argument, str) else argument
-            for argument, shape in operator.arguments
-        ]
+        arguments = [self.argument(argument) for argument in operator.arguments]
         if operator.function is not None:
             function = operator.function.without_attr("global_symbol")
             variable = self.writer.builder.add_func(function, operator.name)
@@ -191,6 +189,14 @@ class _Lowering:
         macs = multiply_accumulates(node, self.graph.values)
         known = self.lowered.fallbacks.get(operator.name, 0)
         self.lowered.fallbacks[operator.name] = known + macs
+
+    def argument(self, argument: Any) -> Any:
+        """The Relax expression of an argument of a fallback."""
+        if isinstance(argument, tuple):
+            return relax.Tuple([self.argument(field) for field in argument])
+        if isinstance(argument, Argument):
+            return self.writer.plain(argument.value, argument.shape)
+        return argument
 
     def value(self, name: str) -> Value:
         return self.graph.values[name]

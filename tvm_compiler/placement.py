@@ -61,7 +61,7 @@ def _input_view(view: View, node: Node, writer: Node | None, values: dict[str, V
     fill = _fill(node, writer, values)
     if view.fill == fill and all(a >= b for a, b in zip(view.halo, needed, strict=True)):
         return view
-    return replace(view, halo=needed, fill=fill)
+    return replace(view, halo=needed, fill=fill, interleaved=False)
 
 
 def _plain_view(value: Value) -> View:
@@ -92,6 +92,8 @@ def _is_interleaved(writer: Node, view: View, views: dict[str, View]) -> bool:
 def _with_halo(
     view: View, writer: Node | None, readers: list[Node], values: dict[str, Value]
 ) -> View:
+    if view.interleaved:
+        return view
     halo: Halo = (0, 0, 0, 0)
     fill: float | None = None
     for reader in readers:

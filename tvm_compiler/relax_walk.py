@@ -9,6 +9,7 @@ from tvm.ir import GenericConst, TupleGetItem
 
 from contracts.errors import ModelError
 from tvm_compiler.graph import (
+    Argument,
     Fallback,
     FloatArray,
     Graph,
@@ -118,22 +119,21 @@ class Reader:
         arguments = list(call.args)
         if call.op.name == "relax.call_tir":
             function, arguments = self.module[call.args[0]], list(call.args[1].fields)
-        resolved = tuple(self.argument(call, argument) for argument in arguments)
-        names = tuple(a for a, _ in resolved if isinstance(a, str))
-        return self.emit(Fallback(call, resolved, function), names, shape_of(call))
+        resolved = tuple(self.argument(argument) for argument in arguments)
+        return self.emit(Fallback(call, resolved, function), _values(resolved), shape_of(call))
 
-    def argument(self, call: Any, expression: Any) -> tuple[Any, tuple[int, ...]]:
-        """An argument of a fallback: the name of a value, or a Relax expression; its shape."""
+    def argument(self, expression: Any) -> Any:
+        """An argument of a fallback, see there."""
         if isinstance(expression, relax.Tuple):
-            raise ModelError(f'The operator "{call.op.name}" of the model is not supported.')
+            return tuple(self.argument(field) for field in expression.fields)
         if not isinstance(expression, relax.Var):
-            return expression, ()
+            return expression
         meaning = self.meaning(expression)
         if isinstance(meaning, QuantizedConstant):
             meaning = meaning.real()
         if isinstance(meaning, np.ndarray):
-            return relax.const(np.ascontiguousarray(meaning)), ()
-        return self.real(self.value(expression)), shape_of(expression)
+            return relax.const(np.ascontiguousarray(meaning))
+        return Argument(self.real(self.value(expression)), shape_of(expression))
 
     def real(self, name: str) -> str:
         """The value itself, or a float32 copy of one that is stored as uint8."""
@@ -146,6 +146,16 @@ class Reader:
         if not self.is_feature_map(call.args[0]):
             return None
         return self.emit(Identity(), (self.value(call.args[0]),), shape_of(call), *steps)
+
+
+def _values(arguments: tuple[Any, ...]) -> tuple[str, ...]:
+    names: list[str] = []
+    for argument in arguments:
+        if isinstance(argument, tuple):
+            names += _values(argument)
+        elif isinstance(argument, Argument):
+            names.append(argument.value)
+    return tuple(names)
 
 
 Handler = Callable[[Reader, Any], Meaning | None]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import tvm
@@ -11,25 +12,46 @@ from contracts.errors import ModelError, UsageError
 from contracts.registry import known_name
 
 _REQUIRED = ("avx2", "fma")
-_LINUX_NAMES = {
-    "avx2": "avx2",
-    "fma": "fma",
-    "avxvnni": "avx_vnni",
-    "avx512f": "avx512f",
-    "avx512bw": "avx512bw",
-    "avx512dq": "avx512dq",
-    "avx512vl": "avx512vl",
-    "avx512vbmi": "avx512vbmi",
-    "avx512vnni": "avx512_vnni",
-}
-"""LLVM's names of the features that decide which instructions are used, and Linux's."""
+_LINUX_NAMES = MappingProxyType(
+    {
+        "avx2": "avx2",
+        "avx512bf16": "avx512_bf16",
+        "avx512bitalg": "avx512_bitalg",
+        "avx512bw": "avx512bw",
+        "avx512cd": "avx512cd",
+        "avx512dq": "avx512dq",
+        "avx512f": "avx512f",
+        "avx512fp16": "avx512_fp16",
+        "avx512ifma": "avx512ifma",
+        "avx512vbmi": "avx512vbmi",
+        "avx512vbmi2": "avx512_vbmi2",
+        "avx512vl": "avx512vl",
+        "avx512vnni": "avx512_vnni",
+        "avx512vpopcntdq": "avx512_vpopcntdq",
+        "avxifma": "avx_ifma",
+        "avxneconvert": "avx_ne_convert",
+        "avxvnni": "avx_vnni",
+        "avxvnniint8": "avx_vnni_int8",
+        "bmi": "bmi1",
+        "bmi2": "bmi2",
+        "f16c": "f16c",
+        "fma": "fma",
+        "gfni": "gfni",
+        "lzcnt": "abm",
+        "movbe": "movbe",
+        "popcnt": "popcnt",
+        "vaes": "vaes",
+        "vpclmulqdq": "vpclmulqdq",
+    }
+)
+"""LLVM's names of what it may use in a kernel, and Linux's."""
 
 _CPU_INFO = Path("/proc/cpuinfo")
 
 
 @dataclass(frozen=True)
 class CpuTarget:
-    """An LLVM processor name and those of its features that matter here."""
+    """An LLVM processor name and those of its features that a kernel may use."""
 
     cpu: str
     features: tuple[str, ...]

@@ -42,6 +42,29 @@ def test_operators_without_a_schedule_are_named_and_correct(
     assert any("sigmoid" in line and "0.0%" in line for line in compiler.lines)
 
 
+def branches(model: Model) -> Model:
+    """Two branches of different operators, joined along the channels."""
+    trunk = model.conv(20).relu().last
+    first = model.add("AveragePool", kernel_shape=(3, 3), pads=(1, 1, 1, 1)).last
+    model.last = trunk
+    return model.add("HardSigmoid").add("Concat", first, axis=1)
+
+
+def test_branches_of_operators_without_a_schedule_are_joined(compiler: Compiler) -> None:
+    model = branches(Model(7, 7))
+    model.channels = 40
+    model.conv(16).classifier(3).add("Softmax", axis=1)
+    images = random_images(2, 7, 7)
+    path = compiler.compile(model.onnx(), batches=(1, 2))
+
+    scores = compiler.load(path, model.image(), max_batch_size=2).predict(images)
+
+    expected = reference(model.onnx(), images, model.image())
+    np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5)
+    named = {line.split('"')[1] for line in compiler.lines if "No schedule" in line}
+    assert {"concat", "softmax"} <= named
+
+
 def test_models_with_all_schedules_name_none(compiler: Compiler) -> None:
     compiler.compile(Model(8, 8).conv(16).relu().classifier(4).onnx(), batches=(1,))
     assert not any("No schedule" in line for line in compiler.lines)

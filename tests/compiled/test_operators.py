@@ -11,6 +11,16 @@ from tests.compiled.graphs import Model, normalised, quantized, random_images, r
 
 Builder = Callable[[], Model]
 
+
+def two_readers(model: Model) -> Model:
+    """Negative numbers, to a maximum and to a convolution: different borders."""
+    trunk = model.last
+    model.max_pool(3, 1, 1)
+    pooled = model.last
+    model.last = trunk
+    return model.conv(20, 3, pads=1).add("Add", pooled)
+
+
 CASES: dict[str, Builder] = {
     "1x1 over whole blocks": lambda: Model(14, 14).conv(32).relu().conv(64),
     "1x1 over channels that fill no block": lambda: Model(9, 9).conv(24).relu().conv(45),
@@ -39,6 +49,12 @@ CASES: dict[str, Builder] = {
     "depthwise 7x7": lambda: Model(9, 9).conv(16).relu().depthwise(7, pads=3),
     "max pool 3x3 stride 2": lambda: Model(14, 14).conv(32).relu().max_pool(3, 2, 1),
     "max pool of negative numbers": lambda: Model(9, 9).conv(20).max_pool(3, 2, 1),
+    "depthwise on the image": lambda: Model(10, 10).depthwise(3, pads=1).relu().conv(16),
+    "max pool on the image": lambda: Model(10, 10).max_pool(3, 2, 1).conv(16),
+    "padded convolution of one pixel": lambda: (
+        Model(6, 6).conv(16).relu().add("GlobalAveragePool").conv(24, 3, pads=1)
+    ),
+    "a value that is padded in two ways": lambda: two_readers(Model(10, 10).conv(20)),
     "max pool 2x2": lambda: Model(8, 8).conv(16).relu().max_pool(2, 2, 0),
 }
 

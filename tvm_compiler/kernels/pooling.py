@@ -79,6 +79,7 @@ def global_sum(spec: PoolSpec) -> Any:
                     write(total, read(total) + pixel.astype(f"{dtype}x16"))
             total = (read(sums[0]) + read(sums[1])) + (read(sums[2]) + read(sums[3]))
             finish(total, spec.stored, p, (n, block, 0, 0))
+            fill_halo(p.sink, sink, (n, block, 0), 1)
 
         parallel([Split(sink.batch, 1), Split(sink.blocks, 1)], task)
 
