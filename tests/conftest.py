@@ -63,10 +63,3 @@ def sample_options(sample: Sample, cache_dir: Path) -> tuple[object, ...]:
         *("--dataset-path", sample.images),
         *("--cache-dir", cache_dir),
     )
-
-
-@pytest.fixture(scope="session")
-def sample_runs(
-    sample_options: tuple[object, ...], tmp_path_factory: pytest.TempPathFactory
-) -> SampleRuns:
-    return SampleRuns(sample_options, tmp_path_factory.mktemp("runs"), {})

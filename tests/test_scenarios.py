@@ -12,10 +12,14 @@ from backend_openvino import OpenVINOBackend
 from contracts.config import SCENARIOS, RunConfig
 from dataset import DatasetConfig
 from imagenet import ImageNetEfficientNetLite
+from modelfiles.formats import BACKEND_FORMATS
+from preparation.preparer import prepare_model
+from preparation.recipe import Recipe
 from preparation.sample import Sample
 from results.schema import Result
 from tests.command import Run
 from tests.conftest import SampleRuns
+from tvm_compiler.options import CompileOptions
 
 IMAGES = 20
 PERFORMANCE = {
@@ -38,6 +42,27 @@ PERCENTILES = {
     "p99": "99.00",
     "p99.9": "99.90",
 }
+
+
+@pytest.fixture(scope="module", params=BACKEND_FORMATS)
+def sample_runs(
+    request: pytest.FixtureRequest,
+    sample: Sample,
+    cache_dir: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> SampleRuns:
+    """The same tests hold on every backend."""
+    folder = tmp_path_factory.mktemp(f"runs-{request.param}")
+    model = sample.model
+    if request.param == "tvm":
+        options = CompileOptions(batches=(1, 4))
+        recipe = Recipe("efficientnet-lite0", "package", backend="tvm", compilation=options)
+        model = prepare_model(dataclasses.replace(recipe, output=folder))
+    arguments = (
+        *("--profile", f"efficientnet-lite0-{request.param}"),
+        *("--model", model, "--dataset-path", sample.images, "--cache-dir", cache_dir),
+    )
+    return SampleRuns(arguments, folder, {})
 
 
 @pytest.fixture(params=SCENARIOS)
@@ -203,15 +228,16 @@ def test_result_has_the_fields_of_its_schema(performance: Run) -> None:
     ]
 
 
-def test_result_describes_the_run(sample_runs: SampleRuns, sample: Sample) -> None:
+def test_result_describes_the_run(sample_runs: SampleRuns) -> None:
     run = sample_runs.get("performance-SingleStream", *PERFORMANCE["SingleStream"])
     result = run.result
-    size = sample.model.stat().st_size + sample.model.with_suffix(".bin").stat().st_size
+    _, profile, _, model, *_ = sample_runs.options
+    parts = (Path(str(model)), Path(str(model)).with_suffix(".bin"))
     assert result["schema_version"] == 1
     assert result["command"][0] == "main.py"
-    assert "efficientnet-lite0-openvino" in result["command"]
-    assert result["model"]["path"] == str(sample.model)
-    assert result["model"]["bytes"] == size
+    assert profile in result["command"]
+    assert result["model"]["path"] == str(model)
+    assert result["model"]["bytes"] == sum(part.stat().st_size for part in parts if part.exists())
     assert result["model"]["description"]["architecture"] == "efficientnet-lite0"
     assert result["backend"]["executed_precision"] == "f32"
     assert result["dataset"]["count"] == IMAGES
@@ -219,7 +245,9 @@ def test_result_describes_the_run(sample_runs: SampleRuns, sample: Sample) -> No
     assert result["loadgen"]["version"].startswith("6.0.17")
     assert result["loadgen"]["error_count"] == 0
     assert result["loadgen"]["seeds"]["qsl_rng_seed"] == run.detail["effective_qsl_rng_seed"]
-    assert {"mlcommons-loadgen", "openvino", "numpy"} <= set(result["system"]["packages"])
+    assert {"mlcommons-loadgen", "openvino", "apache-tvm", "numpy"} <= set(
+        result["system"]["packages"]
+    )
 
 
 def test_output_holds_loadgens_logs_and_the_result_alone(performance: Run) -> None:
