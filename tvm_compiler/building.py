@@ -1,10 +1,14 @@
 """From a Relax module to machine code, with TVM's own operators parallelised."""
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import tvm
 from tvm import relax, s_tir, tirx
+from tvm.support.cc import get_cc
 
+from contracts.errors import RunError
 from tvm_compiler.target import CpuTarget
 
 
@@ -28,6 +32,26 @@ def build(module: Any, target: CpuTarget) -> Any:
         ]
     )
     return relax.build(module, target.tvm_target(), relax_pipeline=pipeline)
+
+
+def check_linker() -> None:
+    """Raises RunError where there is no compiler that TVM could link a library with."""
+    compiler = get_cc()
+    if compiler is None or shutil.which(compiler) is None:
+        raise RunError(
+            "A C++ compiler is needed to link compiled models, and none was found: install g++, "
+            "or name one in the environment variable CXX."
+        )
+
+
+def link(executable: Any, file: Path) -> None:
+    """Write an executable as a shared library. Raises RunError with the linker's reason."""
+    try:
+        executable.export_library(str(file))
+    except (RuntimeError, OSError) as error:
+        lines = [line for line in str(error).strip().splitlines() if line.strip()]
+        reason = lines[-1] if lines else type(error).__name__
+        raise RunError(f"Linking the compiled model failed: {reason}") from error
 
 
 def _parallelise(module: Any, _: Any) -> Any:

@@ -8,9 +8,9 @@ from typing import Any
 
 import tvm
 
-from contracts.errors import ModelError, OutputError, RunError
+from contracts.errors import ModelError, OutputError
 from tvm_compiler.artifact import CompiledModel, Library, sha256, write_artifact
-from tvm_compiler.building import build
+from tvm_compiler.building import build, check_linker, link
 from tvm_compiler.fusion import fuse
 from tvm_compiler.graph import Convolution, Graph, multiply_accumulates
 from tvm_compiler.lowering import Lowered, TileChooser, lower
@@ -35,6 +35,7 @@ def compile_model(
     written. Nothing is left half-written.
     """
     check_versions()
+    check_linker()
     target = cpu_target(options.target)
     source = open_model(model)
     with tempfile.TemporaryDirectory(prefix="tvm-") as name:
@@ -88,14 +89,7 @@ def _tile_chooser(
 
 def _export(lowered: Lowered, target: CpuTarget, batch: int, folder: Path) -> Library:
     file = folder / f"batch{batch}.so"
-    executable = build(lowered.module, target)
-    try:
-        executable.export_library(str(file))
-    except RuntimeError as error:
-        raise RunError(
-            "Linking the compiled model failed; a C++ compiler (g++) is needed for it: "
-            f"{str(error).strip().splitlines()[-1]}"
-        ) from error
+    link(build(lowered.module, target), file)
     return Library(batch, file.name, sha256(file.read_bytes()))
 
 

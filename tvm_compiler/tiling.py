@@ -45,7 +45,12 @@ def candidate_tiles(spec: ConvolutionSpec, target: CpuTarget) -> list[Tile]:
     """All tiles that fit the registers, those that the model expects most of first."""
     shapes = sorted(_shapes(spec, target), key=lambda shape: (_cost(spec, shape, target), shape))
     first = channels_first(spec)
-    return [Tile(*shape, order) for shape in shapes for order in (first, not first)]
+    large = _weight_bytes(spec) > _L2_BYTES / 2
+    return [
+        Tile(*shape, channels_first=order, prefetch=order and large)
+        for shape in shapes
+        for order in (first, not first)
+    ]
 
 
 def default_tile(spec: ConvolutionSpec, target: CpuTarget) -> Tile:
@@ -82,11 +87,18 @@ def channels_first(spec: ConvolutionSpec) -> bool:
 
     It shall unless the weights fit the cache and the input does not.
     """
-    source, sink = spec.source, spec.stored.sink
-    size = 1 if source.dtype == "uint8" else 4
-    kernel = spec.window.kernel[0] * spec.window.kernel[1]
-    weights = sink.blocks * LANES * source.channels * kernel * size
-    return not (weights <= _L2_BYTES / 2 and source.image_stride * size > _L2_BYTES)
+    source_bytes = spec.source.image_stride * _element_bytes(spec)
+    return not (_weight_bytes(spec) <= _L2_BYTES / 2 and source_bytes > _L2_BYTES)
+
+
+def _weight_bytes(spec: ConvolutionSpec) -> int:
+    taps = spec.window.kernel[0] * spec.window.kernel[1]
+    outputs = spec.stored.sink.blocks * LANES
+    return outputs * spec.source.channels * taps * _element_bytes(spec)
+
+
+def _element_bytes(spec: ConvolutionSpec) -> int:
+    return 1 if spec.source.dtype == "uint8" else 4
 
 
 def depthwise_columns(spec: DepthwiseSpec, target: CpuTarget) -> int:

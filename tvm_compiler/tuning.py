@@ -8,7 +8,6 @@ lowest median of these ratios. Winners are kept in a JSON file that can be shipp
 
 import dataclasses
 import json
-import os
 import statistics
 import tempfile
 import time
@@ -24,7 +23,7 @@ import tvm
 from tvm import relax
 
 from contracts.errors import OutputError, UsageError
-from tvm_compiler.building import build
+from tvm_compiler.building import build, link
 from tvm_compiler.graph import Graph
 from tvm_compiler.kernels.convolution import ConvolutionSpec, Tile
 from tvm_compiler.lowering import Lowered, TileChooser, lower
@@ -112,9 +111,9 @@ class _Network:
         self.tiles = lowered.tiles
         self.specs = lowered.specs
         with tempfile.TemporaryDirectory(prefix="tvm-") as folder:
-            file = os.path.join(folder, "network.so")  # noqa: PTH118 - TVM wants a string
-            build(lowered.module, target).export_library(file)
-            self._machine = relax.VirtualMachine(tvm.runtime.load_module(file), tvm.cpu())
+            file = Path(folder) / "network.so"
+            link(build(lowered.module, target), file)
+            self._machine = relax.VirtualMachine(tvm.runtime.load_module(str(file)), tvm.cpu())
         self._times: dict[str, float] = defaultdict(float)
         self._started = 0.0
         self._machine.set_instrument(self._instrument)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from contracts.errors import ModelError, OutputError
+from contracts.errors import ModelError, OutputError, RunError
 from tests.compiled.conftest import Compiler
 from tests.compiled.graphs import Model, normalised, quantized, random_images, reference
 from tvm_compiler.compiler import compile_model
@@ -126,6 +126,17 @@ def test_an_unwritable_place_is_named(tmp_path: Path) -> None:
     target = tmp_path / "missing" / "m.tvm"
     with pytest.raises(OutputError, match=r"missing/m\.tvm"):
         compile_model(model, target, CompileOptions(batches=(1,)))
+
+
+@pytest.mark.parametrize("name", ["", "no-such-compiler"])
+def test_a_missing_linker_is_named(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CXX", name)
+    monkeypatch.delenv("CC", raising=False)
+    with pytest.raises(RunError, match=r"install g\+\+"):
+        compile_model(Model(6, 6).onnx(), tmp_path / "m.tvm", CompileOptions())
 
 
 def test_broken_files_are_named(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_the_tiles_of_a_file_are_used(compiler: Compiler, tmp_path: Path) -> Non
     compiler.compile(model().onnx(), batches=(1,), tune=0.01, tiles=tiles)
     content = json.loads(tiles.read_text())
     name = "float32 48x14x14 -> float32 64x14x14 kernel 3x3 stride 1x1 dilation 1x1 added 0"
-    chosen = {"rows": 1, "columns": 5, "blocks": 3, "channels_first": False}
+    chosen = {"rows": 1, "columns": 5, "blocks": 3, "channels_first": True, "prefetch": True}
     content["tiles"] = {name: chosen}
     tiles.write_text(json.dumps(content))
     images = random_images(2, 14, 14)

@@ -20,6 +20,7 @@ from tvm_compiler.kernels.emit import (
     finish,
     for_parts,
     parallel,
+    prefetch,
     read,
     splat,
     write,
@@ -43,13 +44,15 @@ class Tile:
     blocks of 16 output channels, all held in registers.
 
     Tasks are ordered with output channels outermost (`channels_first`: weights stay in the
-    cache) or rows outermost (the input stays).
+    cache) or rows outermost (the input stays). With `prefetch` the first tiles of a group of
+    output channels fetch the weights of the next group, one block each.
     """
 
     rows: int
     columns: int
     blocks: int
     channels_first: bool
+    prefetch: bool
 
 
 @dataclass(frozen=True)
@@ -168,6 +171,8 @@ class ConvolutionKernel:
                 + c * (self.full_steps * self.taps * self.step)
                 + ((r * width + s) * steps + k) * self.step
             )
+            if self.tile.prefetch:
+                prefetch(p.weights, weight + self.distance_to_next(n, y))
             loaded = [
                 dot.load_weights(p.weights, weight + b * self.output_stride) for b in range(blocks)
             ]
@@ -177,6 +182,17 @@ class ConvolutionKernel:
                 element = dot.load_input(p.source, origin + k * dot.group + offset)
                 for b in range(blocks):
                     dot.accumulate(tile.accs[(b * rows + i) * columns + j], element, loaded[b])
+
+    def distance_to_next(self, n: Any, y: Any) -> Any:
+        """From the weights of this tile to those that it shall fetch for the next group.
+
+        Without it all of a group's weights would come from memory during its first tile, which
+        then waits, and nothing during the others. Tiles that have nothing to fetch touch what
+        they read.
+        """
+        number = n * (-(-self.sink.height // self.tile.rows)) + y // self.tile.rows
+        ahead = (self.tile.blocks + number) * self.output_stride
+        return tirx.Select(number < self.tile.blocks, ahead, tirx.const(0, "int32"))
 
 
 @dataclass(frozen=True)

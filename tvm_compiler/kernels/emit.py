@@ -179,6 +179,14 @@ def fill_halo(buffer: Any, view: View, place: tuple[Any, Any, Any], rows: int) -
             fill(view.height, bottom, -left, width)
 
 
+def prefetch(buffer: Any, offset: Any) -> None:
+    """Ask for a cache line of `buffer`, which may lie past its end, to be read soon."""
+    read_access, second_level, data = (tirx.const(number, "int32") for number in (0, 2, 1))
+    address = tirx.address_of(buffer[offset])
+    arguments = (address, read_access, second_level, data)
+    tir.evaluate(tirx.call_llvm_intrin("void", "llvm.prefetch", *arguments))
+
+
 @dataclass(frozen=True)
 class Split:
     """A dimension cut into `full` parts of `size` and one of `rest` (0: divides evenly)."""
