@@ -2,7 +2,8 @@
 
 Each comparison has three variants of the sample model: the baseline, the same again, and one
 that a backend of this benchmark slows by 5 %. Comparisons are kept in --output, so that they can
-be run a few at a time; the counts are of all that are there.
+be run a few at a time; the counts are of all that are there. One thread leaves the other cores to
+whatever else runs.
 
     python3 sample.py
     python3 -m benchmarks.comparison_power [--first 1] [--comparisons 20]
@@ -30,6 +31,7 @@ model = "{sample}/efficientnet-lite0_fp32.xml"
 dataset_path = "{sample}/imagenet"
 cache_dir = "build/cache"
 queries = {queries}
+threads = 1
 [[variant]]
 name = "baseline"
 [[variant]]
