@@ -14,6 +14,7 @@ from rich.markup import escape
 from comparison.exporters.registry import export
 from comparison.exporters.terminal import print_comparison
 from comparison.gate import Limits, judge
+from comparison.intervals import MIN_ROUNDS
 from comparison.junit import render as render_junit
 from comparison.matrix import METRICS, Matrix, Stopping
 from comparison.matrix_file import check_stopping, matrix_from_axes, read_matrix, run_option_names
@@ -42,11 +43,25 @@ def compare(arguments: Sequence[str], program: Path, console: Console) -> int:
     options = parse_run(arguments, run_option_names())
     matrix = _matrix(options)
     plan = make_plan(matrix)
+    _check_time(plan)
     output = options.output or Path("output", _folder_name(options))
     if options.dry_run:
         _print_plan(plan, output, console)
         return 0
     return _status(measure(plan, output, options.overwrite, program, console))
+
+
+def _check_time(plan: Plan) -> None:
+    """Refuse what would measure for long and have no interval to show for it."""
+    stopping, seconds = plan.matrix.stopping, plan.round_seconds()
+    if stopping.rounds is None and seconds is not None:
+        needed = MIN_ROUNDS * seconds
+        if needed > stopping.max_time:
+            raise UsageError(
+                f"{MIN_ROUNDS} rounds, the fewest that give an interval, take about "
+                f"{clock(needed)}, and --max-time is {clock(stopping.max_time)}. Give shorter runs "
+                f"with --time, or a longer --max-time, or a number of --rounds."
+            )
 
 
 def measure(

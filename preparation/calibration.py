@@ -14,6 +14,10 @@ from modelfiles.calibration_list import CalibrationImage
 from modelfiles.description import Calibration
 from preparation.images import load_images, select_images
 
+CALIBRATION_NEEDED = (
+    "Pruning and INT8 need --calibration-path DIR: a hundred or more images as the model will see"
+    " them, none of them an evaluation image."
+)
 NOISE_COUNT = 32
 BATCH = 50
 
@@ -55,10 +59,7 @@ def load_calibration(
     """
     if source.path is None:
         if not random_weights:
-            raise UsageError(
-                "Pruning and INT8 need --calibration-path DIR: a hundred or more images as the"
-                " model will see them, none of them an evaluation image."
-            )
+            raise UsageError(CALIBRATION_NEEDED)
         count = source.count or NOISE_COUNT
         size = architecture.input_size
         noise = np.random.default_rng(source.seed).standard_normal(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from torch import nn
 
-from contracts.errors import OutputError
+from contracts.errors import OutputError, UsageError
 from modelfiles.architecture import ARCHITECTURES, Architecture
 from modelfiles.calibration_list import write_calibration_list
 from modelfiles.description import (
@@ -19,7 +19,11 @@ from modelfiles.onnx_export import export_onnx
 from modelfiles.staging import file_sha256, staged
 from modelfiles.weights import LoadedModel, load_weights
 from optimization.macs import count_macs, count_parameters
-from preparation.calibration import CalibrationSource, load_calibration
+from preparation.calibration import (
+    CALIBRATION_NEEDED,
+    CalibrationSource,
+    load_calibration,
+)
 from preparation.progress import download_progress
 from preparation.recipe import Recipe
 from preparation.variant import prune_model, quantize_graph
@@ -33,6 +37,7 @@ def prepare_model(recipe: Recipe) -> Path:
     options = (recipe.compilation,) if recipe.compilation else ()
     file_format: ModelFormat = FORMATS.load(recipe.file_format)(*options)
     architecture: Architecture = ARCHITECTURES.load(recipe.model)
+    _check_images(recipe, architecture)
     loaded = _load(recipe, architecture)
     stem = recipe.file_stem(loaded.pruning.ratio if loaded.pruning else None)
     target = recipe.output / f"{stem}.{recipe.file_format}"
@@ -95,6 +100,16 @@ def _load(recipe: Recipe, architecture: Architecture) -> LoadedModel:
             cache_dir=recipe.cache_dir,
             progress=progress,
         )
+
+
+def _check_images(recipe: Recipe, architecture: Architecture) -> None:
+    """Find out before a download what no weights can make good."""
+    wanted = recipe.pruning is not None or recipe.quantization is not None
+    if wanted and recipe.calibration_path is None and recipe.weights in architecture.weight_sources:
+        raise UsageError(CALIBRATION_NEEDED)
+    for folder in (recipe.calibration_path, recipe.evaluation_path):
+        if folder is not None and not folder.is_dir():
+            raise UsageError(f"There is no folder of images {folder}.")
 
 
 def _size(module: nn.Module, architecture: Architecture) -> Size:
