@@ -46,7 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--comparisons", type=int, default=20)
-    parser.add_argument("--max-time", type=int, default=75)
+    parser.add_argument("--max-time", type=int, default=60)
     parser.add_argument("--queries", type=int, default=150)
     parser.add_argument("--sample", default="build/sample")
     parser.add_argument("--output", type=Path, default=Path("build/comparison_power"))
