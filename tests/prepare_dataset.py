@@ -1,6 +1,7 @@
 """Prepares a data set in a process of its own: FOLDER CACHE [BYTES a file may grow to]."""
 
 import resource
+import signal
 import sys
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from dataset import DATASETS, DatasetConfig
 
 
 def main() -> int:
+    # A shell starts background jobs with SIGINT ignored, and what they start inherits that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     folder, cache, *limit = sys.argv[1:]
     if limit:
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit[0]), int(limit[0])))
