@@ -10,7 +10,7 @@ from contracts.errors import UsageError
 from loadgen.accuracy_log import read_answers
 from mlperf_submission.finished_run import ACCURACY_LOG, FinishedRun
 from modelfiles.staging import file_sha256
-from preprocessing.label_list import find_label_list
+from preprocessing.label_list import LabelList, find_label_list
 from results.accuracy import Accuracy, top1
 
 VIEWABLE_CHARACTERS = 4096
@@ -19,8 +19,8 @@ VIEWABLE_CHARACTERS = 4096
 CUT = "\n\n...\n\n"
 
 
-def labels_of(run: FinishedRun) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """The labels that the run's samples should have got. Raises UsageError where there are none."""
+def list_of(run: FinishedRun) -> LabelList:
+    """The label list of the run's samples. Raises UsageError where there is none."""
     config: Mapping[str, Any] = run.result["config"]
     if config["dataset_path"] is None:
         raise UsageError(
@@ -35,7 +35,12 @@ def labels_of(run: FinishedRun) -> np.ndarray[Any, np.dtype[np.int64]]:
         raise UsageError(
             f"The label list {labels.source} has changed since {run.folder} was made: run it again."
         )
-    return np.array(labels.labels, np.int64)
+    return labels
+
+
+def labels_of(run: FinishedRun) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """The labels that the run's samples should have got. Raises UsageError where there are none."""
+    return np.array(list_of(run).labels, np.int64)
 
 
 def measure(answers: Mapping[int, int], labels: np.ndarray[Any, np.dtype[np.int64]]) -> Accuracy:

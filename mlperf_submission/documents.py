@@ -40,7 +40,11 @@ def user_conf(run: FinishedRun) -> str:
 
 
 def scenario_readme(
-    benchmark: str, runs: Sequence[FinishedRun], facts: Mapping[str, str], rehearsal: bool
+    benchmark: str,
+    runs: Sequence[FinishedRun],
+    facts: Mapping[str, str],
+    rehearsal: bool,
+    different_images: int,
 ) -> str:
     """README.md of one scenario: what was run, how, and what came out."""
     first = runs[0].result
@@ -51,8 +55,8 @@ def scenario_readme(
     lines += [
         f"- Model: {_model(first['model'])}",
         *(f"- {name.replace('_', ' ')}: {value}" for name, value in facts.items()),
-        f"- Data set: {dataset['count']} samples of {dataset['name']}, list sha256 "
-        f"{dataset['list_sha256'] or 'none'}",
+        f"- Data set: {dataset['count']} samples of {dataset['name']}, "
+        f"{different_images} different images, list sha256 {dataset['list_sha256'] or 'none'}",
         f"- Runtime: {framework(runs[0])}; computes in {backend['executed_precision']}, "
         f"{backend['threads']} threads, {backend['streams']} streams",
         f"- LoadGen {first['loadgen']['version']}",

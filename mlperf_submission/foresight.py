@@ -23,10 +23,11 @@ def foresee(config: RunConfig, closed: bool) -> ModelDescription | None:
             f"another with --dataset and --dataset-path."
         )
     images = find_label_list(config.dataset_path, config.dataset_list, config.count)
-    if closed and len(images.names) != DATASET_SAMPLES:
+    different = len(set(images.names))
+    if closed and (different, len(images.names)) != (DATASET_SAMPLES, DATASET_SAMPLES):
         raise UsageError(
-            f"{images.source} names {len(images.names)} images, and the closed division needs "
-            f"ImageNet's {DATASET_SAMPLES}."
+            f"{images.source} names {len(images.names)} images, {different} of them different, and "
+            f"the closed division needs ImageNet's {DATASET_SAMPLES}."
         )
     if closed and (config.model is None or (description and description.has_random_weights)):
         raise UsageError("Without trained weights no accuracy is enough for the closed division.")

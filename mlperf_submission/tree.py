@@ -10,7 +10,7 @@ from typing import Any
 
 from contracts.errors import UsageError
 from mlperf_submission import documents
-from mlperf_submission.accuracy_files import write_accuracy
+from mlperf_submission.accuracy_files import list_of, write_accuracy
 from mlperf_submission.compliance import copy_logs, write_test01, write_test04
 from mlperf_submission.finished_run import USER_CONF, FinishedRun
 from mlperf_submission.model_facts import calibration_document
@@ -136,7 +136,11 @@ def _write_scenario(
 ) -> list[str]:
     performance, accuracy = runs[PERFORMANCE], runs[ACCURACY]
     readme = documents.scenario_readme(
-        submission.benchmark, list(runs.values()), submission.facts, submission.rehearsal
+        submission.benchmark,
+        list(runs.values()),
+        submission.facts,
+        submission.rehearsal,
+        different_images=len(set(list_of(accuracy).names)),
     )
     _write(folder / "README.md", readme)
     _write_json(folder / "measurements.json", dict(submission.facts))

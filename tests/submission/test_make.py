@@ -118,6 +118,7 @@ def test_documents_come_from_the_model_and_the_runs(made: Made) -> None:
     assert "not quantized" in (made.submitter / "documentation" / "calibration.md").read_text()
     readme = (made.scenario / "README.md").read_text()
     assert made.result("performance")["model"]["sha256"] in readme
+    assert "20 samples of imagenet_efficientnet_lite, 20 different images" in readme
     assert str(ROOT) not in readme
 
 
