@@ -51,7 +51,8 @@ class BackendInfo:
 
     `max_batch_size` is the largest batch that one request takes, `requests` how many requests
     it keeps in flight. `executed_precision` is what the runtime computes in, which need not be
-    what was asked for.
+    what was asked for. `int8_can_overflow` says that this CPU's INT8 kernels may add the products
+    of this model's weights wrongly.
     """
 
     name: str
@@ -65,6 +66,7 @@ class BackendInfo:
     threads: int
     streams: int
     executed_precision: str
+    int8_can_overflow: bool = False
 
 
 class Listener(Protocol):

@@ -11,7 +11,9 @@ from contracts.errors import ModelError
 from contracts.image import Images, Scores
 from openvino_model.files import model_file
 from openvino_model.graph import FittedModel, fit
+from openvino_model.overflow import can_overflow
 from openvino_model.precision import executed_precision
+from system.cpus import cpu_flags
 
 DEVICE = "CPU"
 # As many requests as streams leave a stream idle while its answer goes to LoadGen.
@@ -41,6 +43,7 @@ class OpenVINOBackend(Backend):
         core = ov.Core()
         path = model_file(self.config.model, self.config.cache_dir)
         self._fitted = fit(_read(core, path, self.config.model), self.config)
+        overflows = can_overflow(self._fitted.model, cpu_flags())
         try:
             compiled = core.compile_model(self._fitted.model, DEVICE, self._properties())
         except RuntimeError as error:
@@ -50,6 +53,7 @@ class OpenVINOBackend(Backend):
         self._request = compiled.create_infer_request()
         self._queue = ov.AsyncInferQueue(compiled, requests)
         self._queue.set_callback(self._finished)
+        precision = executed_precision(compiled)
         return BackendInfo(
             name="openvino",
             version=ov.get_version(),
@@ -61,7 +65,8 @@ class OpenVINOBackend(Backend):
             requests=requests,
             threads=int(compiled.get_property("INFERENCE_NUM_THREADS")),
             streams=streams,
-            executed_precision=executed_precision(compiled),
+            executed_precision=precision,
+            int8_can_overflow=overflows and "int8" in precision,
         )
 
     def predict(self, images: Images) -> Scores:

@@ -81,15 +81,31 @@ class FineTuning:
 
 
 @dataclass(frozen=True)
+class AccuracyControl:
+    """How top-1 was kept within `max_drop` of FP32's, on the labelled images `validation`.
+
+    `fp32_right` and `int8_right` are the images answered right, measured where the model was made;
+    `reverted` are the convolutions and linear layers that went back to floating point.
+    """
+
+    max_drop: float
+    validation: Calibration
+    fp32_right: int
+    int8_right: int
+    reverted: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Quantization:
-    """Post-training quantization. `max_drop` None means that accuracy was not controlled."""
+    """Post-training quantization. Without `accuracy_control` every layer is in INT8."""
 
     method: str
     preset: str
     range_estimator: str
     fast_bias_correction: bool
-    max_drop: float | None
+    overflow_fix: str
     calibration: Calibration
+    accuracy_control: AccuracyControl | None
 
 
 @dataclass(frozen=True)
@@ -173,7 +189,17 @@ def _parse(content: Mapping[str, Any]) -> ModelDescription:
         fields["pruning"] = pruning_from(fields["pruning"])
     if fields["fine_tuning"] is not None:
         fields["fine_tuning"] = FineTuning(**fields["fine_tuning"])
-    if quantization := fields["quantization"]:
-        calibration = Calibration(**quantization["calibration"])
-        fields["quantization"] = Quantization(**{**quantization, "calibration": calibration})
+    if fields["quantization"] is not None:
+        fields["quantization"] = _quantization_from(fields["quantization"])
     return ModelDescription(**fields)
+
+
+def _quantization_from(content: Mapping[str, Any]) -> Quantization:
+    fields = {**content, "calibration": Calibration(**content["calibration"])}
+    if control := fields["accuracy_control"]:
+        changes = {
+            "validation": Calibration(**control["validation"]),
+            "reverted": tuple(control["reverted"]),
+        }
+        fields["accuracy_control"] = AccuracyControl(**{**control, **changes})
+    return Quantization(**fields)

@@ -33,6 +33,12 @@ RANGE_ESTIMATORS = ("minmax", "percentile")
 99.98 % of the values of each image."""
 
 
+OVERFLOW_FIXES = ("all", "first-layer", "none")
+"""Layers whose INT8 weights are kept to 7 bits. CPUs without VNNI add two products of bytes in 16
+bits, where 8-bit weights overflow: EfficientNet-Lite0 then got 180, 180 and 169 of 200 images
+right with `all`, `first-layer` and `none`, and agreed with FP32 on 196, 190 and 177."""
+
+
 @dataclass(frozen=True)
 class PruningConfig:
     """`prune` of the multiply-accumulates goes, chosen by `method` within `scope`.
@@ -73,6 +79,7 @@ class QuantizationConfig:
     preset: str | None = None
     range_estimator: str = "minmax"
     fast_bias_correction: bool = True
+    overflow_fix: str = "all"
     max_drop: float | None = None
     validation_path: Path | None = None
 
@@ -80,6 +87,7 @@ class QuantizationConfig:
         if self.preset is not None:
             known_name("preset", self.preset, PRESETS)
         known_name("range estimator", self.range_estimator, RANGE_ESTIMATORS)
+        known_name("overflow fix", self.overflow_fix, OVERFLOW_FIXES)
         if self.max_drop is not None and not 0 <= self.max_drop < 1:
             raise UsageError(
                 f"--max-drop {self.max_drop:g} is out of range: it is the part of top-1 that may"

@@ -20,7 +20,7 @@ from modelfiles.weights import LoadedModel, load_weights, read_tensors
 from optimization.distillation import Distillation, count_right
 from preparation.calibration import BATCH, CalibrationSource, load_calibration
 from preparation.finetune_options import FineTuningRun
-from preparation.images import ImageSelection, load_images, select_images
+from preparation.images import ImageSelection, load_images, select_images, select_labelled
 from preparation.progress import download_progress, training_progress
 from preparation.training_images import TrainingImages
 from preparation.variant import prune_model
@@ -34,12 +34,14 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Labelled:
-    """Normalised float32 batches with the class indices."""
+    """Normalised float32 batches with the class indices; empty where these are not known."""
 
     batches: list[tuple[Tensor, Tensor]]
 
     def top1(self, module: nn.Module, device: str) -> str:
         """Right and all, for people."""
+        if not self.batches:
+            return "not measured, as the images have no labels"
         good, total = count_right(module, self.batches, device)
         return f"{good}/{total} ({100 * good / total:.1f} %)"
 
@@ -112,7 +114,9 @@ def _check_output(run: FineTuningRun) -> None:
 
 def _labelled(run: FineTuningRun, architecture: Architecture, files: ImageSelection) -> Labelled:
     if run.validation_path is not None:
-        selection = select_images(run.validation_path, None, run.seed)
+        selection = select_labelled(run.validation_path, run.seed)
+    elif not files.is_labelled:
+        return Labelled([])
     else:
         count = min(len(files.names), REPORTED_AT_MOST)
         selection = select_images(run.train_path, count, run.seed)

@@ -18,7 +18,7 @@ from modelfiles.calibration_list import (
     refuse_calibration_images,
 )
 from modelfiles.description import Calibration
-from preprocessing.label_list import LIST_NAMES, LabelList, find_label_list
+from preprocessing.label_list import LIST_NAMES, LabelList, find_label_list, has_label_list
 
 SUFFIXES = (".jpeg", ".jpg", ".png")
 UNLABELLED = 0
@@ -26,11 +26,12 @@ UNLABELLED = 0
 
 @dataclass(frozen=True)
 class ImageSelection:
-    """Some images of a folder. `labels` are all 0 where the folder has no label list."""
+    """Some images of a folder. `is_labelled` False: the folder does not tell `labels`, all 0."""
 
     folder: Path
     names: tuple[str, ...]
     labels: tuple[int, ...]
+    is_labelled: bool
     seed: int
 
     @cached_property
@@ -57,18 +58,20 @@ def select_images(folder: Path, count: int | None, seed: int) -> ImageSelection:
     Raises DatasetError for a folder that is missing, empty or smaller than `count`.
     """
     found = _find(folder)
+    is_labelled = has_label_list(folder)
     available = len(found.names)
     if available == 0:
         raise DatasetError(f"The folder {folder} holds no images ({', '.join(SUFFIXES)}).")
     if count is not None and not 1 <= count <= available:
         raise DatasetError(f"{count} images were asked for, but {folder} holds {available}.")
     if count is None:
-        return ImageSelection(folder, found.names, found.labels, seed)
+        return ImageSelection(folder, found.names, found.labels, is_labelled, seed)
     drawn = random.Random(seed).sample(range(available), count)  # noqa: S311 - no secret
     return ImageSelection(
         folder,
         tuple(found.names[index] for index in drawn),
         tuple(found.labels[index] for index in drawn),
+        is_labelled,
         seed,
     )
 
@@ -76,11 +79,22 @@ def select_images(folder: Path, count: int | None, seed: int) -> ImageSelection:
 def _find(folder: Path) -> LabelList:
     if not folder.is_dir():
         raise DatasetError(f"The image folder {folder} does not exist.")
-    if any((folder / name).is_file() for name in LIST_NAMES):
+    if has_label_list(folder):
         return find_label_list(folder, None, None)
     files = (file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
     names = sorted(str(file.relative_to(folder)) for file in files if file.is_file())
     return LabelList(tuple(names), (UNLABELLED,) * len(names), folder)
+
+
+def select_labelled(folder: Path, seed: int) -> ImageSelection:
+    """All images of a folder that tells their classes. Raises DatasetError."""
+    selection = select_images(folder, None, seed)
+    if not selection.is_labelled:
+        raise DatasetError(
+            f"The images of {folder} have no labels to measure top-1 with: put"
+            f" {' or '.join(LIST_NAMES)} beside them."
+        )
+    return selection
 
 
 def load_images(selection: ImageSelection, dataset: str, cache_dir: Path) -> NDArray[np.float32]:

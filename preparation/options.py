@@ -12,6 +12,7 @@ from modelfiles.architecture import ARCHITECTURES
 from modelfiles.formats import BACKEND_FORMATS, FORMATS
 from optimization.config import (
     CRITERIA,
+    OVERFLOW_FIXES,
     PRESETS,
     RANGE_ESTIMATORS,
     SCOPES,
@@ -144,6 +145,12 @@ def _quantization(parser: argparse.ArgumentParser) -> None:
         dest="fast_bias_correction",
         action="store_false",
         help="the slower and more exact bias correction",
+    )
+    add(
+        "--overflow-fix",
+        metavar="NAME",
+        help=f"layers with 7-bit weights, for CPUs without VNNI: {', '.join(OVERFLOW_FIXES)}"
+        " (default: all)",
     )
     add(
         "--max-drop",

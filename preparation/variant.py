@@ -1,5 +1,6 @@
 """The steps that make a variant of a model: pruned, quantized."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,13 +8,14 @@ import numpy as np
 
 from contracts.errors import UsageError
 from modelfiles.architecture import Architecture
-from modelfiles.description import Pruning, Quantization
+from modelfiles.calibration_list import refuse_calibration_images
+from modelfiles.description import AccuracyControl, Pruning, Quantization
 from modelfiles.weights import LoadedModel
 from optimization.config import PruningConfig, QuantizationConfig
 from optimization.macs import count_macs
 from optimization.pruning.pruner import prune
 from preparation.calibration import CalibrationImages
-from preparation.images import load_images, select_images
+from preparation.images import ImageSelection, load_images, select_labelled
 
 NNCF = "NNCF post-training quantization"
 
@@ -56,22 +58,47 @@ def quantize_graph(
 ) -> tuple[Any, Quantization]:
     """Quantize the graph and say what was done. Raises UsageError, DatasetError or ModelError."""
     # NNCF takes seconds to import, and an FP32 model does not need it.
-    from optimization.quantization import Labelled, quantize  # noqa: PLC0415
+    from optimization.accuracy_control import Labelled, quantize_within_drop  # noqa: PLC0415
+    from optimization.quantization import quantize  # noqa: PLC0415
 
     preset = config.preset or architecture.quantization_preset
     control = None
-    if config.validation_path is not None:
-        selection = select_images(config.validation_path, None, 0)
-        if evaluation_path is not None:
-            selection.refuse_overlap(evaluation_path)
-        images = load_images(selection, architecture.dataset, cache_dir)
-        control = Labelled(images, np.array(selection.labels, np.int64))
-    quantized = quantize(graph, calibration.images, config, preset, control)
+    if config.validation_path is None or config.max_drop is None:
+        quantized = quantize(graph, calibration.images, config, preset)
+    else:
+        selection = _validation_images(config.validation_path, calibration, evaluation_path)
+        pixels = load_images(selection, architecture.dataset, cache_dir)
+        labelled = Labelled(pixels, np.array(selection.labels, np.int64))
+        quantized, outcome = quantize_within_drop(
+            graph, calibration.images, config, preset, labelled, config.max_drop
+        )
+        sys.stderr.write(
+            f"Top-1 on {len(pixels)} validation images: {outcome.fp32_right} right in FP32,"
+            f" {outcome.int8_right} in INT8 with {len(outcome.reverted)} layers back in FP32.\n"
+        )
+        control = AccuracyControl(
+            max_drop=config.max_drop,
+            validation=selection.description(),
+            fp32_right=outcome.fp32_right,
+            int8_right=outcome.int8_right,
+            reverted=outcome.reverted,
+        )
     return quantized, Quantization(
         method=NNCF,
         preset=preset,
         range_estimator=config.range_estimator,
         fast_bias_correction=config.fast_bias_correction,
-        max_drop=config.max_drop,
+        overflow_fix=config.overflow_fix,
         calibration=calibration.description,
+        accuracy_control=control,
     )
+
+
+def _validation_images(
+    folder: Path, calibration: CalibrationImages, evaluation_path: Path | None
+) -> ImageSelection:
+    selection = select_labelled(folder, 0)
+    refuse_calibration_images(calibration.contents, [folder / name for name in selection.names])
+    if evaluation_path is not None:
+        selection.refuse_overlap(evaluation_path)
+    return selection

@@ -96,12 +96,22 @@ def _parse(line: str, place: str) -> tuple[str, int]:
     return name, int(label)
 
 
-def _from_class_folders(folder: Path, count: int | None) -> LabelList:
-    ids = sorted(
+def has_label_list(folder: Path) -> bool:
+    """Whether `folder` tells the class of its images: by a list, or by 1000 class folders."""
+    listed = any((folder / name).is_file() for name in LIST_NAMES)
+    return listed or len(_class_folders(folder)) == CLASSES
+
+
+def _class_folders(folder: Path) -> list[str]:
+    return sorted(
         entry.name
         for entry in folder.iterdir()
         if _WORDNET_ID.fullmatch(entry.name) and entry.is_dir()
     )
+
+
+def _from_class_folders(folder: Path, count: int | None) -> LabelList:
+    ids = _class_folders(folder)
     if not ids:
         raise DatasetError(
             f"No label list in {folder}: looked for {', '.join(LIST_NAMES)} and class folders "

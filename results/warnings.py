@@ -104,6 +104,11 @@ def setup_warnings(
         warnings.append(
             "The runtime computes in bfloat16 where it can; use --precision f32 for FP32 figures."
         )
+    if info.int8_can_overflow:
+        warnings.append(
+            "This CPU has no VNNI, and its INT8 kernels overflow with 8-bit weights: accuracy is "
+            "lower than on other CPUs. Quantize to 7-bit weights (prepare.py --overflow-fix all)."
+        )
     if config.audit_conf is None and Path("audit.config").exists():
         warnings.append(
             "audit.config in the working directory is ignored: name it with --audit-conf for a "

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
+CPU_INFO = Path("/proc/cpuinfo")
 
 
 def cpu_quota(cgroup: Path = CGROUP) -> float | None:
@@ -23,6 +24,15 @@ def cpu_quota(cgroup: Path = CGROUP) -> float | None:
     if quota in ("max", "-1"):
         return None
     return int(quota) / int(period)
+
+
+def cpu_flags(info: Path = CPU_INFO) -> frozenset[str]:
+    """What Linux says that an x86 processor can do; empty for others."""
+    try:
+        lines = info.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(next((line for line in lines if line.startswith("flags")), "").split()[2:])
 
 
 def usable_cpus(cgroup: Path = CGROUP) -> int:
