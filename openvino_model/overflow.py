@@ -21,9 +21,13 @@ def can_overflow(model: ov.Model, flags: frozenset[str]) -> bool:
     if OVERFLOWING not in flags or flags & EXACT:
         return False
     return any(
-        bool((np.abs(node.data.astype(np.int16)) > SAFE).any())
+        _adds_channels(node) and bool((np.abs(node.data.astype(np.int16)) > SAFE).any())
         for node in model.get_ordered_ops()
-        if node.get_type_name() == "Constant"
-        and node.get_element_type() == ov.Type.i8
-        and len(node.get_output_shape(0)) > 1
+        if node.get_type_name() == "Constant" and node.get_element_type() == ov.Type.i8
     )
+
+
+def _adds_channels(weights: ov.Node) -> bool:
+    """False for scales, and for depthwise convolutions, whose kernels take one channel each."""
+    shape = tuple(weights.get_output_shape(0))
+    return len(shape) == 2 or (len(shape) > 2 and shape[-3] > 1)

@@ -46,12 +46,13 @@ def quantize_within_drop(
     config: QuantizationConfig,
     preset_name: str,
     control: Labelled,
+    *,
     max_drop: float,
 ) -> tuple[ov.Model, Outcome]:
     """Return `graph` in INT8 but for as many layers as top-1 on `control` needs.
 
-    Takes what `quantize` takes; `max_drop` is the part of top-1 that may be lost. Raises ModelError where every
-    layer would have to go back.
+    Takes what `quantize` takes; `max_drop` is the part of top-1 that may be lost. Raises ModelError
+    where every layer would have to go back.
     """
     if not isinstance(graph, ov.Model):
         raise UsageError("--max-drop works for OpenVINO files (xml, zip) only.")

@@ -70,7 +70,7 @@ def quantize_graph(
         pixels = load_images(selection, architecture.dataset, cache_dir)
         labelled = Labelled(pixels, np.array(selection.labels, np.int64))
         quantized, outcome = quantize_within_drop(
-            graph, calibration.images, config, preset, labelled, config.max_drop
+            graph, calibration.images, config, preset, labelled, max_drop=config.max_drop
         )
         sys.stderr.write(
             f"Top-1 on {len(pixels)} validation images: {outcome.fp32_right} right in FP32,"

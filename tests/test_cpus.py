@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from system.cpus import cpu_quota, usable_cpus
+from system.cpus import cpu_flags, cpu_quota, usable_cpus
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,10 @@ def test_affinity_counts(tmp_path: Path) -> None:
         assert usable_cpus(tmp_path) == 1
     finally:
         os.sched_setaffinity(0, before)
+
+
+def test_cpu_flags_are_read_and_may_be_missing(tmp_path: Path) -> None:
+    info = tmp_path / "cpuinfo"
+    info.write_text("processor\t: 0\nflags\t\t: fpu avx2 avx512_vnni\nbugs\t: spectre\n")
+    assert cpu_flags(info) == {"fpu", "avx2", "avx512_vnni"}
+    assert cpu_flags(tmp_path / "missing") == frozenset()

@@ -136,3 +136,8 @@ def test_early_stopping_tells_the_number_of_queries() -> None:
         outcome("", "Only processed 50 queries. Need to process at least 64 queries"), 77
     )
     assert "--queries 64" in warning
+
+
+def test_int8_that_overflows_on_this_cpu_is_said() -> None:
+    [warning] = setup_warnings(configuration(), info(int8_can_overflow=True), 2, None, False)
+    assert "--overflow-fix all" in warning

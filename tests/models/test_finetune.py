@@ -1,5 +1,6 @@
 """`finetune.py`: training that helps, stops and goes on as if it had not stopped."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,6 +98,33 @@ def test_training_is_resumed_to_the_same_weights_and_becomes_a_model_file(
                 output=tmp_path,
             )
         )
+
+
+def test_top1_of_class_folders_is_right(run: FineTuningRun, tmp_path: Path) -> None:
+    """As ImageNet's training images are laid out: 1000 folders, whose order tells the class."""
+    train = tmp_path / "train"
+    for label in range(1000):
+        (train / f"n{label:08}").mkdir(parents=True)
+    for image in run.train_path.glob("*.jpg"):
+        label = int(image.stem.rpartition("_")[2])
+        shutil.copyfile(image, train / f"n{label:08}" / image.name)
+    lines: list[str] = []
+    training = TrainingConfig(epochs=1, batch_size=20, learning_rate=1e-6)
+    fine_tune(replace(run, train_path=train, training=training), lines.append)
+    assert top1(lines[0]) == 18, lines
+
+
+def test_top1_of_images_without_labels_is_not_made_up(run: FineTuningRun, tmp_path: Path) -> None:
+    train = tmp_path / "train"
+    train.mkdir()
+    for image in run.train_path.glob("*.jpg"):
+        shutil.copyfile(image, train / image.name)
+    lines: list[str] = []
+    training = TrainingConfig(epochs=1, batch_size=20, learning_rate=1e-6)
+    fine_tune(replace(run, train_path=train, training=training), lines.append)
+    assert all("top-1 not measured" in line for line in lines), lines
+    with pytest.raises(DatasetError, match="have no labels"):
+        fine_tune(replace(run, validation_path=train, overwrite=True), ignore)
 
 
 def test_nothing_to_resume_is_named(run: FineTuningRun) -> None:
