@@ -16,7 +16,7 @@ SAFE = 64
 def can_overflow(model: ov.Model, flags: frozenset[str]) -> bool:
     """Whether sums of products may be clipped on an x86 CPU with `flags`, at a loss of accuracy.
 
-    https://docs.openvino.ai/2023.3/pot_saturation_issue.html
+    https://docs.openvino.ai/latest/pot_saturation_issue.html
     """
     if OVERFLOWING not in flags or flags & EXACT:
         return False
