@@ -20,4 +20,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    run_command(main, debug=False)
+    run_command(main, debug=False, interrupted="the last whole epoch is kept, see --resume")
