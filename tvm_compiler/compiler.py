@@ -84,7 +84,7 @@ def _tile_chooser(
         tiles |= tune(graph, target, options.tune, threads, report)
         if options.tiles is not None:
             write_tiles(options.tiles, target, tiles)
-    return lambda spec: tiles.get(key(spec)) or default_tile(spec, target)
+    return lambda spec: tiles.get(key(spec)) or default_tile(spec)
 
 
 def _export(lowered: Lowered, target: CpuTarget, batch: int, folder: Path) -> Library:

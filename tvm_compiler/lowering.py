@@ -1,6 +1,6 @@
 """Turns an operator graph into a Relax module that calls one TIR function per operator."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -33,7 +33,7 @@ from tvm_compiler.kernels.depthwise import (
     DepthwiseSpec,
     packed_depthwise_weights,
 )
-from tvm_compiler.kernels.dot import Avx2Dot, Dot, FloatDot, Vnni256Dot, Vnni512Dot
+from tvm_compiler.kernels.dot import float_dot, int8_dot
 from tvm_compiler.kernels.elementwise import ElementwiseSpec, elementwise
 from tvm_compiler.kernels.emit import Stored
 from tvm_compiler.kernels.layout import ImageSpec, image
@@ -44,12 +44,6 @@ from tvm_compiler.target import CpuTarget
 from tvm_compiler.tiling import depthwise_columns
 
 TileChooser = Callable[[ConvolutionSpec], Tile]
-
-_INT8_DOTS: Mapping[str, Dot] = {
-    "vnni512": Vnni512Dot(),
-    "vnni256": Vnni256Dot(),
-    "avx2": Avx2Dot(),
-}
 
 
 @dataclass
@@ -114,7 +108,8 @@ class _Lowering:
     def convolution(self, node: Node, operator: Convolution) -> None:
         window = _window(operator)
         view = self.writer.placement.inputs[node.output]
-        dot = FloatDot() if operator.weights.scales is None else _INT8_DOTS[self.target.dot]
+        integer = operator.weights.scales is not None
+        dot = int8_dot(self.target, operator.weights.data) if integer else float_dot(self.target)
         stored, extra = self.stored(node, self.scaling(node, operator))
         weights = packed_weights(operator.weights.data, view.block, dot)
         arguments = [self.source(node), self.writer.constant(weights), *extra]
@@ -123,9 +118,9 @@ class _Lowering:
             addends = tuple(addend.as_row() for addend in stored.addends)
             stored = replace(stored, sink=stored.sink.as_row(), addends=addends)
             view = view.as_row()
-        spec = ConvolutionSpec(view, stored, window)
+        spec = ConvolutionSpec(view, stored, window, dot)
         tile = self.choose_tile(spec)
-        kernel = ConvolutionKernel(spec, tile, dot)
+        kernel = ConvolutionKernel(spec, tile)
         function = TirFunction(name, (spec, tile), kernel.function)
         symbol = self.writer.store(node.output, function, arguments)
         self.lowered.specs[symbol], self.lowered.tiles[symbol] = spec, tile

@@ -60,6 +60,7 @@ class ConvolutionSpec:
     source: View
     stored: Stored
     window: Window
+    dot: Dot
 
 
 def packed_weights(weights: NDArray[Any], block: int, dot: Dot) -> NDArray[Any]:
@@ -89,10 +90,10 @@ def packed_weights(weights: NDArray[Any], block: int, dot: Dot) -> NDArray[Any]:
 class ConvolutionKernel:
     """Writes the TIR of one convolution."""
 
-    def __init__(self, spec: ConvolutionSpec, tile: Tile, dot: Dot) -> None:
+    def __init__(self, spec: ConvolutionSpec, tile: Tile) -> None:
         self.spec = spec
         self.tile = tile
-        self.dot = dot
+        self.dot = dot = spec.dot
         self.sink = spec.stored.sink
         kernel_height, kernel_width = spec.window.kernel
         block = spec.source.block
