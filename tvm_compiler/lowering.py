@@ -33,7 +33,7 @@ from tvm_compiler.kernels.depthwise import (
     DepthwiseSpec,
     packed_depthwise_weights,
 )
-from tvm_compiler.kernels.dot import float_dot, int8_dot
+from tvm_compiler.kernels.dot import WidenedDot, float_dot, int8_dot
 from tvm_compiler.kernels.elementwise import ElementwiseSpec, elementwise
 from tvm_compiler.kernels.emit import Stored
 from tvm_compiler.kernels.layout import ImageSpec, image
@@ -51,7 +51,8 @@ class Lowered:
     """A Relax module and its parameters' shapes and dtypes.
 
     `specs` and `tiles` are of the convolutions, by the name of their TIR function. Multiply-
-    accumulates are for the whole batch, in all and of each operator that is left to TVM.
+    accumulates are for the whole batch: all, those of each operator that is left to TVM, and
+    those of weights that have to be widened.
     """
 
     module: Any = None
@@ -60,6 +61,7 @@ class Lowered:
     tiles: dict[str, Tile] = field(default_factory=dict)
     fallbacks: dict[str, int] = field(default_factory=dict)
     macs: int = 0
+    widened: int = 0
 
 
 def lower(graph: Graph, target: CpuTarget, choose_tile: TileChooser) -> Lowered:
@@ -124,6 +126,8 @@ class _Lowering:
         function = TirFunction(name, (spec, tile), kernel.function)
         symbol = self.writer.store(node.output, function, arguments)
         self.lowered.specs[symbol], self.lowered.tiles[symbol] = spec, tile
+        if isinstance(dot, WidenedDot):
+            self.lowered.widened += multiply_accumulates(node, self.graph.values)
 
     def depthwise(self, node: Node, operator: Convolution) -> None:
         window = _window(operator)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import product
 from types import MappingProxyType
 
-from tvm_compiler.kernels.convolution import ConvolutionSpec, Tile
+from tvm_compiler.kernels.convolution import ConvolutionSpec, Size, Tile
 from tvm_compiler.kernels.depthwise import DepthwiseSpec
 from tvm_compiler.kernels.dot import Registers
 from tvm_compiler.storage import LANES
@@ -19,6 +19,9 @@ _STEP_OVERHEAD = 0.5
 _L1_BYTES = 16 * 1024
 """What of a core's first-level cache weights may take: half of 32 KiB."""
 
+_STEPS_A_CHUNK = 64
+"""Fewer steps between reading and writing its sums would cost a tile too much."""
+
 _IN_ORDER = 768
 """Bytes that lie in a row and come as fast as any longer run, as the processor fetches ahead."""
 
@@ -32,7 +35,7 @@ class _Cache:
     speed: int
 
 
-_CACHES = MappingProxyType({16: _Cache(256 * 1024, 16), 32: _Cache(512 * 1024, 32)})
+_CACHES = MappingProxyType({16: _Cache(256 * 1024, 10), 32: _Cache(512 * 1024, 32)})
 """Of processors with so many vector registers."""
 
 
@@ -42,29 +45,20 @@ def _fits(registers: Registers, pixels: int, blocks: int) -> bool:
     return needed <= registers.total
 
 
-def _cycles(spec: ConvolutionSpec, pixels: int, blocks: int) -> float:
-    """Of one step, at two multiply-adds and two loads a cycle.
-
-    Every tile reads the weights of its channels, which therefore better fit the nearest cache.
-    """
-    registers = spec.dot.registers
-    multiplies = registers.sums * pixels * blocks / 2
-    loads = (pixels + registers.weights * blocks) / 2
-    streamed = 0.0
-    if blocks * _weight_bytes(spec) / spec.stored.sink.blocks > _L1_BYTES:
-        streamed = blocks * LANES * 4 / _cache(spec).speed
-    return max(multiplies, loads, streamed, _LATENCY) + _STEP_OVERHEAD
-
-
 def candidate_tiles(spec: ConvolutionSpec) -> list[Tile]:
     """All tiles that fit the registers, those that the model expects most of first."""
-    shapes = sorted(_shapes(spec), key=lambda shape: (_cost(spec, shape), shape))
+    chunk = _chunk(spec)
+    shapes = [(shape, c) for shape in _shapes(spec) for c in ((0, chunk) if chunk else (0,))]
+    shapes.sort(key=lambda candidate: (_cost(spec, *candidate), candidate))
     large = _weight_bytes(spec) > _cache(spec).size / 2
-    return [
-        Tile(*shape, channels_first=order, prefetch=order and large)
-        for shape in shapes
-        for order in (channels_first(spec, shape), not channels_first(spec, shape))
-    ]
+    tiles = []
+    for shape, c in shapes:
+        first = bool(c) or channels_first(spec, shape)
+        orders = (True,) if c else (first, not first)
+        tiles += [
+            Tile(*shape, order, prefetch=order and large and not c, chunk=c) for order in orders
+        ]
+    return tiles
 
 
 def default_tile(spec: ConvolutionSpec) -> Tile:
@@ -72,8 +66,8 @@ def default_tile(spec: ConvolutionSpec) -> Tile:
     return candidate_tiles(spec)[0]
 
 
-def _shapes(spec: ConvolutionSpec) -> list[tuple[int, int, int]]:
-    """(rows, columns, blocks) that fit the registers; several rows only of whole ones."""
+def _shapes(spec: ConvolutionSpec) -> list[Size]:
+    """Those that fit the registers; several rows only of whole ones."""
     sink, registers = spec.stored.sink, spec.dot.registers
     found = []
     for blocks, columns in product(range(1, sink.blocks + 1), range(1, sink.width + 1)):
@@ -84,7 +78,21 @@ def _shapes(spec: ConvolutionSpec) -> list[tuple[int, int, int]]:
     return found
 
 
-def _cost(spec: ConvolutionSpec, shape: tuple[int, int, int]) -> float:
+def _chunk(spec: ConvolutionSpec) -> int:
+    """Blocks of input channels whose weights and pixels fit the nearest cache beside the sums.
+
+    0 where those are too few for sums to be worth a way to memory and back.
+    """
+    source, sink = spec.source, spec.stored.sink
+    sums = sink.height * sink.width * LANES * 4
+    image_block = source.block_stride * _element_bytes(spec)
+    weights_block = _weight_bytes(spec) / sink.blocks / source.blocks
+    chunk = int((_L1_BYTES * 3 / 2 - sums) / (image_block + weights_block))
+    steps = chunk * _taps(spec) * source.block / spec.dot.group
+    return chunk if steps >= _STEPS_A_CHUNK else 0
+
+
+def _cost(spec: ConvolutionSpec, shape: Size, chunk: int) -> float:
     """Cycles per step, over the whole output."""
     sink = spec.stored.sink
     total = 0.0
@@ -92,11 +100,28 @@ def _cost(spec: ConvolutionSpec, shape: tuple[int, int, int]) -> float:
         for columns, column_times in _parts(sink.width, shape[1]):
             for blocks, block_times in _parts(sink.blocks, shape[2]):
                 times = row_times * column_times * block_times
-                total += times * _cycles(spec, rows * columns, blocks)
+                total += times * _cycles(spec, rows * columns, blocks, chunk)
     return total
 
 
-def channels_first(spec: ConvolutionSpec, shape: tuple[int, int, int]) -> bool:
+def _cycles(spec: ConvolutionSpec, pixels: int, blocks: int, chunk: int) -> float:
+    """Of one step, at two multiply-adds and two loads a cycle.
+
+    Every tile reads the weights of its channels, which therefore better fit the nearest cache.
+    """
+    registers = spec.dot.registers
+    sums = registers.sums * pixels * blocks
+    loads = (pixels + registers.weights * blocks) / 2
+    streamed = again = 0.0
+    if chunk:
+        steps = chunk * _taps(spec) * spec.source.block / spec.dot.group
+        again = 2 * sums / steps
+    elif blocks * _weight_bytes(spec) / spec.stored.sink.blocks > _L1_BYTES:
+        streamed = blocks * LANES * 4 / _cache(spec).speed
+    return max(sums / 2, loads, streamed, _LATENCY) + again + _STEP_OVERHEAD
+
+
+def channels_first(spec: ConvolutionSpec, shape: Size) -> bool:
     """Whether each group of output channels shall see the whole input before the next one.
 
     What the second-level cache does not hold comes anew from beyond: the input for each group
@@ -124,9 +149,12 @@ def _source_bytes(spec: ConvolutionSpec) -> float:
 
 
 def _weight_bytes(spec: ConvolutionSpec) -> int:
-    taps = spec.window.kernel[0] * spec.window.kernel[1]
     outputs = spec.stored.sink.blocks * LANES
-    return outputs * spec.source.channels * taps * _element_bytes(spec)
+    return outputs * spec.source.channels * _taps(spec) * _element_bytes(spec)
+
+
+def _taps(spec: ConvolutionSpec) -> int:
+    return spec.window.kernel[0] * spec.window.kernel[1]
 
 
 def _element_bytes(spec: ConvolutionSpec) -> int:

@@ -120,9 +120,7 @@ class SmallPairsDot(Vnni256Dot):
 
     def accumulate(self, acc: Any, x: Any, w: Any) -> None:
         def add(half: int, old: Any) -> Any:
-            pairs = tirx.call_llvm_pure_intrin(
-                "int16x16", "llvm.x86.avx2.pmadd.ub.sw", x, w[half]
-            )
+            pairs = tirx.call_llvm_pure_intrin("int16x16", "llvm.x86.avx2.pmadd.ub.sw", x, w[half])
             return old + _multiply_pairs(pairs, splat(1, "int16"))
 
         _by_halves(acc, add)
