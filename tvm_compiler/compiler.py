@@ -50,6 +50,7 @@ def compile_model(
             if compiled is None:
                 compiled = _describe(source, target, graph, lowered, batch)
                 _report_fallbacks(compiled, report)
+                _report_large_weights(lowered, report)
             report(f"Compiling batch {batch} for {target.cpu}: {_summary(lowered, batch)}")
             libraries.append(_export(lowered, target, batch, folder))
         if compiled is None:
@@ -84,7 +85,7 @@ def _tile_chooser(
         tiles |= tune(graph, target, options.tune, threads, report)
         if options.tiles is not None:
             write_tiles(options.tiles, target, tiles)
-    return lambda spec: tiles.get(key(spec)) or default_tile(spec, target)
+    return lambda spec: tiles.get(key(spec)) or default_tile(spec)
 
 
 def _export(lowered: Lowered, target: CpuTarget, batch: int, folder: Path) -> Library:
@@ -125,6 +126,15 @@ def _report_fallbacks(compiled: CompiledModel, report: Report) -> None:
         report(
             f'No schedule for "{name}": left to TVM\'s default, parallelised '
             f"({share:.1%} of the multiply-accumulates)."
+        )
+
+
+def _report_large_weights(lowered: Lowered, report: Report) -> None:
+    if lowered.widened:
+        report(
+            f"The target has no VNNI, and the weights of {lowered.widened / lowered.macs:.0%} of "
+            "the multiply-accumulates are too large for its quickest INT8 products. Quantize with "
+            "--overflow-fix all."
         )
 
 

@@ -1,6 +1,6 @@
 """Turns an operator graph into a Relax module that calls one TIR function per operator."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -33,7 +33,7 @@ from tvm_compiler.kernels.depthwise import (
     DepthwiseSpec,
     packed_depthwise_weights,
 )
-from tvm_compiler.kernels.dot import Avx2Dot, Dot, FloatDot, Vnni256Dot, Vnni512Dot
+from tvm_compiler.kernels.dot import WidenedDot, float_dot, int8_dot
 from tvm_compiler.kernels.elementwise import ElementwiseSpec, elementwise
 from tvm_compiler.kernels.emit import Stored
 from tvm_compiler.kernels.layout import ImageSpec, image
@@ -45,19 +45,14 @@ from tvm_compiler.tiling import depthwise_columns
 
 TileChooser = Callable[[ConvolutionSpec], Tile]
 
-_INT8_DOTS: Mapping[str, Dot] = {
-    "vnni512": Vnni512Dot(),
-    "vnni256": Vnni256Dot(),
-    "avx2": Avx2Dot(),
-}
-
 
 @dataclass
 class Lowered:
     """A Relax module and its parameters' shapes and dtypes.
 
     `specs` and `tiles` are of the convolutions, by the name of their TIR function. Multiply-
-    accumulates are for the whole batch, in all and of each operator that is left to TVM.
+    accumulates are for the whole batch: all, those of each operator that is left to TVM, and
+    those of weights that have to be widened.
     """
 
     module: Any = None
@@ -66,6 +61,7 @@ class Lowered:
     tiles: dict[str, Tile] = field(default_factory=dict)
     fallbacks: dict[str, int] = field(default_factory=dict)
     macs: int = 0
+    widened: int = 0
 
 
 def lower(graph: Graph, target: CpuTarget, choose_tile: TileChooser) -> Lowered:
@@ -114,7 +110,8 @@ class _Lowering:
     def convolution(self, node: Node, operator: Convolution) -> None:
         window = _window(operator)
         view = self.writer.placement.inputs[node.output]
-        dot = FloatDot() if operator.weights.scales is None else _INT8_DOTS[self.target.dot]
+        integer = operator.weights.scales is not None
+        dot = int8_dot(self.target, operator.weights.data) if integer else float_dot(self.target)
         stored, extra = self.stored(node, self.scaling(node, operator))
         weights = packed_weights(operator.weights.data, view.block, dot)
         arguments = [self.source(node), self.writer.constant(weights), *extra]
@@ -123,12 +120,14 @@ class _Lowering:
             addends = tuple(addend.as_row() for addend in stored.addends)
             stored = replace(stored, sink=stored.sink.as_row(), addends=addends)
             view = view.as_row()
-        spec = ConvolutionSpec(view, stored, window)
+        spec = ConvolutionSpec(view, stored, window, dot)
         tile = self.choose_tile(spec)
-        kernel = ConvolutionKernel(spec, tile, dot)
+        kernel = ConvolutionKernel(spec, tile)
         function = TirFunction(name, (spec, tile), kernel.function)
         symbol = self.writer.store(node.output, function, arguments)
         self.lowered.specs[symbol], self.lowered.tiles[symbol] = spec, tile
+        if isinstance(dot, WidenedDot):
+            self.lowered.widened += multiply_accumulates(node, self.graph.values)
 
     def depthwise(self, node: Node, operator: Convolution) -> None:
         window = _window(operator)

@@ -61,11 +61,11 @@ class CpuTarget:
         return {"avx512f", "avx512bw", "avx512dq", "avx512vl"} <= set(self.features)
 
     @property
-    def dot(self) -> str:
-        """The kind of int8 dot product: "vnni512", "vnni256" or "avx2"."""
+    def vnni(self) -> str | None:
+        """The bits of the registers that int8 dot products in one instruction work on."""
         if self.avx512 and "avx512vnni" in self.features:
-            return "vnni512"
-        return "vnni256" if "avxvnni" in self.features else "avx2"
+            return "512"
+        return "256" if "avxvnni" in self.features else None
 
     def tvm_target(self) -> Any:
         """Features that the processor has by name but not in `features` are switched off."""

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from itertools import product
+from types import MappingProxyType
 
-from tvm_compiler.kernels.convolution import ConvolutionSpec, Tile
+from tvm_compiler.kernels.convolution import ConvolutionSpec, Size, Tile
 from tvm_compiler.kernels.depthwise import DepthwiseSpec
+from tvm_compiler.kernels.dot import Registers
 from tvm_compiler.storage import LANES
 from tvm_compiler.target import CpuTarget
 
@@ -14,87 +16,145 @@ _LATENCY = 4
 _STEP_OVERHEAD = 0.5
 """Cycles a step of the innermost loop costs besides its arithmetic."""
 
-_L2_BYTES = 512 * 1024
-"""What of a core's second-level cache may be counted on: half of 1 MiB."""
+_L1_BYTES = 16 * 1024
+"""What of a core's first-level cache weights may take: half of 32 KiB."""
+
+_STEPS_A_CHUNK = 64
+"""Fewer steps between reading and writing its sums would cost a tile too much."""
+
+_IN_ORDER = 768
+"""Bytes that lie in a row and come as fast as any longer run, as the processor fetches ahead."""
 
 
 @dataclass(frozen=True)
-class _Machine:
-    """Vector registers, registers per 16 lanes, and operations started per cycle."""
+class _Cache:
+    """What may be counted on of a core's second-level cache (half of it), and how many bytes a
+    cycle come from it."""
 
-    registers: int
-    width: int
-
-    def fits(self, pixels: int, blocks: int) -> bool:
-        """Accumulators, the weights of a step and one input element."""
-        weights = blocks if self.width == 1 else 1
-        return self.width * (pixels * blocks + weights) + 1 <= self.registers
-
-    def cycles(self, pixels: int, blocks: int) -> float:
-        """Of one step, at two multiply-adds and two loads a cycle."""
-        multiplies = self.width * pixels * blocks / 2
-        loads = (pixels + self.width * blocks) / 2
-        return max(multiplies, loads, _LATENCY) + _STEP_OVERHEAD
+    size: int
+    speed: int
 
 
-def machine(target: CpuTarget) -> _Machine:
-    return _Machine(32, 1) if target.avx512 else _Machine(16, 2)
+_CACHES = MappingProxyType({16: _Cache(256 * 1024, 10), 32: _Cache(512 * 1024, 32)})
+"""Of processors with so many vector registers."""
 
 
-def candidate_tiles(spec: ConvolutionSpec, target: CpuTarget) -> list[Tile]:
+def _fits(registers: Registers, pixels: int, blocks: int) -> bool:
+    """What does not would be spilled to memory, step by step."""
+    needed = registers.sums * pixels * blocks + registers.weights * blocks + registers.element
+    return needed <= registers.total
+
+
+def candidate_tiles(spec: ConvolutionSpec) -> list[Tile]:
     """All tiles that fit the registers, those that the model expects most of first."""
-    shapes = sorted(_shapes(spec, target), key=lambda shape: (_cost(spec, shape, target), shape))
-    first = channels_first(spec)
-    large = _weight_bytes(spec) > _L2_BYTES / 2
-    return [
-        Tile(*shape, channels_first=order, prefetch=order and large)
-        for shape in shapes
-        for order in (first, not first)
-    ]
+    chunk = _chunk(spec)
+    shapes = [(shape, c) for shape in _shapes(spec) for c in ((0, chunk) if chunk else (0,))]
+    shapes.sort(key=lambda candidate: (_cost(spec, *candidate), candidate))
+    large = _weight_bytes(spec) > _cache(spec).size / 2
+    tiles = []
+    for shape, c in shapes:
+        first = bool(c) or channels_first(spec, shape)
+        orders = (True,) if c else (first, not first)
+        tiles += [
+            Tile(*shape, order, prefetch=order and large and not c, chunk=c) for order in orders
+        ]
+    return tiles
 
 
-def default_tile(spec: ConvolutionSpec, target: CpuTarget) -> Tile:
+def default_tile(spec: ConvolutionSpec) -> Tile:
     """The candidate with the fewest cycles per step over the whole output."""
-    return candidate_tiles(spec, target)[0]
+    return candidate_tiles(spec)[0]
 
 
-def _shapes(spec: ConvolutionSpec, target: CpuTarget) -> list[tuple[int, int, int]]:
-    """(rows, columns, blocks) that fit the registers; several rows only of whole ones."""
-    sink, limits = spec.stored.sink, machine(target)
+def _shapes(spec: ConvolutionSpec) -> list[Size]:
+    """Those that fit the registers; several rows only of whole ones."""
+    sink, registers = spec.stored.sink, spec.dot.registers
     found = []
     for blocks, columns in product(range(1, sink.blocks + 1), range(1, sink.width + 1)):
-        if not limits.fits(columns, blocks):
+        if not _fits(registers, columns, blocks):
             continue
         rows = range(1, sink.height + 1) if columns == sink.width else (1,)
-        found += [(r, columns, blocks) for r in rows if limits.fits(r * columns, blocks)]
+        found += [(r, columns, blocks) for r in rows if _fits(registers, r * columns, blocks)]
     return found
 
 
-def _cost(spec: ConvolutionSpec, shape: tuple[int, int, int], target: CpuTarget) -> float:
+def _chunk(spec: ConvolutionSpec) -> int:
+    """Blocks of input channels whose weights and pixels fit the nearest cache beside the sums.
+
+    0 where those are too few for sums to be worth a way to memory and back.
+    """
+    source, sink = spec.source, spec.stored.sink
+    sums = sink.height * sink.width * LANES * 4
+    image_block = source.block_stride * _element_bytes(spec)
+    weights_block = _weight_bytes(spec) / sink.blocks / source.blocks
+    chunk = int((_L1_BYTES * 3 / 2 - sums) / (image_block + weights_block))
+    steps = chunk * _taps(spec) * source.block / spec.dot.group
+    return chunk if steps >= _STEPS_A_CHUNK else 0
+
+
+def _cost(spec: ConvolutionSpec, shape: Size, chunk: int) -> float:
     """Cycles per step, over the whole output."""
-    limits, sink = machine(target), spec.stored.sink
+    sink = spec.stored.sink
     total = 0.0
     for rows, row_times in _parts(sink.height, shape[0]):
         for columns, column_times in _parts(sink.width, shape[1]):
             for blocks, block_times in _parts(sink.blocks, shape[2]):
                 times = row_times * column_times * block_times
-                total += times * limits.cycles(rows * columns, blocks)
+                total += times * _cycles(spec, rows * columns, blocks, chunk)
     return total
 
 
-def channels_first(spec: ConvolutionSpec) -> bool:
+def _cycles(spec: ConvolutionSpec, pixels: int, blocks: int, chunk: int) -> float:
+    """Of one step, at two multiply-adds and two loads a cycle.
+
+    Every tile reads the weights of its channels, which therefore better fit the nearest cache.
+    """
+    registers = spec.dot.registers
+    sums = registers.sums * pixels * blocks
+    loads = (pixels + registers.weights * blocks) / 2
+    streamed = again = 0.0
+    if chunk:
+        steps = chunk * _taps(spec) * spec.source.block / spec.dot.group
+        again = 2 * sums / steps
+    elif blocks * _weight_bytes(spec) / spec.stored.sink.blocks > _L1_BYTES:
+        streamed = blocks * LANES * 4 / _cache(spec).speed
+    return max(sums / 2, loads, streamed, _LATENCY) + again + _STEP_OVERHEAD
+
+
+def channels_first(spec: ConvolutionSpec, shape: Size) -> bool:
     """Whether each group of output channels shall see the whole input before the next one.
 
-    It shall unless the weights fit the cache and the input does not.
+    What the second-level cache does not hold comes anew from beyond: the input for each group
+    of channels in this order, the weights for each group of rows in the other one.
     """
-    source_bytes = spec.source.image_stride * _element_bytes(spec)
-    return not (_weight_bytes(spec) <= _L2_BYTES / 2 and source_bytes > _L2_BYTES)
+    rows, columns, blocks = shape
+    sink, cache = spec.stored.sink, _cache(spec).size
+    source, weights = _source_bytes(spec), _weight_bytes(spec)
+    inputs = source * (sink.blocks / blocks) if source > cache else 0.0
+    passes = weights * (sink.height / rows) if weights > cache / 2 else 0.0
+    # Weights lie in order; of the input a tile reads a short run in each block of channels.
+    run = columns * spec.source.block * _element_bytes(spec)
+    return passes * min(1.0, run / _IN_ORDER) >= inputs
+
+
+def _cache(spec: ConvolutionSpec) -> _Cache:
+    return _CACHES[spec.dot.registers.total]
+
+
+def _source_bytes(spec: ConvolutionSpec) -> float:
+    """Of one image, as far as the windows touch it."""
+    kernel, stride = spec.window.kernel, spec.window.stride
+    touched = min(1.0, kernel[0] / stride[0]) * min(1.0, kernel[1] / stride[1])
+    return spec.source.image_stride * _element_bytes(spec) * touched
 
 
 def _weight_bytes(spec: ConvolutionSpec) -> int:
-    taps = spec.window.kernel[0] * spec.window.kernel[1]
     outputs = spec.stored.sink.blocks * LANES
-    return outputs * spec.source.channels * taps * _element_bytes(spec)
+    return outputs * spec.source.channels * _taps(spec) * _element_bytes(spec)
+
+
+def _taps(spec: ConvolutionSpec) -> int:
+    return spec.window.kernel[0] * spec.window.kernel[1]
 
 
 def _element_bytes(spec: ConvolutionSpec) -> int:

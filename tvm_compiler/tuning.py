@@ -31,7 +31,7 @@ from tvm_compiler.target import CpuTarget
 from tvm_compiler.threads import use_threads
 from tvm_compiler.tiling import candidate_tiles, default_tile
 
-FORMAT = 1
+FORMAT = 2
 ROUNDS = 9
 WARM_UP = 3
 WORTH_IT = 0.98
@@ -45,7 +45,7 @@ def key(spec: ConvolutionSpec) -> str:
     """What a tile depends on, as a line to be read; the same for all batches."""
     source, sink, window = spec.source, spec.stored.sink, spec.window
     return (
-        f"{source.dtype} {source.channels}x{source.height}x{source.width}"
+        f"{spec.dot.kind} {source.channels}x{source.height}x{source.width}"
         f" -> {sink.dtype} {sink.channels}x{sink.height}x{sink.width}"
         f" kernel {window.kernel[0]}x{window.kernel[1]}"
         f" stride {window.stride[0]}x{window.stride[1]}"
@@ -91,8 +91,8 @@ def tune(graph: Graph, target: CpuTarget, seconds: float, threads: int, report: 
     """The winners after about `seconds`, and at least one variant of the network."""
     use_threads(threads)
     end = time.monotonic() + seconds
-    search = _Search(target)
-    rule = _Network(lower(graph, target, search.rule), target)
+    search = _Search()
+    rule = _Network(lower(graph, target, default_tile), target)
     for number in count(1):
         variant = lower(graph, target, search.candidates(number))
         if variant.tiles == rule.tiles:
@@ -149,13 +149,9 @@ class _Winner:
 
 
 class _Search:
-    def __init__(self, target: CpuTarget) -> None:
-        self._target = target
+    def __init__(self) -> None:
         self._candidates: dict[str, list[Tile]] = {}
         self._best: dict[str, _Winner] = {}
-
-    def rule(self, spec: ConvolutionSpec) -> Tile:
-        return default_tile(spec, self._target)
 
     def candidates(self, number: int) -> TileChooser:
         """Candidate `number` of each, the likeliest first; the rule's where there are no more."""
@@ -163,9 +159,9 @@ class _Search:
         def choose(spec: ConvolutionSpec) -> Tile:
             name = key(spec)
             if name not in self._candidates:
-                self._candidates[name] = candidate_tiles(spec, self._target)
+                self._candidates[name] = candidate_tiles(spec)
             found = self._candidates[name]
-            return found[number] if number < len(found) else self.rule(spec)
+            return found[number] if number < len(found) else default_tile(spec)
 
         return choose
 

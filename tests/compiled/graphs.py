@@ -142,9 +142,15 @@ class _Calibration(CalibrationDataReader):  # type: ignore[misc]  # has no types
 
 
 def quantized(
-    model: onnx.ModelProto, batches: Iterable[NDArray[np.float32]], folder: Path
+    model: onnx.ModelProto,
+    batches: Iterable[NDArray[np.float32]],
+    folder: Path,
+    small_weights: bool = False,
 ) -> onnx.ModelProto:
-    """QDQ by ONNX Runtime: uint8 activations, int8 weights with a scale per channel."""
+    """QDQ by ONNX Runtime: uint8 activations, int8 weights with a scale per channel.
+
+    `small_weights` have 7 bits.
+    """
     source, target = folder / "float.onnx", folder / "int8.onnx"
     onnx.save(model, source)
     quantize_static(
@@ -155,5 +161,6 @@ def quantized(
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         per_channel=True,
+        reduce_range=small_weights,
     )
     return onnx.load(target)

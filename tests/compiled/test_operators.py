@@ -40,6 +40,9 @@ CASES: dict[str, Builder] = {
     "many rows in one tile": lambda: (
         Model(7, 7).conv(64).relu().conv(96).relu().conv(32, 3, pads=1)
     ),
+    "a small image with much to add up": lambda: (
+        Model(7, 7).conv(72).relu().conv(80, 3, pads=1).relu().conv(300).relu().conv(33)
+    ),
     "a prime width": lambda: Model(5, 37).conv(16).relu().conv(16),
     "depthwise 3x3": lambda: Model(14, 14).conv(32).relu6().depthwise(3, pads=1),
     "depthwise 3x3 stride 2": lambda: (
@@ -134,24 +137,38 @@ def test_residual_networks_equal_onnx_runtime(
 
 
 @pytest.mark.parametrize("target", ["x86-64-v3", "x86-64-v4", "alderlake"])
-@pytest.mark.parametrize("precision", ["float32", "int8"])
+@pytest.mark.parametrize("precision", ["float32", "int8", "int8 with 7-bit weights"])
 def test_other_targets_compute_the_same(
     target: str, precision: str, compiler: Compiler, tmp_path: Path, runnable: Callable[[str], None]
 ) -> None:
     runnable(target)
     model = identity_block(Model(13, 13)).conv(20, 3, stride=2, pads=1).flatten()
     source = model.onnx()
-    if precision == "int8":
+    if precision != "float32":
         calibration = normalised(random_images(4, 13, 13, 1), model.image())
-        source = quantized(source, [calibration], tmp_path)
+        source = quantized(source, [calibration], tmp_path, small_weights="7-bit" in precision)
     images = random_images(1, 13, 13)
     path = compiler.compile(source, batches=(1,), target=target)
 
     scores = compiler.load(path, model.image()).predict(images)
 
     expected = reference(source, images, model.image())
-    if precision == "int8":
+    if precision != "float32":
         step = np.diff(np.unique(expected)).max()
         assert np.abs(scores - expected).max() < 2.1 * step
     else:
         np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("small_weights", [False, True])
+def test_weights_that_overflow_quick_products_are_told(
+    small_weights: bool, compiler: Compiler, tmp_path: Path
+) -> None:
+    model = Model(9, 9).conv(32).relu().conv(64, 3, pads=1).flatten()
+    calibration = normalised(random_images(4, 9, 9, 1), model.image())
+    source = quantized(model.onnx(), [calibration], tmp_path, small_weights)
+
+    compiler.compile(source, batches=(1,), target="x86-64-v3")
+
+    told = [line for line in compiler.lines if "--overflow-fix all" in line]
+    assert len(told) == (0 if small_weights else 1)

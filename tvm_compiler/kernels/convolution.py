@@ -1,5 +1,6 @@
 """Convolutions over all input channels, of any kernel size; classifiers are 1x1 convolutions."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,11 +22,15 @@ from tvm_compiler.kernels.emit import (
     for_parts,
     parallel,
     prefetch,
+    ramp,
     read,
     splat,
     write,
 )
 from tvm_compiler.storage import LANES, View
+
+Size = tuple[int, int, int]
+"""(blocks, rows, columns) of a tile."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,10 @@ class Tile:
     Tasks are ordered with output channels outermost (`channels_first`: weights stay in the
     cache) or rows outermost (the input stays). With `prefetch` the first tiles of a group of
     output channels fetch the weights of the next group, one block each.
+
+    With a `chunk` a task is a whole image: all its tiles go through so many blocks of input
+    channels, whose weights stay in the nearest cache, then through the next ones. Sums wait in
+    memory meanwhile. 0: a tile goes through all input channels at once, in registers.
     """
 
     rows: int
@@ -53,6 +62,7 @@ class Tile:
     blocks: int
     channels_first: bool
     prefetch: bool
+    chunk: int
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,7 @@ class ConvolutionSpec:
     source: View
     stored: Stored
     window: Window
+    dot: Dot
 
 
 def packed_weights(weights: NDArray[Any], block: int, dot: Dot) -> NDArray[Any]:
@@ -86,13 +97,29 @@ def packed_weights(weights: NDArray[Any], block: int, dot: Dot) -> NDArray[Any]:
     return np.ascontiguousarray(np.concatenate(parts, axis=1).reshape(-1))
 
 
+@dataclass(frozen=True)
+class _Registers:
+    """The accumulators of a tile of `size` at `place`."""
+
+    accs: list[Any]
+    place: Place
+    size: Size
+
+
+def pixels_of(place: Place, size: Size) -> Iterator[Place]:
+    """Where the 16 channels of each accumulator of a tile go."""
+    n, block, y, x = place
+    for b, i, j in np.ndindex(size):
+        yield n, block + b, y + i, x + j
+
+
 class ConvolutionKernel:
     """Writes the TIR of one convolution."""
 
-    def __init__(self, spec: ConvolutionSpec, tile: Tile, dot: Dot) -> None:
+    def __init__(self, spec: ConvolutionSpec, tile: Tile) -> None:
         self.spec = spec
         self.tile = tile
-        self.dot = dot
+        self.dot = dot = spec.dot
         self.sink = spec.stored.sink
         kernel_height, kernel_width = spec.window.kernel
         block = spec.source.block
@@ -116,14 +143,18 @@ class ConvolutionKernel:
     def body(self, p: Parameters) -> None:
         channels = Split(self.sink.blocks, self.tile.blocks)
         images = Split(self.sink.batch, 1)
-        rows = Split(self.sink.height, self.tile.rows)
-        columns = Split(self.sink.width, self.tile.columns)
+        rows = Split(self.sink.height, self.sink.height if self.tile.chunk else self.tile.rows)
 
         def task(n: Any, block: Any, y: Any, blocks: int, row_count: int) -> None:
-            for_parts(
-                columns,
-                lambda x, count: self.emit_tile(p, (n, block, y, x), (blocks, row_count, count)),
-            )
+            if self.tile.chunk:
+                self.emit_image(p, (n, block), blocks)
+            else:
+                for_parts(
+                    Split(self.sink.width, self.tile.columns),
+                    lambda x, count: self.emit_tile(
+                        p, (n, block, y, x), (blocks, row_count, count)
+                    ),
+                )
             for b in range(blocks):
                 fill_halo(p.sink, self.sink, (n, block + b, y), row_count)
 
@@ -138,22 +169,73 @@ class ConvolutionKernel:
                 lambda first, size: task(first[0], first[2], first[1], size[2], size[1]),
             )
 
-    def emit_tile(self, p: Parameters, place: Place, size: tuple[int, int, int]) -> None:
-        """One tile of `size` (blocks, rows, columns)."""
-        accs = accumulators(int(np.prod(size)), self.dot.accumulator)
-        for acc in accs:
+    def emit_tile(self, p: Parameters, place: Place, size: Size) -> None:
+        """One tile of `size`, from all input channels to the output."""
+        tile = self.registers(place, size)
+        for acc in tile.accs:
             write(acc, splat(0, self.dot.accumulator))
-        if self.full_blocks:
-            with tir.serial(0, self.full_blocks) as c:
-                self.emit_reduction(p, _Registers(accs, place, size), c, self.full_steps)
+        self.emit_blocks(p, tile, tirx.const(0, "int32"), self.full_blocks)
+        if self.rest_steps:
+            self.emit_reduction(p, tile, tirx.const(self.full_blocks, "int32"), self.rest_steps)
+        for acc, target in zip(tile.accs, pixels_of(place, size), strict=True):
+            finish(read(acc), self.spec.stored, p, target)
+
+    def registers(self, place: Place, size: Size) -> _Registers:
+        return _Registers(accumulators(int(np.prod(size)), self.dot.accumulator), place, size)
+
+    def emit_image(self, p: Parameters, first: tuple[Any, Any], blocks: int) -> None:
+        """All tiles of `blocks` blocks of an image, `first` = (image, block), chunk by chunk."""
+        n, block = first
+        pixels = self.sink.height * self.sink.width
+        sums = tir.alloc_buffer((blocks * pixels * LANES,), self.dot.accumulator, scope="global")
+
+        def place_of_sum(place: Place) -> Any:
+            _, b, y, x = place
+            return ramp((((b - block) * self.sink.height + y) * self.sink.width + x) * LANES)
+
+        def for_tiles(emit: Callable[[Place, Size], None]) -> None:
+            columns = Split(self.sink.width, self.tile.columns)
+            for_parts(
+                Split(self.sink.height, self.tile.rows),
+                lambda y, row_count: for_parts(
+                    columns, lambda x, count: emit((n, block, y, x), (blocks, row_count, count))
+                ),
+            )
+
+        def add(reduce: Callable[[_Registers], None]) -> None:
+            def emit(place: Place, size: Size) -> None:
+                tile = self.registers(place, size)
+                for acc, target in zip(tile.accs, pixels_of(place, size), strict=True):
+                    write(acc, sums[place_of_sum(target)])
+                reduce(tile)
+                for acc, target in zip(tile.accs, pixels_of(place, size), strict=True):
+                    tir.buffer_store(sums, read(acc), [place_of_sum(target)])
+
+            for_tiles(emit)
+
+        def store(place: Place, size: Size) -> None:
+            for target in pixels_of(place, size):
+                finish(sums[place_of_sum(target)], self.spec.stored, p, target)
+
+        with tir.serial(0, blocks * pixels) as pixel:
+            zero = splat(0, self.dot.accumulator)
+            tir.buffer_store(sums, zero, [ramp(pixel * LANES)])
+        for_parts(
+            Split(self.full_blocks, self.tile.chunk),
+            lambda c, count: add(lambda tile: self.emit_blocks(p, tile, c, count)),
+        )
         if self.rest_steps:
             last = tirx.const(self.full_blocks, "int32")
-            self.emit_reduction(p, _Registers(accs, place, size), last, self.rest_steps)
-        n, block, y, x = place
-        for (b, i, j), acc in zip(np.ndindex(size), accs, strict=True):
-            finish(read(acc), self.spec.stored, p, (n, block + b, y + i, x + j))
+            add(lambda tile: self.emit_reduction(p, tile, last, self.rest_steps))
+        for_tiles(store)
 
-    def emit_reduction(self, p: Parameters, tile: "_Registers", c: Any, steps: int) -> None:
+    def emit_blocks(self, p: Parameters, tile: _Registers, first: Any, count: int) -> None:
+        """Accumulate `count` whole blocks of the input channels from `first` on."""
+        if count:
+            with tir.serial(0, count) as c:
+                self.emit_reduction(p, tile, first + c, self.full_steps)
+
+    def emit_reduction(self, p: Parameters, tile: _Registers, c: Any, steps: int) -> None:
         """Accumulate block `c` of the input channels, `steps` groups of them."""
         window, source, dot = self.spec.window, self.spec.source, self.dot
         n, block, y, x = tile.place
@@ -193,12 +275,3 @@ class ConvolutionKernel:
         number = n * (-(-self.sink.height // self.tile.rows)) + y // self.tile.rows
         ahead = (self.tile.blocks + number) * self.output_stride
         return tirx.Select(number < self.tile.blocks, ahead, tirx.const(0, "int32"))
-
-
-@dataclass(frozen=True)
-class _Registers:
-    """The accumulators of a tile of `size` (blocks, rows, columns) at `place`."""
-
-    accs: list[Any]
-    place: Place
-    size: tuple[int, int, int]
