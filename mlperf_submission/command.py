@@ -1,6 +1,7 @@
 """What submission.py does: plan, run what is missing, assemble, check."""
 
 import dataclasses
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from mlperf_submission.finished_run import USER_CONF, FinishedRun, find_runs
 from mlperf_submission.foresight import foresee
 from mlperf_submission.machine import machine_facts
 from mlperf_submission.model_facts import model_facts
-from mlperf_submission.options import Request
+from mlperf_submission.options import Request, parse
 from mlperf_submission.peak import find_peak
 from mlperf_submission.plan import PlannedRun, planned_runs
 from mlperf_submission.probing import expectation, probes, write_user_conf
@@ -32,6 +33,11 @@ from mlperf_submission.system_file import (
 from mlperf_submission.tree import Submission, group_runs, write_tree
 
 OK, FINDINGS = 0, 3
+
+
+def main() -> int:
+    """Exit status 0 for a tree without findings, 3 for one with some."""
+    return run(parse(sys.argv[1:]), Console())
 
 
 def run(request: Request, console: Console) -> int:
