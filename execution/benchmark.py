@@ -73,7 +73,7 @@ def _run(config: RunConfig, folder: OutputFolder, console: Console) -> Result:
         outcome = _test(config, prepared, folder.work, console)
         if outcome.performance is not None:
             rate = float(outcome.log.effective("target_qps"))
-            warnings += validity_warnings(outcome.performance, rate)
+            warnings += validity_warnings(outcome.performance, rate, config.user_conf)
         if config.accuracy:
             predictions = read_predictions(folder.work, prepared.dataset_info.count)
             if prepared.dataset.has_labels and not random_weights:
