@@ -1,30 +1,6 @@
 """Prepare the sample, a real model and 20 labelled images: `python3 sample.py --help`."""
 
-import argparse
-import sys
-from pathlib import Path
-
 from commandline.process import run_command
-from preparation.sample import prepare_sample
-
-
-def main() -> int:
-    """Prepare the sample and say where it is."""
-    parser = argparse.ArgumentParser(
-        prog="sample.py",
-        description="Prepare the sample: EfficientNet-Lite0 for OpenVINO and 20 labelled images.",
-    )
-    parser.add_argument(
-        "--output", type=Path, default=Path("build/sample"), help="folder (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--cache-dir", type=Path, default=Path("cache"), help="for downloads (default: %(default)s)"
-    )
-    arguments = parser.parse_args()
-    sample = prepare_sample(arguments.output, arguments.cache_dir)
-    sys.stdout.write(f"{sample.model}\n{sample.images}\n")
-    return 0
-
 
 if __name__ == "__main__":
-    run_command(main, debug=False)
+    run_command("preparation.sample_command:main")

@@ -1,6 +1,10 @@
-"""How the process ends: signals, exit status, errors as one line."""
+"""How the process ends: signals, exit status, errors as one line.
+
+Imports nothing that takes time: signals are heeded from here on.
+"""
 
 import contextlib
+import importlib
 import os
 import signal
 import sys
@@ -9,40 +13,35 @@ from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
-from contracts.errors import BenchmarkError
+from contracts.errors import BenchmarkError, Interrupted
 
 ENDINGS = {signal.SIGINT: (130, "Interrupted"), signal.SIGTERM: (143, "Terminated")}
 
 
-class Interrupted(BaseException):
-    """A signal, raised in the main thread so that what is half done is cleared away."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = number
-
-
 def run_command(
-    command: Callable[[], int], debug: bool, interrupted: str = "no result was written"
+    command: str, debug: bool = False, interrupted: str = "no result was written"
 ) -> NoReturn:
-    """Run `command` and end the process with its exit status.
+    """Run `command`, "module:function", and end the process with its exit status.
 
     `interrupted` says what an interruption leaves behind.
 
     An error of the error tree becomes one line on stderr. Any failure ends through `os._exit`:
     threads of LoadGen and of the runtimes cannot be stopped, and crash in an orderly exit.
     """
-    for number in ENDINGS:
-        signal.signal(number, _interrupt)
+
+    def end_at_once(number: int, _frame: FrameType | None) -> NoReturn:
+        _leave_interrupted(number, interrupted)
+
+    # Nothing is to be cleared away yet, and libraries may swallow what is raised in an import.
+    _handle(end_at_once)
     try:
-        status = command()
+        status = _load(command)()
     except BenchmarkError as error:
         if debug:
             traceback.print_exc()
         _leave(error.exit_status, f"Error: {error}")
     except Interrupted as interruption:
-        status, what = ENDINGS[signal.Signals(interruption.number)]
-        _leave(status, f"{what}; {interrupted}.")
+        _leave_interrupted(interruption.number, interruption.leaves or interrupted)
     except OSError as error:
         if debug:
             traceback.print_exc()
@@ -54,16 +53,31 @@ def run_command(
     sys.exit(status)
 
 
+def _load(command: str) -> Callable[[], int]:
+    module, _, function = command.partition(":")
+    loaded: Callable[[], int] = getattr(importlib.import_module(module), function)
+    _handle(_interrupt)
+    return loaded
+
+
+def _handle(handler: Callable[[int, FrameType | None], NoReturn]) -> None:
+    for number in ENDINGS:
+        signal.signal(number, handler)
+
+
 def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
     # A second signal ends the process at once, should clearing away take long.
-    for other in ENDINGS:
-        signal.signal(other, _end)
+    _handle(_end)
     raise Interrupted(number)
 
 
-def _end(number: int, _frame: FrameType | None = None) -> NoReturn:
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    _leave_interrupted(number, "cleaning up was not finished")
+
+
+def _leave_interrupted(number: int, leaves: str) -> NoReturn:
     status, what = ENDINGS[signal.Signals(number)]
-    _leave(status, f"{what}; no result was written.")
+    _leave(status, f"{what}; {leaves}.")
 
 
 def _leave(status: int, message: str) -> NoReturn:

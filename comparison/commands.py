@@ -11,6 +11,7 @@ from types import MappingProxyType
 from rich.console import Console
 from rich.markup import escape
 
+from commandline.options import parse
 from comparison.exporters.registry import export
 from comparison.exporters.terminal import print_comparison
 from comparison.gate import Limits, judge
@@ -31,6 +32,12 @@ from modelfiles.staging import staged
 
 FAILED, INVALID = 1, 3
 AXES = ("model", "backend", "scenario", "threads")
+PROGRAM = Path(__file__).parents[1] / "main.py"
+
+
+def main() -> int:
+    """Exit status 0, 1 where a variant failed or the gate found one worse, 3 for INVALID runs."""
+    return compare(sys.argv[1:], PROGRAM, Console())
 
 
 def compare(arguments: Sequence[str], program: Path, console: Console) -> int:
@@ -43,12 +50,21 @@ def compare(arguments: Sequence[str], program: Path, console: Console) -> int:
     options = parse_run(arguments, run_option_names())
     matrix = _matrix(options)
     plan = make_plan(matrix)
+    _check_models(plan)
     _check_time(plan)
     output = options.output or Path("output", _folder_name(options))
     if options.dry_run:
         _print_plan(plan, output, console)
         return 0
     return _status(measure(plan, output, options.overwrite, program, console))
+
+
+def _check_models(plan: Plan) -> None:
+    """Refuse a missing file now; one that turns out to be no model fails alone."""
+    for cell in plan.cells:
+        model = parse(cell.arguments).model
+        if model is not None and not model.is_file():
+            raise UsageError(f'Variant "{cell.variant}": there is no model {model}.')
 
 
 def _check_time(plan: Plan) -> None:

@@ -43,3 +43,15 @@ class RunError(BenchmarkError):
 
 class InferenceError(RunError):
     """The backend failed, or answered nonsense, while the run was under way."""
+
+
+class Interrupted(BaseException):
+    """A signal, raised in the main thread so that what is half done is cleared away.
+
+    `leaves` says what is left behind, where that is not what the command says it is.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+        self.leaves: str | None = None

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from backend import BACKENDS, Backend, BackendConfig, BackendInfo
 from contracts.config import RunConfig
-from contracts.errors import UsageError
+from contracts.errors import Interrupted, UsageError
 from dataset import DATASETS, Dataset, DatasetConfig, DatasetInfo
 from execution.estimate import check_memory, expected_seconds
 from execution.progress import clock, progress_line
@@ -53,6 +53,15 @@ def run_benchmark(config: RunConfig, console: Console) -> Result:
     """
     _check_early(config)
     folder = OutputFolder(config.output)
+    try:
+        return _run(config, folder, console)
+    except Interrupted as interruption:
+        if folder.is_published:
+            interruption.leaves = f"the run was finished: its result is in {config.output}"
+        raise
+
+
+def _run(config: RunConfig, folder: OutputFolder, console: Console) -> Result:
     with folder.open(config.overwrite):
         description = read_description(config.model) if config.model else None
         random_weights = description is not None and description.has_random_weights
@@ -64,7 +73,7 @@ def run_benchmark(config: RunConfig, console: Console) -> Result:
         outcome = _test(config, prepared, folder.work, console)
         if outcome.performance is not None:
             rate = float(outcome.log.effective("target_qps"))
-            warnings += validity_warnings(outcome.performance, rate)
+            warnings += validity_warnings(outcome.performance, rate, config.user_conf)
         if config.accuracy:
             predictions = read_predictions(folder.work, prepared.dataset_info.count)
             if prepared.dataset.has_labels and not random_weights:

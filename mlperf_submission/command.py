@@ -1,6 +1,7 @@
 """What submission.py does: plan, run what is missing, assemble, check."""
 
 import dataclasses
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,13 @@ from execution.progress import clock
 from loadgen.user_conf import read_user_conf
 from mlperf_submission.checking.report import check_and_report
 from mlperf_submission.documents import is_short
-from mlperf_submission.execution import execute, finished
+from mlperf_submission.execution import finished
 from mlperf_submission.finished_run import USER_CONF, FinishedRun, find_runs
 from mlperf_submission.foresight import foresee
 from mlperf_submission.machine import machine_facts
+from mlperf_submission.making import make_runs, state
 from mlperf_submission.model_facts import model_facts
-from mlperf_submission.options import Request
+from mlperf_submission.options import Request, parse
 from mlperf_submission.peak import find_peak
 from mlperf_submission.plan import PlannedRun, planned_runs
 from mlperf_submission.probing import expectation, probes, write_user_conf
@@ -32,6 +34,11 @@ from mlperf_submission.system_file import (
 from mlperf_submission.tree import Submission, group_runs, write_tree
 
 OK, FINDINGS = 0, 3
+
+
+def main() -> int:
+    """Exit status 0 for a tree without findings, 3 for one with some."""
+    return run(parse(sys.argv[1:]), Console())
 
 
 def run(request: Request, console: Console) -> int:
@@ -60,9 +67,7 @@ def _make(request: Request, console: Console) -> int:
     missing = _print_plan(planned, request, console)
     if request.plan:
         return OK
-    for number, one in enumerate(missing, start=1):
-        _say(console, f"Run {number} of {len(missing)}: {one.name}")
-        execute(one)
+    make_runs(planned, missing, lambda line: _say(console, line))
     runs = [done for one in planned if (done := finished(one)) is not None]
     invalid = [one.name for one in planned if finished(one) is None]
     if invalid and not request.is_rehearsal:
@@ -73,6 +78,7 @@ def _make(request: Request, console: Console) -> int:
         )
         return FINDINGS
     if invalid:
+        _say(console, f"INVALID, which a rehearsal may be: {', '.join(invalid)}.")
         runs = [found for one in planned for found in find_runs(one.output)]
     return _assemble(request, runs, console)
 
@@ -106,6 +112,10 @@ def _assemble(request: Request, found: Sequence[FinishedRun], console: Console) 
     )
     for line in failed:
         _say(console, f"Compliance failed: {line}.")
+    if failed and request.runs is None:
+        _say(console, "The same command makes INVALID runs and tests of unlike speed again.")
+    if request.division == "closed" and not failed:
+        _say(console, "All compliance tests passed.")
     return check_and_report(tree, rules_version(request.version), console)
 
 
@@ -145,14 +155,15 @@ def _print_plan(
     for one in planned:
         probed = expected[one.config.scenario]
         seconds = probed.seconds(one.config)
-        if finished(one) is not None:
+        found = state(one, planned)
+        if found.is_finished:
             _say(console, f"  {one.name:28} finished")
             continue
         missing.append(one)
         total += seconds
-        short = ", too short to be VALID: raise target_qps in user.conf"
-        ends_early = probed.ends_early(one.config)
-        _say(console, f"  {one.name:28} about {clock(seconds)}{short if ends_early else ''}")
+        again = f"again: {found.why_again}" if found.why_again else None
+        remarks = (f"about {clock(seconds)}", again, probed.too_short(one.config))
+        _say(console, f"  {one.name:28} {', '.join(filter(None, remarks))}")
     _say(console, f"{len(missing)} runs to make, about {clock(total)}." if missing else "All done.")
     return missing
 

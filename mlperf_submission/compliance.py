@@ -1,16 +1,37 @@
 """The folders of the compliance tests: verified runs, in the layout of run_verification.py."""
 
 import shutil
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from loadgen.accuracy_log import read_answers
 from mlperf_submission.accuracy_files import accuracy_line, labels_of, measure, write_accuracy
 from mlperf_submission.finished_run import ACCURACY_LOG, DETAIL, SUMMARY, FinishedRun
+from mlperf_submission.rules import PERFORMANCE, TEST01, TEST04
 from mlperf_submission.verification import (
+    Verification,
     verify_test01_accuracy,
     verify_test01_performance,
     verify_test04,
 )
+
+PERFORMANCE_COMPARISONS: Mapping[str, Callable[[FinishedRun, FinishedRun], Verification]] = (
+    MappingProxyType({TEST01: verify_test01_performance, TEST04: verify_test04})
+)
+
+
+def unlike_speeds(runs: Mapping[str, FinishedRun]) -> dict[str, str]:
+    """The tests among a scenario's VALID runs that are not as fast as they must be, and why."""
+    valid = {kind: run for kind, run in runs.items() if run.is_valid}
+    if PERFORMANCE not in valid:
+        return {}
+    compared = {
+        test: verify(valid[test], valid[PERFORMANCE])
+        for test, verify in PERFORMANCE_COMPARISONS.items()
+        if test in valid
+    }
+    return {test: verdict.reason for test, verdict in compared.items() if not verdict.passed}
 
 
 def write_test01(
@@ -26,12 +47,7 @@ def write_test01(
     if not answers.passed:
         _write_both_accuracies(folder / "accuracy", test, accuracy)
     copy_logs(test, folder / "performance" / "run_1")
-    failed = []
-    if not answers.passed:
-        failed.append(_failure(test, "answers differ from the accuracy run's"))
-    if not speed.passed:
-        failed.append(_failure(test, "the performance is not the performance run's"))
-    return failed
+    return [f"{test.name}: {one.reason}" for one in (answers, speed) if not one.passed]
 
 
 def write_test04(folder: Path, test: FinishedRun, performance: FinishedRun) -> list[str]:
@@ -39,9 +55,7 @@ def write_test04(folder: Path, test: FinishedRun, performance: FinishedRun) -> l
     speed = verify_test04(test, performance)
     copy_logs(test, folder / "performance" / "run_1")
     (folder / "verify_performance.txt").write_text(speed.text, encoding="utf-8")
-    if speed.passed:
-        return []
-    return [_failure(test, "one sample over and over is faster than many")]
+    return [] if speed.passed else [f"{test.name}: {speed.reason}"]
 
 
 def copy_logs(run: FinishedRun, folder: Path) -> None:
@@ -49,10 +63,6 @@ def copy_logs(run: FinishedRun, folder: Path) -> None:
     folder.mkdir(parents=True)
     for name in (SUMMARY, DETAIL):
         shutil.copyfile(run.folder / name, folder / name)
-
-
-def _failure(test: FinishedRun, what: str) -> str:
-    return f"{test.name}: {what}. Delete {test.folder} to have it made again"
 
 
 def _write_both_accuracies(folder: Path, test: FinishedRun, accuracy: FinishedRun) -> None:

@@ -1,5 +1,6 @@
 """Runs main.py, each run in a process of its own, and skips what is finished."""
 
+import contextlib
 import dataclasses
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from modelfiles.staging import staged
 
 MAIN = Path(__file__).parents[1] / "main.py"
 FINISHED, FINISHED_INVALID = 0, 3
+# Ctrl-C reaches the run, too, which clears up; a second signal would cut that short.
+SECONDS_TO_END_ALONE = 3
 SECONDS_TO_END = 30
 # What may differ between two runs of the same thing.
 INCIDENTAL = ("output", "overwrite", "debug", "cache_dir", "profile")
@@ -102,9 +105,15 @@ def _plain(value: Any) -> Any:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
+    if _has_ended(process, SECONDS_TO_END_ALONE):
+        return
     process.terminate()
-    try:
-        process.wait(SECONDS_TO_END)
-    except subprocess.TimeoutExpired:
+    if not _has_ended(process, SECONDS_TO_END):
         process.kill()
         process.wait()
+
+
+def _has_ended(process: "subprocess.Popen[bytes]", seconds: float) -> bool:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    return process.returncode is not None

@@ -46,7 +46,8 @@ def transformations(description: Description) -> list[str]:
             f"quantized to {description['precision']}: {quantization['method']}, "
             f"{quantization['preset']} preset"
         )
-    kinds = sorted({PurePosixPath(name).suffix for name in description["files"]})
+    # The calibration list beside the model is no part of it.
+    kinds = sorted({PurePosixPath(name).suffix for name in description["files"]} - {".txt"})
     steps.append(f"converted to {' and '.join(kinds)} with {_versions(tools)}")
     return steps
 

@@ -1,13 +1,15 @@
 """Short runs that tell what to expect, and the user.conf made from them."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from contracts.config import RunConfig
 from execution.estimate import expected_seconds
 from loadgen.probe import Probe
-from loadgen.settings import LATENCY_SLACK, MS, OFFLINE_SLACK, build_settings
+from loadgen.settings import LATENCY_SLACK, MS, build_settings
 from mlperf_submission.execution import differences, execute
 from mlperf_submission.finished_run import FinishedRun, read_run
 from mlperf_submission.options import Request
@@ -18,6 +20,10 @@ from modelfiles.staging import staged
 SECONDS = 3.0
 # Importing the runtime, loading the model and the harness's own warm-up, at the least.
 START_SECONDS = 5.0
+# Without any that is late, for the percentiles of MLPerf's rules: p90, p99, p99.
+EARLY_STOPPING_QUERIES = MappingProxyType({"SingleStream": 64, "MultiStream": 662, "Server": 662})
+# More than a run allows that probes itself: hours may lie between this probe and the last run.
+OFFLINE_SLACK = 1.25
 
 
 @dataclass(frozen=True)
@@ -34,13 +40,22 @@ class Expectation:
         """How long a run of that configuration takes."""
         return START_SECONDS + self._expected(config)[0]
 
-    def ends_early(self, config: RunConfig) -> bool:
-        """Whether an Offline run is done before the minimum duration, and so INVALID.
-
-        Its one query is made for the rate that user.conf expects.
-        """
+    def too_short(self, config: RunConfig) -> str | None:
+        """Why a performance run cannot be VALID at the speed of the probe, with the way out."""
+        if config.accuracy:
+            return None
         expected, shortest = self._expected(config)
-        return config.scenario == "Offline" and not config.accuracy and expected < shortest
+        if config.scenario == "Offline":
+            # Its one query is made for the rate that user.conf expects.
+            ends_early = expected < shortest
+            return "too short to be VALID: raise target_qps in user.conf" if ends_early else None
+        queries = EARLY_STOPPING_QUERIES[config.scenario]
+        is_server = config.scenario == "Server"
+        seconds = queries / self.target_qps if is_server else queries * self.latency
+        if config.time is None or seconds <= config.time:
+            return None
+        wanted = math.ceil(1.2 * seconds)
+        return f"too short for {queries} queries, so not VALID: --time {wanted} would do"
 
     def _expected(self, config: RunConfig) -> tuple[float, float]:
         """Seconds of the test, and those that LoadGen wants at the least."""

@@ -67,6 +67,6 @@ def rules_version(name: str) -> RulesVersion:
 
 
 def kinds_of_runs(division: str) -> tuple[str, ...]:
-    """The runs that each scenario needs."""
+    """The runs that each scenario needs: next to each other those whose speeds are compared."""
     compliance = COMPLIANCE_TESTS if division == "closed" else ()
-    return (PERFORMANCE, ACCURACY, *compliance)
+    return (PERFORMANCE, *compliance, ACCURACY)

@@ -31,6 +31,13 @@ class OutputFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.work = path / INCOMPLETE
+        self._inode: int | None = None
+
+    @property
+    def is_published(self) -> bool:
+        """Whether the result that lies here is the one of `publish`."""
+        target = self.path / RESULTS
+        return target.exists() and target.stat().st_ino == self._inode
 
     @contextmanager
     def open(self, overwrite: bool) -> Iterator[None]:
@@ -86,6 +93,7 @@ class OutputFolder:
         try:
             text = json.dumps(result.to_dict(), indent=2, ensure_ascii=False) + "\n"
             temporary.write_text(text, encoding="utf-8")
+            self._inode = temporary.stat().st_ino
             target.unlink(missing_ok=True)
             for name in LOADGEN_FILES:
                 (self.work / name).replace(self.path / name)

@@ -19,15 +19,15 @@ CURES = (
     ),
     (
         "Increase the target QPS",
-        "the queries ran out before the minimum duration: raise --qps.",
+        "the queries ran out before the minimum duration: raise {rate}.",
     ),
     (
         "Increase expected QPS",
-        "the model was faster than expected and done too soon: run again with --qps {faster}.",
+        "the model was faster than expected and done too soon: set {rate} to {faster}.",
     ),
     (
         "Reduce target QPS",
-        "the latency bound was missed: lower --qps (now {qps:.6g}), or choose a faster variant.",
+        "the latency bound was missed: lower {rate} (now {qps:.6g}), or choose a faster variant.",
     ),
 )
 OUT_OF_TIME = "Max test duration reached"
@@ -35,14 +35,17 @@ NEEDED = re.compile(r"Need to process at least (\d+) queries")
 MORE_NEEDED = re.compile(r"Would need to run at least (\d+) more queries")
 
 
-def validity_warnings(outcome: Performance, target_qps: float) -> list[str]:
+def validity_warnings(outcome: Performance, target_qps: float, user_conf: Path | None) -> list[str]:
     """What cures an INVALID run; nothing for a VALID one."""
     if outcome.valid:
         return []
     reasons = " ".join(outcome.invalid_reasons)
     faster = math.ceil(outcome.samples_per_second * 1.2)
+    rate = f"target_qps in {user_conf}" if user_conf else "--qps"
     cures = [
-        cure.format(faster=faster, qps=target_qps) for phrase, cure in CURES if phrase in reasons
+        cure.format(faster=faster, qps=target_qps, rate=rate)
+        for phrase, cure in CURES
+        if phrase in reasons
     ]
     needed = _queries_needed(outcome)
     if not cures and needed:

@@ -1,9 +1,10 @@
-"""Backends that go wrong in the middle of a run.
+"""Backends that go wrong in the middle of a run, or hang at its end.
 
 They answer as the null backend does until they see one sample of the synthetic data set. The
 probe before the run looks at the first samples only, so it is LoadGen that meets the last one.
 """
 
+import time
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,10 @@ from preprocessing.synthetic import Synthetic
 COUNT = 20
 ENTRIES = {
     name: f"tests.broken_backends:{name}"
-    for name in ("Raises", "AnswersNaN", "AnswersTooFew", "LosesRequests", "FailsToLoad")
+    for name in (
+        *("Raises", "AnswersNaN", "AnswersTooFew", "LosesRequests", "FailsToLoad"),
+        "ClosesSlowly",
+    )
 }
 
 
@@ -75,3 +79,10 @@ class LosesRequests(_Poisoned):
 class FailsToLoad(NullBackend):
     def load(self) -> BackendInfo:
         raise RuntimeError("no such device\nlook elsewhere")
+
+
+class ClosesSlowly(NullBackend):
+    """Leaves time between the result and the end of the process."""
+
+    def close(self) -> None:
+        time.sleep(60)

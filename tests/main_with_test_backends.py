@@ -4,10 +4,9 @@ from types import MappingProxyType
 
 from backend import BACKENDS
 from commandline.process import run_command
-from main import main
 from tests.broken_backends import ENTRIES
 
 BACKENDS._entries = MappingProxyType({**BACKENDS._entries, **ENTRIES})
 
 if __name__ == "__main__":
-    run_command(main, debug=False)
+    run_command("commandline.benchmark:main")

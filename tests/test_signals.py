@@ -6,27 +6,36 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from preparation.sample import Sample
-from tests.command import ROOT, command, environment, run_main
+from tests.command import MAIN, ROOT, WITH_TEST_BACKENDS, command, environment, run_main
 
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143}
 PATIENCE = 60
 REPEATS = 150
 KILLS = 6
 SHORT_LIFE = 5
+SCRIPTS = ("main.py", "prepare.py", "finetune.py", "compare.py", "submission.py")
+# Stands in for a library that takes long to import.
+SLOW_IMPORT = """
+import pathlib, time
+pathlib.Path(__file__).with_name("reached").touch()
+time.sleep(60)
+"""
 
 
-def start(arguments: Sequence[object]) -> subprocess.Popen[str]:
+def start(
+    arguments: Sequence[object], script: Path = MAIN, env: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
     """In a process group of its own, so that orphans can be found."""
     return subprocess.Popen(
-        command(arguments),
+        command(arguments, script),
         cwd=ROOT,
-        env=environment(),
+        env=environment() | dict(env or {}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -148,3 +157,35 @@ def test_impatient_user_gets_the_same_end(arguments: list[object]) -> None:
         _, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, stderr
     assert "Traceback" not in stderr
+
+
+@pytest.mark.parametrize("number", STATUS)
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_signal_before_the_libraries_are_imported(
+    script: str, number: signal.Signals, tmp_path: Path
+) -> None:
+    numpy = tmp_path / "numpy"
+    numpy.mkdir()
+    (numpy / "__init__.py").write_text(SLOW_IMPORT)
+    path = os.pathsep.join((str(tmp_path), environment()["PYTHONPATH"]))
+    with start((), ROOT / script, {"PYTHONPATH": path}) as process:
+        wait_until((numpy / "reached").exists, process)
+        process.send_signal(number)
+        _, stderr = process.communicate(timeout=PATIENCE)
+    assert process.returncode == STATUS[number]
+    assert len(stderr.splitlines()) == 1, stderr
+
+
+def test_signal_after_the_result_says_that_there_is_one(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    arguments = (
+        *("--backend", "ClosesSlowly", "--dataset", "synthetic", "--queries", "100"),
+        *("--output", output),
+    )
+    with start(arguments, WITH_TEST_BACKENDS) as process:
+        wait_until((output / "results.json").exists, process)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert stderr == f"Interrupted; the run was finished: its result is in {output}.\n"
+    assert json.loads((output / "results.json").read_text())["queries"] == 100

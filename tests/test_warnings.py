@@ -119,7 +119,7 @@ def test_precision_other_than_asked_for(asked: str, executed: str, warned: bool)
     ("reason", "cure"),
     [
         ("Increase the target QPS so the loadgen pre-generates more queries.", "raise --qps"),
-        ("Increase expected QPS so the loadgen pre-generates a larger", "--qps 120"),
+        ("Increase expected QPS so the loadgen pre-generates a larger", "set --qps to 120"),
         ("Reduce target QPS to improve latency.", "lower --qps (now 77)"),
         ("Decrease the expected latency so the loadgen pre-generates", "quiet machine"),
         ("Max test duration reached.", "raise --time"),
@@ -127,13 +127,13 @@ def test_precision_other_than_asked_for(asked: str, executed: str, warned: bool)
     ],
 )
 def test_invalid_run_gets_a_cure(reason: str, cure: str) -> None:
-    (warning,) = validity_warnings(outcome(reason), target_qps=77)
+    (warning,) = validity_warnings(outcome(reason), 77, None)
     assert cure in warning
 
 
 def test_early_stopping_tells_the_number_of_queries() -> None:
     (warning,) = validity_warnings(
-        outcome("", "Only processed 50 queries. Need to process at least 64 queries"), 77
+        outcome("", "Only processed 50 queries. Need to process at least 64 queries"), 77, None
     )
     assert "--queries 64" in warning
 
@@ -141,3 +141,9 @@ def test_early_stopping_tells_the_number_of_queries() -> None:
 def test_int8_that_overflows_on_this_cpu_is_said() -> None:
     [warning] = setup_warnings(configuration(), info(int8_can_overflow=True), 2, None, False)
     assert "--overflow-fix all" in warning
+
+
+def test_rate_of_a_user_conf_is_to_be_changed_there() -> None:
+    reason = "Increase expected QPS so the loadgen pre-generates a larger"
+    (warning,) = validity_warnings(outcome(reason), 77, Path("mine/user.conf"))
+    assert "set target_qps in mine/user.conf to 120" in warning

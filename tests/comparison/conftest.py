@@ -1,4 +1,4 @@
-"""One real comparison with the null profile and a missing model, shared by the tests."""
+"""One real comparison with the null profile and a broken model, shared by the tests."""
 
 from pathlib import Path
 
@@ -22,13 +22,14 @@ name = "second"
 [[variant]]
 name = "broken"
 backend = "openvino"
-model = "{cache}/missing.xml"
+model = "{cache}/damaged.xml"
 """
 
 
 @pytest.fixture(scope="session")
 def null_matrix(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("matrix")
+    (folder / "damaged.xml").write_text("no model", encoding="utf-8")
     file = folder / "null.toml"
     file.write_text(MATRIX.format(cache=folder), encoding="utf-8")
     return file

@@ -1,4 +1,4 @@
-"""A whole comparison: the harness alone twice, and a model that is missing."""
+"""A whole comparison: the harness alone twice, and a model that is damaged."""
 
 import csv
 import json
@@ -15,7 +15,7 @@ from contracts.errors import UsageError
 from tests.command import MAIN, Run
 from tests.comparison.command import comparison_of, run_compare
 
-REASON = "missing.xml"
+REASON = "damaged.xml"
 
 
 def test_a_variant_that_fails_stops_no_other_and_counts_in_the_exit_status(null_run: Run) -> None:
@@ -166,3 +166,15 @@ def test_no_difference_is_said_where_the_interval_holds_1(null_run: Run) -> None
     assert row.speedup is not None
     text = (null_run.output / "results.md").read_text(encoding="utf-8")
     assert (NO_DIFFERENCE in text) == (row.speedup.verdict == NO_DIFFERENCE)
+
+
+def test_a_missing_model_is_refused_before_the_first_run(tmp_path: Path) -> None:
+    model = tmp_path / "none.xml"
+    run = run_compare(
+        *("--profile", "pytorch-openvino", "--dataset", "synthetic", "--model", model),
+        *("--threads", "1", "2", "--rounds", "6"),
+        output=tmp_path / "out",
+    )
+    assert run.status == 2
+    assert run.error == f'Variant "none": there is no model {model}.'
+    assert run.left_nothing
