@@ -64,6 +64,10 @@ def calibration_document(description: Description | None, facts: Mapping[str, st
         lines.append("The model is not quantized: no calibration was made.")
     else:
         lines.append(f"Transformations: {facts['weight_transformations']}.")
+    pruning = (description or {}).get("pruning")
+    if pruning:
+        lines += ["", "Batch-norm statistics were estimated anew after pruning:", ""]
+        lines += ["| setting | value |", "| --- | --- |", *_rows(pruning["batch_norm"])]
     return "\n".join(lines) + "\n"
 
 

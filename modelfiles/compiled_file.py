@@ -13,6 +13,8 @@ from tvm_compiler.options import CompileOptions
 class CompiledTVMFile(ModelFormat):
     """`<stem>.tvm`: a zip with one shared library a batch size. NNCF quantizes its ONNX source."""
 
+    tools = ("apache-tvm",)
+
     def __init__(self, options: CompileOptions) -> None:
         self._options = options
 

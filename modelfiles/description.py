@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,9 +132,9 @@ class ModelDescription:
         return self.weights.sha256 is None
 
 
-def tool_versions() -> dict[str, str]:
-    """Versions of the packages that make model files."""
-    return installed_versions(TOOLS)
+def tool_versions(further: Sequence[str] = ()) -> dict[str, str]:
+    """Versions of the packages that make model files, and of `further` ones."""
+    return installed_versions((*TOOLS, *further))
 
 
 def description_path(model: Path) -> Path:

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from contracts.registry import Registry
 
@@ -34,7 +34,9 @@ BACKEND_FORMATS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 
 class ModelFormat(ABC):
-    """One kind of model file."""
+    """One kind of model file. `tools` are the packages that it takes besides `TOOLS`."""
+
+    tools: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def convert(self, model: onnx.ModelProto) -> Any:

@@ -84,7 +84,7 @@ def prepare_model(recipe: Recipe) -> Path:
             pruning=pruning,
             fine_tuning=loaded.fine_tuning,
             quantization=quantization,
-            tools=tool_versions(),
+            tools=tool_versions(file_format.tools),
             files={file.name: file_sha256(file) for file in sorted(folder.iterdir())},
         )
         write_description(model, description)

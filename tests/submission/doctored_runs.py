@@ -33,7 +33,12 @@ DESCRIPTION = {
     "precision": "int8",
     "size": {"gmacs": 2.05, "parameters": 13_000_000},
     "unpruned_size": {"gmacs": 4.089, "parameters": 25_557_032},
-    "pruning": {"method": "magnitude", "scope": "global", "ratio": 0.5},
+    "pruning": {
+        "method": "magnitude",
+        "scope": "global",
+        "ratio": 0.5,
+        "batch_norm": {"path": "/data/own", "count": 300, "list_sha256": "00" * 32, "seed": 0},
+    },
     "fine_tuning": {"epochs": 3},
     "quantization": {"method": "ptq", "preset": "mixed", "calibration": {"count": 500}},
     "tools": {"nncf": "3.4.0", "openvino": "2026.4.1"},

@@ -5,6 +5,7 @@ import json
 import re
 import signal
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -222,3 +223,12 @@ def _files(tree: Path) -> list[Path]:
 
 def _relative(file: Path, tree: Path) -> str:
     return str(file.relative_to(tree))
+
+
+def test_calibration_names_what_pruning_estimated_anew(made_trees: Mapping[str, Path]) -> None:
+    """Of a pruned and quantized model."""
+    document = made_trees["open"] / "open" / "Example" / "documentation" / "calibration.md"
+    text = document.read_text()
+    assert "| calibration: count | 500 |" in text
+    assert "Batch-norm statistics were estimated anew" in text
+    assert "| path | own |" in text
