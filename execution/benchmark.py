@@ -14,6 +14,7 @@ from execution.progress import clock, progress_line
 from execution.record import Outcome, build_result, describe_model
 from loadgen.accuracy_log import read_predictions
 from loadgen.detail_log import performance, read_detail_log
+from loadgen.labels import label_offset
 from loadgen.monitor import RunMonitor
 from loadgen.probe import QUICK_SECONDS, SECONDS, Probe, probe, warm_up
 from loadgen.rules import rules
@@ -31,9 +32,6 @@ from results.schema import Result
 from results.summary import print_summary
 from results.warnings import offset_warning, setup_warnings, validity_warnings
 from system.cpus import cpu_quota, usable_cpus
-
-# TensorFlow's ImageNet models count a background class as number 0.
-CLASSES_WITH_BACKGROUND = 1001
 
 
 @dataclass(frozen=True)
@@ -151,7 +149,7 @@ def _test(config: RunConfig, prepared: Prepared, logs: Path, console: Console) -
     samples = SampleLibrary(prepared.dataset, count)
     # What was asked for: a model of a larger fixed batch pads.
     batch = min(config.max_batchsize, prepared.info.max_batch_size)
-    offset = -1 if prepared.info.classes == CLASSES_WITH_BACKGROUND else 0
+    offset = label_offset(prepared.info.classes)
     sut = sut_for(config.scenario, batch)(prepared.backend, samples, monitor, batch, offset)
     session = Session(sut, samples, monitor, count)
     with progress_line(seconds) as watch:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from backend import Backend
 from contracts.errors import InferenceError
 from contracts.image import Images, Scores
+from loadgen.labels import top_labels
 from loadgen.monitor import RunMonitor
 from loadgen.samples import SampleLibrary
 
@@ -82,16 +83,6 @@ class SystemUnderTest:
             [response(id_, address + size * place, size) for place, id_ in enumerate(ids)]
         )
         self._monitor.answered += len(ids)
-
-
-def top_labels(scores: Scores, offset: int) -> list[int]:
-    """The index of the best score of each row plus `offset`. InferenceError for NaN scores."""
-    best = scores.argmax(axis=1)
-    # argmax takes a NaN for the largest, so looking at the winners is enough.
-    if np.isnan(scores[np.arange(len(best)), best]).any():
-        raise InferenceError("The model answered NaN scores; its weights or precision are broken.")
-    labels: list[int] = (best + offset).tolist()
-    return labels
 
 
 class SynchronousSUT(SystemUnderTest):
