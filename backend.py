@@ -4,16 +4,22 @@ To add a backend, write one module with a subclass of `Backend` and add one line
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
-from contracts.image import ImageFormat, Images, Scores
+from contracts.config import SCENARIOS
+from contracts.endpoints import NetworkConfig
+from contracts.image import ImageFormat, Images, Samples, Scores
+from contracts.nodes import NetworkReport, NodeInfo
 from contracts.registry import Registry
+from dataset import Dataset
 
 BACKENDS = Registry(
     "backend",
     {
+        "kserve": "backend_kserve:KServeBackend",
         "null": "loadgen.null_backend:NullBackend",
         "openvino": "backend_openvino:OpenVINOBackend",
         "tvm": "backend_tvm:TVMBackend",
@@ -21,6 +27,9 @@ BACKENDS = Registry(
 )
 
 Goal = Literal["latency", "throughput"]
+
+SampleLoader = Callable[[Sequence[int]], Samples]
+"""Brings samples into memory, in the form in which a backend takes them."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,7 @@ class BackendConfig:
     outputs: tuple[str, ...]
     data_format: str | None
     cache_dir: Path
+    network: NetworkConfig | None = None
 
 
 @dataclass(frozen=True)
@@ -51,7 +61,8 @@ class BackendInfo:
 
     `max_batch_size` is the largest batch that one request takes, `requests` how many requests
     it keeps in flight. `executed_precision` is what the runtime computes in, which need not be
-    what was asked for.
+    what was asked for. `threads` and `streams` are 0 where a served node does not tell. `nodes` is
+    empty for a backend in this process.
     """
 
     name: str
@@ -65,6 +76,7 @@ class BackendInfo:
     threads: int
     streams: int
     executed_precision: str
+    nodes: tuple[NodeInfo, ...] = ()
 
 
 class Listener(Protocol):
@@ -80,10 +92,11 @@ class Backend(ABC):
     """Runs one model. Life cycle: construct, `load`, any number of calls, `close`.
 
     `accepts` names the command-line options about the model that this backend honours; the
-    others are refused.
+    others are refused. `scenarios` are those that it can be measured in.
     """
 
     accepts: ClassVar[frozenset[str]]
+    scenarios: ClassVar[tuple[str, ...]] = SCENARIOS
 
     def __init__(self, config: BackendConfig) -> None:
         self.config = config
@@ -91,6 +104,10 @@ class Backend(ABC):
     @abstractmethod
     def load(self) -> BackendInfo:
         """Load and compile the model. Raises ModelError for a model that cannot be used."""
+
+    def sample_loader(self, dataset: Dataset) -> SampleLoader:
+        """How LoadGen's samples get into memory, untimed; `load` comes first."""
+        return dataset.load
 
     @abstractmethod
     def predict(self, images: Images) -> Scores:
@@ -120,3 +137,25 @@ class Backend(ABC):
 
     def close(self) -> None:
         """Free the model and its threads."""
+
+
+class NetworkBackend(Backend):
+    """A system under test on other machines, which LoadGen reaches through a QDL.
+
+    A query dispatch library takes each query to a node as it is: one sample, in no batch.
+    """
+
+    # MLPerf's network division is of the datacenter suite alone.
+    scenarios = ("Server", "Offline")
+
+    @abstractmethod
+    def ask_names(self) -> tuple[str, ...]:
+        """The nodes' unique names, asked for over the network now. Raises InferenceError."""
+
+    @abstractmethod
+    def served_model(self) -> Mapping[str, Any] | None:
+        """The fields of results.json's `model`, where the nodes tell them; `load` comes first."""
+
+    @abstractmethod
+    def report(self) -> NetworkReport:
+        """What is to be told of the nodes, after the test."""

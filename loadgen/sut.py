@@ -46,6 +46,13 @@ class SystemUnderTest:
         self._batch_size = batch_size
         self._offset = label_offset
 
+    def construct(self) -> int:
+        """LoadGen's handle of the system."""
+        return int(lg.ConstructFastSUT(self.issue, self.flush))
+
+    def destruct(self, handle: int) -> None:
+        lg.DestroyFastSUT(handle)
+
     def issue(self, ids: Sequence[int], indices: Sequence[int]) -> None:
         """LoadGen's callback for new queries."""
         try:
@@ -75,7 +82,8 @@ class SystemUnderTest:
     def _answer(self, ids: Sequence[int], scores: Scores) -> None:
         if len(scores) != len(ids):
             raise InferenceError(f"The model answered {len(scores)} of {len(ids)} images.")
-        labels = array("f", top_labels(scores, self._offset))
+        taken = scores.ndim == 1
+        labels = array("f", scores if taken else top_labels(scores, self._offset))
         # LoadGen reads the labels in this call only; `labels` lives until it returns.
         address, size = labels.buffer_info()[0], labels.itemsize
         response = lg.QuerySampleResponse

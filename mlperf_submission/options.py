@@ -11,9 +11,8 @@ from commandline.options import (
     add_data_options,
     add_model_options,
     add_runtime_options,
-    positive,
-    positive_int,
 )
+from commandline.values import positive, positive_int
 from contracts.config import SCENARIOS
 from contracts.errors import UsageError
 from contracts.registry import known_name
