@@ -104,8 +104,7 @@ class KServeBackend(NetworkBackend):
         classes = self._served.classes
         if not self._served.takes_argmax:
             return values.reshape(1, classes)
-        # A NaN is not in the range either.
-        if len(values) != 1 or not 0 <= values[0] < classes:
+        if len(values) != 1 or not (0 <= values[0] < classes and values[0].is_integer()):
             raise InferenceError(f"A node answered {values.tolist()} in place of one label.")
         return values
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from backend import BACKENDS, NetworkBackend
 from commandline.network import NETWORK_OPTIONS, resolve_network
 from contracts.config import SCENARIOS, RunConfig
-from contracts.endpoints import NetworkConfig
+from contracts.endpoints import JPEG, NetworkConfig
 from contracts.errors import UsageError
 from contracts.registry import known_name
 from dataset import DATASETS
@@ -85,6 +85,8 @@ def resolve(options: argparse.Namespace) -> RunConfig:
     _check_backend(options, backend)
     dataset = options.dataset or defaults.dataset
     _check_dataset(options, dataset)
+    if options.payload == JPEG and not DATASETS.load(dataset).needs_path:
+        raise UsageError(f"--payload jpeg needs image files, and the data set {dataset} has none.")
     values = {name: value for name, value in vars(options).items() if name not in NETWORK_OPTIONS}
     values |= {
         "profile": options.profile or "none",

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 NODE_LOSS = ("fail", "continue")
-PAYLOADS = ("pixels", "jpeg")
+PIXELS = "pixels"
+JPEG = "jpeg"
+PAYLOADS = (PIXELS, JPEG)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from backend import BACKENDS, Backend, BackendConfig, BackendInfo, NetworkBackend
 from contracts.config import RunConfig
+from contracts.endpoints import JPEG
 from contracts.errors import UsageError
 from dataset import DATASETS, Dataset, DatasetConfig, DatasetInfo
 from execution.estimate import check_memory, expected_seconds
@@ -16,7 +17,7 @@ from loadgen.accuracy_log import read_predictions
 from loadgen.detail_log import performance, read_detail_log
 from loadgen.labels import label_offset
 from loadgen.monitor import RunMonitor
-from loadgen.probe import QUICK_SECONDS, SECONDS, Probe, probe, warm_up
+from loadgen.probe import QUICK_SECONDS, SECONDS, WARM_UP_RUNS, Probe, probe, warm_up
 from loadgen.qdl import QueryDispatchLibrary
 from loadgen.rules import rules
 from loadgen.samples import SampleLibrary
@@ -109,6 +110,7 @@ def _prepare(config: RunConfig) -> Prepared:
             image_list=config.dataset_list,
             cache_dir=config.cache_dir,
             count=config.count,
+            encoded=config.network is not None and config.network.payload == JPEG,
         )
     )
     backend: Backend = BACKENDS.load(config.backend)(
@@ -184,7 +186,11 @@ def _probe(config: RunConfig, prepared: Prepared) -> Probe:
     batch = min(config.max_batchsize, prepared.info.max_batch_size)
     load = prepared.backend.sample_loader(prepared.dataset)
     images = load([place % prepared.dataset_info.count for place in range(batch)])
-    warm_up(prepared.backend, images, prepared.info.requests)
+    requests = prepared.info.requests
+    if isinstance(prepared.backend, NetworkBackend):
+        # Once is enough for a connection, and what waits at a slow node takes its time.
+        requests = max(1, requests // WARM_UP_RUNS)
+    warm_up(prepared.backend, images, requests)
     # With a number of queries LoadGen makes up just these, whatever speed it expects; only
     # Server's default rate comes from the probe all the same.
     quick = config.queries is not None and config.scenario != "Server"

@@ -120,7 +120,8 @@ class Dispatcher:
             lane.answered += 1
             self._unanswered -= 1
             self._changed.notify_all()
-        self._send_again()
+        if self._again:
+            self._send_again()
 
     def _lose(self, lane: Lane, request: Request, why: str) -> None:
         with self._changed:

@@ -4,20 +4,22 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from contracts.errors import ModelError
-from contracts.image import ImageFormat, Images, Samples
-from kserve.wire import Tensor
+from contracts.image import ImageFormat, Samples
+from kserve.wire import LENGTH_BYTES, Tensor
 from serving.served_model import JPEG, LABELS, NODE, PIXELS
 
+ENCODED = "encoded"
 DEFAULT_CLASSES = 1000
 SCORES = (1000, 1001)
 
 
 @dataclass(frozen=True)
 class Interface:
-    """`layout` is NHWC or NCHW, or encoded for whole image files.
+    """`layout` is NHWC or NCHW, or ENCODED for whole image files.
 
     `takes_argmax` says that the model answers labels; otherwise `classes` scores.
     """
@@ -65,19 +67,34 @@ def interface(
     )
 
 
-def as_served(images: Images, image: ImageFormat, served: Interface) -> Samples:
-    """Pixels in the model's data type and layout; for untimed use, when samples are loaded.
+def as_served(samples: Samples, image: ImageFormat, served: Interface) -> Samples:
+    """Samples in the form that the model takes; for untimed use, when they are loaded.
 
-    FP32 models get what `ImageFormat` asks for; shape (batch, height, width, 3) or
-    (batch, 3, height, width), C-contiguous.
+    Pixels of shape (batch, height, width, 3) become (batch, 3, height, width) for NCHW and
+    normalised for FP32, C-contiguous. Encoded files, shape (batch,), get the length before them
+    that KServe's BYTES have.
     """
-    pixels: Samples = images
+    if served.layout == ENCODED:
+        framed = np.empty(len(samples), object)
+        framed[:] = [len(file).to_bytes(LENGTH_BYTES, "little") + file for file in samples]
+        return framed
+    pixels = samples
     if served.images.datatype == "FP32":
         mean, std = np.array(image.mean, np.float32), np.array(image.std, np.float32)
-        pixels = (images.astype(np.float32) - mean) / std
+        pixels = (samples.astype(np.float32) - mean) / std
     if served.layout == "NCHW":
         pixels = pixels.transpose(0, 3, 1, 2)
     return np.ascontiguousarray(pixels)
+
+
+def black(image: ImageFormat, served: Interface) -> Samples:
+    """One sample for a question whose answer does not depend on it."""
+    pixels = np.zeros((1, image.height, image.width, 3), np.uint8)
+    if served.layout != ENCODED:
+        return as_served(pixels, image, served)
+    file = np.empty(1, object)
+    file[0] = cv2.imencode(".jpg", pixels[0])[1].tobytes()
+    return as_served(file, image, served)
 
 
 def _input(inputs: Sequence[Tensor], image: ImageFormat, payload: str) -> tuple[Tensor, str]:
@@ -93,7 +110,7 @@ def _input(inputs: Sequence[Tensor], image: ImageFormat, payload: str) -> tuple[
         other = JPEG if payload == PIXELS else PIXELS
         raise ModelError(f"takes {_show(found)}: use --payload {other}")
     if payload != PIXELS:
-        return Tensor(found.name, found.datatype, (-1, 1)), "encoded"
+        return Tensor(found.name, found.datatype, (-1, 1)), ENCODED
     layouts: Mapping[tuple[int, ...], str] = {
         (image.height, image.width, 3): "NHWC",
         (3, image.height, image.width): "NCHW",

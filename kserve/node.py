@@ -12,8 +12,8 @@ from contracts.errors import InferenceError, ModelError
 from contracts.image import ImageFormat
 from contracts.nodes import NodeInfo
 from kserve.connection import open_channel
-from kserve.interface import Interface, interface
-from kserve.wire import RequestWriter, Tensor, read_text
+from kserve.interface import Interface, black, interface
+from kserve.wire import RequestWriter, Tensor, read_text, sample_bytes
 from serving.served_model import NODE, PARAMETER, ServedModel
 
 INFER = "/inference.GRPCInferenceService/ModelInfer"
@@ -55,7 +55,7 @@ class Node:
         try:
             return self._describe(name, image)
         except grpc.RpcError as error:
-            raise ModelError(f"{self}: {reason(error)}.") from error
+            raise ModelError(f"{self} {reason(error)}.") from error
         except ModelError as error:
             raise ModelError(f'{self}: the model "{name}" {error}.') from error
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -68,7 +68,7 @@ class Node:
         try:
             return str(self._server().name)
         except grpc.RpcError as error:
-            raise InferenceError(f"{self}: {reason(error)}.") from error
+            raise InferenceError(f"{self} {reason(error)}.") from error
 
     def infer(self, sample: bytes | memoryview) -> Any:
         """Send one sample; returns gRPC's future of an answer. The sample may change then."""
@@ -128,10 +128,9 @@ class Node:
         return ServedModel.from_json(config.parameters[PARAMETER].string_value)
 
     def _runtime(self, name: str, found: Interface, image: ImageFormat) -> dict[str, Any]:
-        # A black image stands for any.
-        sample = bytes(image.height * image.width * 3)
         writer = RequestWriter(name, "", found.images, (found.output, NODE))
-        answer = self._infer(writer.request(sample), timeout=self._config.deadline)
+        request = writer.request(sample_bytes(black(image, found)))
+        answer = self._infer(request, timeout=self._config.deadline)
         runtime: dict[str, Any] = json.loads(read_text(answer, NODE))
         return runtime
 
@@ -149,7 +148,8 @@ def reason(error: grpc.RpcError) -> str:
     code = error.code()
     details = " ".join(str(error.details()).split()).rstrip(".")
     if code == grpc.StatusCode.UNAVAILABLE:
-        return f"cannot be reached ({details})"
+        # gRPC's text goes from the general to the cause.
+        return f"cannot be reached ({details.rpartition(': ')[2]})"
     if code == grpc.StatusCode.DEADLINE_EXCEEDED:
         return "did not answer within the deadline"
-    return f"{code.name}: {details}"
+    return f"answered {code.name}: {details}"

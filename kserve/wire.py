@@ -18,6 +18,9 @@ _LENGTH_DELIMITED = 2
 _RAW_INPUT = bytes(
     [service_pb2.ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER << 3 | _LENGTH_DELIMITED]
 )
+LENGTH_BYTES = 4
+"""KServe's BYTES elements have their length before them, little-endian."""
+
 Answer: TypeAlias = Any
 """A ModelInferResponse; messages come without types."""
 
@@ -72,7 +75,7 @@ def read_text(answer: Answer, output: str) -> bytes:
     """The first element of a BYTES output; empty where there is none."""
     for place, tensor in enumerate(answer.outputs):
         if tensor.name == output and answer.raw_output_contents:
-            return bytes(answer.raw_output_contents[place][4:])
+            return bytes(answer.raw_output_contents[place][LENGTH_BYTES:])
     return b""
 
 

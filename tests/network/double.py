@@ -6,7 +6,6 @@ each image with a label that depends on its bytes, and writes a line for each re
 
 import argparse
 import asyncio
-import itertools
 import json
 import os
 import signal
@@ -32,31 +31,34 @@ def label_of(sample: bytes) -> int:
 
 
 class Double(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
-    """Answers `answer_at_once` requests side by side, after `delay` seconds each."""
+    """Answers `at_once` requests side by side, after `delay` seconds each.
+
+    The image whose label is `poison` meets with the `fault`. The probe before a run takes the
+    first samples only, so it is LoadGen that comes upon a later one.
+    """
 
     def __init__(self, options: argparse.Namespace) -> None:
-        self._options = options
+        self.options = options
         self._slots = asyncio.Semaphore(options.at_once)
-        self._numbers = itertools.count(1)
         self._log = options.log.open("a", buffering=1) if options.log else None
 
     async def ServerLive(self, request: Any, context: Any) -> Any:  # noqa: N802 - the protocol's
         return pb.ServerLiveResponse(live=True)
 
     async def ServerReady(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return pb.ServerReadyResponse(ready=not self._options.not_ready)
+        return pb.ServerReadyResponse(ready=not self.options.not_ready)
 
     async def ModelReady(self, request: Any, context: Any) -> Any:  # noqa: N802
         return pb.ModelReadyResponse(ready=True)
 
     async def ServerMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
         await self._check_token(context)
-        return pb.ServerMetadataResponse(name=self._options.name, version="1.0")
+        return pb.ServerMetadataResponse(name=self.options.name, version="1.0")
 
     async def ModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
         if request.name != MODEL:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"unknown model {request.name}")
-        options = self._options
+        options = self.options
         metadata = pb.ModelMetadataResponse(name=MODEL, versions=["1"], platform="double")
         metadata.inputs.add(name="images", datatype=options.datatype, shape=options.shape)
         if options.scores:
@@ -68,42 +70,41 @@ class Double(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
         return metadata
 
     async def ModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
-        if self._options.served_model is None:
+        if self.options.served_model is None:
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, "")
         response = pb.ModelConfigResponse()
-        response.config.parameters[PARAMETER].string_value = self._options.served_model
+        response.config.parameters[PARAMETER].string_value = self.options.served_model
         return response
 
     async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
         sample = request.raw_input_contents[0]
         asked = {output.name for output in request.outputs}
         if NODE in asked:
-            return self._answer(sample, self._options.runtime)
-        number = next(self._numbers)
-        await self._misbehave(number, context)
+            return self._answer(sample, self.options.runtime)
+        if label_of(sample) == self.options.poison:
+            await self._misbehave(context)
         async with self._slots:
-            if self._options.delay:
-                await asyncio.sleep(self._options.delay)
+            if self.options.delay:
+                await asyncio.sleep(self.options.delay)
         if self._log:
             self._log.write(f"{label_of(sample)}\n")
         return self._answer(sample)
 
-    async def _misbehave(self, number: int, context: Any) -> None:
-        options = self._options
-        if options.die_after is not None and number > options.die_after:
+    async def _misbehave(self, context: Any) -> None:
+        if self.options.fault == "die":
             os.kill(os.getpid(), signal.SIGKILL)
-        if options.hang_after is not None and number > options.hang_after:
+        if self.options.fault == "hang":
             await asyncio.sleep(3600)
-        if options.fail_after is not None and number > options.fail_after:
+        if self.options.fault == "error":
             await context.abort(grpc.StatusCode.INTERNAL, "the device is lost\nat line 12")
 
     async def _check_token(self, context: Any) -> None:
-        wanted = self._options.token
+        wanted = self.options.token
         if wanted and ("authorization", f"Bearer {wanted}") not in context.invocation_metadata():
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, "no token")
 
     def _answer(self, sample: bytes, runtime: str | None = None) -> Any:
-        options = self._options
+        options = self.options
         label = label_of(sample)
         response = pb.ModelInferResponse(model_name=MODEL, model_version="1")
         if options.scores:
@@ -112,7 +113,9 @@ class Double(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
             values[label + options.scores - CLASSES] = 1
         else:
             response.outputs.add(name=LABELS, datatype="FP32", shape=[1, 1])
-            values = np.array([options.label if options.label is not None else label], np.float32)
+            values = np.array([label], np.float32)
+        if options.fault == "nan" and label == options.poison:
+            values[0] = np.nan
         if options.typed:
             response.outputs[0].contents.fp32_contents.extend(values.tolist())
         else:
@@ -125,7 +128,7 @@ class Double(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
 
 
 class TwiceHandler(grpc.GenericRpcHandler):  # type: ignore[misc]
-    """Answers each inference with two messages, which a unary call must not have."""
+    """Answers the poison with two messages, which a unary call must not have."""
 
     def __init__(self, double: Double) -> None:
         self._double = double
@@ -142,7 +145,8 @@ class TwiceHandler(grpc.GenericRpcHandler):  # type: ignore[misc]
     async def _infer(self, request: Any, context: Any) -> Any:
         answer = await self._double.ModelInfer(request, context)
         yield answer
-        yield answer
+        if label_of(request.raw_input_contents[0]) == self._double.options.poison:
+            yield answer
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -153,11 +157,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--log", type=Path, help="gets the label of each answered request")
     add("--delay", type=float, default=0, help="seconds that an inference takes")
     add("--at-once", type=int, default=1, help="inferences side by side")
-    add("--die-after", type=int, help="SIGKILL instead of the answer to request N + 1")
-    add("--hang-after", type=int, help="no answer to request N + 1 and later ones")
-    add("--fail-after", type=int, help="an error instead of the answer to request N + 1")
-    add("--twice", action="store_true", help="two answers to each request")
-    add("--label", type=float, help="the answer to every image")
+    add("--poison", type=int, metavar="LABEL")
+    add("--fault", choices=("die", "hang", "error", "twice", "nan"))
     add("--scores", type=int, help="answer scores of so many classes")
     add("--typed", action="store_true", help="answer in typed fields in place of raw bytes")
     add("--datatype", default="UINT8")
@@ -175,7 +176,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 async def serve(options: argparse.Namespace) -> None:
     server = grpc.aio.server()
     double = Double(options)
-    if options.twice:
+    if options.fault == "twice":
         server.add_generic_rpc_handlers((TwiceHandler(double),))
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(double, server)
     address = f"127.0.0.1:{options.port}"
