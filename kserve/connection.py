@@ -26,14 +26,19 @@ CHANNEL_OPTIONS = (
 
 def open_channel(endpoint: str, config: NetworkConfig) -> Any:
     """A channel that connects on its first call. Raises UsageError for unreadable files."""
+    token = _token(config)
     if config.tls_ca is None:
+        if token is not None:
+            raise UsageError(
+                f"{TOKEN_VARIABLE} is set, and a token needs an encrypted connection: --tls-ca "
+                "FILE."
+            )
         return grpc.insecure_channel(endpoint, CHANNEL_OPTIONS)
     credentials = grpc.ssl_channel_credentials(
         root_certificates=_read(config.tls_ca, "--tls-ca"),
         private_key=_read(config.tls_key, "--tls-key"),
         certificate_chain=_read(config.tls_cert, "--tls-cert"),
     )
-    token = _token(config)
     if token is not None:
         credentials = grpc.composite_channel_credentials(
             credentials, grpc.access_token_call_credentials(token)

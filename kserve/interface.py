@@ -9,10 +9,13 @@ import numpy as np
 
 from contracts.errors import ModelError
 from contracts.image import ImageFormat, Samples
-from kserve.wire import LENGTH_BYTES, Tensor
+from kserve.wire import Tensor
 from serving.served_model import JPEG, LABELS, NODE, PIXELS
 
 ENCODED = "encoded"
+ENCODED_INPUTS = (("BYTES", (1,)), ("UINT8", (-1,)))
+"""An element of bytes, or the bytes themselves."""
+LENGTH_BYTES = 4
 DEFAULT_CLASSES = 1000
 SCORES = (1000, 1001)
 
@@ -72,9 +75,11 @@ def as_served(samples: Samples, image: ImageFormat, served: Interface) -> Sample
 
     Pixels of shape (batch, height, width, 3) become (batch, 3, height, width) for NCHW and
     normalised for FP32, C-contiguous. Encoded files, shape (batch,), get the length before them
-    that KServe's BYTES have.
+    that KServe's BYTES have, and stay as they are for UINT8.
     """
     if served.layout == ENCODED:
+        if served.images.datatype != "BYTES":
+            return samples
         framed = np.empty(len(samples), object)
         framed[:] = [len(file).to_bytes(LENGTH_BYTES, "little") + file for file in samples]
         return framed
@@ -106,11 +111,12 @@ def _input(inputs: Sequence[Tensor], image: ImageFormat, payload: str) -> tuple[
             f"takes {_show(found)}: wanted is a batch of any size, or of 1, as a query is one "
             "sample and is not padded"
         )
-    if (found.datatype == "BYTES") != (payload != PIXELS):
-        other = JPEG if payload == PIXELS else PIXELS
+    is_encoded = (found.datatype, found.shape[1:]) in ENCODED_INPUTS
+    if is_encoded != (payload == JPEG):
+        other = JPEG if is_encoded else PIXELS
         raise ModelError(f"takes {_show(found)}: use --payload {other}")
-    if payload != PIXELS:
-        return Tensor(found.name, found.datatype, (-1, 1)), ENCODED
+    if is_encoded:
+        return found, ENCODED
     layouts: Mapping[tuple[int, ...], str] = {
         (image.height, image.width, 3): "NHWC",
         (3, image.height, image.width): "NCHW",

@@ -60,7 +60,7 @@ class Node:
             raise ModelError(f'{self}: the model "{name}" {error}.') from error
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ModelError(
-                f"{self} describes its model in a way unknown here: {error}."
+                f"{self}: its model's description is not understood: {error}."
             ) from error
 
     def name(self) -> str:
@@ -100,7 +100,7 @@ class Node:
             _tensors(metadata.inputs), _tensors(metadata.outputs), image, self._config.payload
         )
         model = self._model(name)
-        self._writer = RequestWriter(name, "", found.images, (found.output,))
+        self._writer = RequestWriter(name, found.images, (found.output,))
         engine = "triton" if TRITON_EXTENSION in server.extensions else server.name
         info = NodeInfo(
             address=self.endpoint,
@@ -128,7 +128,7 @@ class Node:
         return ServedModel.from_json(config.parameters[PARAMETER].string_value)
 
     def _runtime(self, name: str, found: Interface, image: ImageFormat) -> dict[str, Any]:
-        writer = RequestWriter(name, "", found.images, (found.output, NODE))
+        writer = RequestWriter(name, found.images, (found.output, NODE))
         request = writer.request(sample_bytes(black(image, found)))
         answer = self._infer(request, timeout=self._config.deadline)
         runtime: dict[str, Any] = json.loads(read_text(answer, NODE))

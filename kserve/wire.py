@@ -1,8 +1,8 @@
 """Requests and answers as bytes.
 
-A request is a ModelInferRequest message whose last field are the sample's own bytes. All before
-them is the same in every request, and concatenated parts of a protobuf message are the message:
-so it is serialised once, and a request costs one copy of the sample.
+A request is a ModelInferRequest message whose last field is the sample's own bytes. All before
+them is the same for all samples of a size, and concatenated parts of a protobuf message are the
+message: so it is serialised once, and a request costs one copy of the sample.
 """
 
 from dataclasses import dataclass
@@ -18,9 +18,6 @@ _LENGTH_DELIMITED = 2
 _RAW_INPUT = bytes(
     [service_pb2.ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER << 3 | _LENGTH_DELIMITED]
 )
-LENGTH_BYTES = 4
-"""KServe's BYTES elements have their length before them, little-endian."""
-
 Answer: TypeAlias = Any
 """A ModelInferResponse; messages come without types."""
 
@@ -35,18 +32,31 @@ class Tensor:
 
 
 class RequestWriter:
-    """Writes requests for one model that hold one sample each."""
+    """Writes requests for one model that hold one sample each.
 
-    def __init__(self, model: str, version: str, images: Tensor, outputs: tuple[str, ...]) -> None:
-        request = service_pb2.ModelInferRequest(model_name=model, model_version=version)
-        request.inputs.add(name=images.name, datatype=images.datatype, shape=[1, *images.shape])
+    `images` may have one dimension of -1: the bytes of a whole file.
+    """
+
+    def __init__(self, model: str, images: Tensor, outputs: tuple[str, ...]) -> None:
+        self._images = images
+        request = service_pb2.ModelInferRequest(model_name=model)
         for output in outputs:
             request.outputs.add(name=output)
         self._start: bytes = request.SerializeToString()
+        self._input = None if -1 in images.shape else self._describe(images.shape)
 
     def request(self, sample: bytes | memoryview) -> bytes:
         """The message for the bytes of one sample."""
-        return b"".join((self._start, _RAW_INPUT, _varint(len(sample)), sample))
+        size = len(sample)
+        described = self._input or self._describe((size,))
+        return b"".join((self._start, described, _RAW_INPUT, _varint(size), sample))
+
+    def _describe(self, shape: tuple[int, ...]) -> bytes:
+        request = service_pb2.ModelInferRequest()
+        images = self._images
+        request.inputs.add(name=images.name, datatype=images.datatype, shape=[1, *shape])
+        described: bytes = request.SerializeToString()
+        return described
 
 
 def sample_bytes(sample: Samples) -> bytes | memoryview:
@@ -71,12 +81,12 @@ def read_values(answer: Answer, output: str) -> Scores:
     raise InferenceError(f'The answer lacks the output "{output}".')
 
 
-def read_text(answer: Answer, output: str) -> bytes:
-    """The first element of a BYTES output; empty where there is none."""
+def read_text(answer: Answer, output: str) -> str:
+    """A UINT8 output of UTF-8 text. Raises InferenceError for an answer without it."""
     for place, tensor in enumerate(answer.outputs):
         if tensor.name == output and answer.raw_output_contents:
-            return bytes(answer.raw_output_contents[place][LENGTH_BYTES:])
-    return b""
+            return bytes(answer.raw_output_contents[place]).decode()
+    raise InferenceError(f'The answer lacks the output "{output}".')
 
 
 def _varint(number: int) -> bytes:

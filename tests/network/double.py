@@ -66,7 +66,7 @@ class Double(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
         else:
             metadata.outputs.add(name=LABELS, datatype="FP32", shape=[-1, 1])
         if options.runtime:
-            metadata.outputs.add(name=NODE, datatype="BYTES", shape=[-1, 1])
+            metadata.outputs.add(name=NODE, datatype="UINT8", shape=[-1, -1])
         return metadata
 
     async def ModelConfig(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -121,9 +121,9 @@ class Double(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
         else:
             response.raw_output_contents.append(values.tobytes())
         if runtime is not None:
-            response.outputs.add(name=NODE, datatype="BYTES", shape=[1, 1])
             text = runtime.encode()
-            response.raw_output_contents.append(len(text).to_bytes(4, "little") + text)
+            response.outputs.add(name=NODE, datatype="UINT8", shape=[1, len(text)])
+            response.raw_output_contents.append(text)
         return response
 
 

@@ -74,7 +74,7 @@ def test_float_model_gets_normalised_pixels(
     with started(tmp_path, "--datatype", "FP32", "--shape", "[-1, 3, 224, 224]") as node:
         done = benchmark(*ACCURACY, *endpoints([node]))
     assert done.status == 0, done.stderr
-    mean, std = np.float32(Synthetic.image.mean), np.float32(Synthetic.image.std)
+    mean, std = (np.array(of, np.float32) for of in (Synthetic.image.mean, Synthetic.image.std))
     floats = ((images.astype(np.float32) - mean) / std).transpose(0, 3, 1, 2)
     assert answers(done) == expected(np.ascontiguousarray(floats))
 
