@@ -7,14 +7,18 @@ from pathlib import Path
 from commandline.options import Parser
 from commandline.values import positive_int
 from contracts.config import PRECISIONS
+from contracts.registry import Registry
 from dataset import DATASETS
-from serving.ovms import write_ovms
 from serving.request import ServingRequest
 from serving.served_model import PAYLOADS
-from serving.triton import write_triton
 from serving.wheel import NodeOptions, start_triton
 
 Command = Callable[[], Path]
+
+# A node starts without what makes repositories.
+WRITERS = Registry(
+    "engine", {"ovms": "serving.ovms:write_ovms", "triton": "serving.triton:write_triton"}
+)
 
 
 def parse(arguments: Sequence[str]) -> Command:
@@ -30,23 +34,23 @@ def parse(arguments: Sequence[str]) -> Command:
     )
     _model(triton)
     _triton(triton)
-    triton.set_defaults(write=write_triton)
+    triton.set_defaults(engine="triton")
     ovms = commands.add_parser(
         "ovms", help="write OpenVINO Model Server's layout", argument_default=argparse.SUPPRESS
     )
     _model(ovms)
-    ovms.set_defaults(write=write_ovms)
+    ovms.set_defaults(engine="ovms")
     start = commands.add_parser(
         "start", help="start Triton out of the package nvidia-pytriton, without docker"
     )
     _start(start)
     given = vars(parser.parse_args(arguments))
-    write = given.pop("write", None)
-    if write is None:
-        options = NodeOptions(**given)
+    engine = given.pop("engine", None)
+    if engine is None:
+        options = NodeOptions(**given | {"tritonserver": tuple(given["tritonserver"])})
         return lambda: start_triton(options)
     request = ServingRequest(**given)
-    return lambda: write(request)
+    return lambda: WRITERS.load(engine)(request)
 
 
 def _model(parser: argparse.ArgumentParser) -> None:

@@ -17,8 +17,10 @@ def copy_sources(backend: str, target: Path) -> None:
     for module in (NODE, BACKENDS.load(backend).__module__):
         finder.import_hook(module, fromlist=["*"])
     for module in finder.modules.values():
-        if module.__file__ is not None:
-            source = Path(module.__file__).resolve()
+        # None for modules that are built into Python.
+        file = getattr(module, "__file__", None)
+        if file is not None:
+            source = Path(file).resolve()
             copy = target / source.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, copy)

@@ -18,7 +18,8 @@ _PyDestructor.argtypes = [ctypes.py_object, ctypes.c_void_p]
 
 def array_of(request: Any, name: str) -> NDArray[np.uint8]:
     """The request's input `name`, read-only in Triton's memory."""
-    return np.from_dlpack(pb_utils.get_input_tensor_by_name(request, name))
+    array: NDArray[Any] = np.from_dlpack(pb_utils.get_input_tensor_by_name(request, name))
+    return array
 
 
 def tensor_of(name: str, array: NDArray[Any]) -> Any:
