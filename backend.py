@@ -157,5 +157,8 @@ class NetworkBackend(Backend):
         """The fields of results.json's `model`, where the nodes tell them; `load` comes first."""
 
     @abstractmethod
-    def report(self) -> NetworkReport:
-        """What is to be told of the nodes, after the test."""
+    def report(self, client_load: float) -> NetworkReport:
+        """What is to be told of the nodes, after the test.
+
+        `client_load` is the CPU time that this process took, over the time from the first query.
+        """

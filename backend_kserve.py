@@ -92,8 +92,8 @@ class KServeBackend(NetworkBackend):
         model = self._descriptions[0].model
         return None if model is None else model.model
 
-    def report(self) -> NetworkReport:
-        return report(self._descriptions, self._infos())
+    def report(self, client_load: float) -> NetworkReport:
+        return report(self._descriptions, self._infos(), client_load)
 
     def close(self) -> None:
         for node in self._nodes:

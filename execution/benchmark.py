@@ -163,15 +163,16 @@ def _test(config: RunConfig, prepared: Prepared, logs: Path, console: Console) -
     # What was asked for: a model of a larger fixed batch pads.
     batch = min(config.max_batchsize, prepared.info.max_batch_size)
     offset = label_offset(prepared.info.classes)
+    sut: SystemUnderTest
     if isinstance(backend, NetworkBackend):
-        sut: SystemUnderTest = QueryDispatchLibrary(backend, samples, monitor, offset)
+        sut = QueryDispatchLibrary(backend, samples, monitor, offset)
     else:
         sut = sut_for(config.scenario, batch)(backend, samples, monitor, batch, offset)
     session = Session(sut, samples, monitor, count)
     with progress_line(seconds) as watch:
         session.run(settings, logs, config.audit_conf, watch)
     log = read_detail_log(logs)
-    network = backend.report() if isinstance(backend, NetworkBackend) else None
+    network = sut.report() if isinstance(sut, QueryDispatchLibrary) else None
     differences = network.differences if network else ()
     return Outcome(
         log=log,

@@ -11,6 +11,9 @@ from contracts.errors import ModelError
 from contracts.nodes import NetworkReport, NodeInfo
 from kserve.node import Description
 
+# Of one CPU, which is what Python's lock lets the client use beside gRPC's own threads.
+BUSY = 0.8
+
 
 def check_agreement(descriptions: Sequence[Description]) -> None:
     """Raises ModelError naming the first node that serves something else than the first one."""
@@ -38,8 +41,10 @@ def unique_names(names: Sequence[str], addresses: Sequence[str]) -> tuple[str, .
     )
 
 
-def report(descriptions: Sequence[Description], nodes: Sequence[NodeInfo]) -> NetworkReport:
-    """`nodes` are the infos after the test."""
+def report(
+    descriptions: Sequence[Description], nodes: Sequence[NodeInfo], client_load: float
+) -> NetworkReport:
+    """`nodes` are the infos after the test; `client_load` is in CPUs."""
     differences = []
     warnings = []
     if not descriptions[0].interface.takes_argmax:
@@ -65,6 +70,11 @@ def report(descriptions: Sequence[Description], nodes: Sequence[NodeInfo]) -> Ne
     if len({_precision(node) for node in nodes}) > 1:
         found = ", ".join(f"{node.address} {_precision(node)}" for node in nodes)
         warnings.append(f"The nodes compute in different precisions: {found}.")
+    if client_load > BUSY:
+        warnings.append(
+            f"The client was busy for {client_load:.0%} of the time, and Python works on one CPU: "
+            "it may be what was measured, and not the nodes."
+        )
     lost = [node for node in nodes if node.lost]
     differences += [f"node {node.address} lost" for node in lost]
     return NetworkReport(

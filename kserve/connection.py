@@ -10,7 +10,6 @@ from contracts.endpoints import NetworkConfig
 from contracts.errors import UsageError
 
 TOKEN_VARIABLE = "KSERVE_TOKEN"  # noqa: S105 - a name, no token
-KEEPALIVE_MS = 10_000
 CHANNEL_OPTIONS = (
     # Every request is sent once; what is to be sent again is decided in dispatch.py.
     ("grpc.enable_retries", 0),
@@ -18,7 +17,6 @@ CHANNEL_OPTIONS = (
     ("grpc.enable_http_proxy", 0),
     # A connection of its own for each endpoint.
     ("grpc.use_local_subchannel_pool", 1),
-    ("grpc.keepalive_time_ms", KEEPALIVE_MS),
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
 )

@@ -81,7 +81,8 @@ class Dispatcher:
                 except InferenceError:
                     if not self._goes_on:
                         raise
-                    lane.lost = "did not tell its name"
+                    with self._changed:
+                        lane.lost = lane.lost or "did not tell its name"
             names.append(f"{lane.name} (lost)" if lane.lost else lane.name)
         return names
 

@@ -163,3 +163,13 @@ def test_other_errors_are_of_the_tree(tmp_path: Path) -> None:
     """A server that speaks something else."""
     with started(tmp_path) as node, pytest.raises(BenchmarkError):
         load(node.endpoint, tls_ca=tmp_path / "missing.pem")
+
+
+@pytest.mark.parametrize(("load_of_client", "said"), [(0.3, False), (0.95, True)])
+def test_client_that_is_the_limit_says_so(
+    tmp_path: Path, load_of_client: float, said: bool
+) -> None:
+    with started(tmp_path) as node, connected(node.endpoint) as backend:
+        backend.load()
+        warnings = backend.report(load_of_client).warnings
+    assert any("The client was busy for 95%" in warning for warning in warnings) == said
