@@ -1,5 +1,7 @@
 """Real Triton servers, started the way a user does."""
 
+import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -29,7 +31,8 @@ class Node:
 
     def kill(self) -> None:
         """As a machine that loses its power: no goodbye."""
-        self.process.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def stop(self) -> None:
@@ -67,6 +70,7 @@ def start_node(
             stderr=subprocess.STDOUT,
             env=environment(),
             cwd=ROOT,
+            start_new_session=True,
         )
     end = time.monotonic() + START_SECONDS
     while READY not in log.read_text(errors="replace"):
