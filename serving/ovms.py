@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import openvino as ov
 from openvino import opset13 as ops
 
@@ -45,14 +46,15 @@ def write_ovms(request: ServingRequest) -> Path:
 def answering_labels(fitted_model: FittedModel, label_offset: int) -> ov.Model:
     """The graph from uint8 pixels, NHWC, to float32 class indices of shape (batch, 1).
 
-    A model with NaN scores answers NaN, or 0 times infinity, which is the same.
+    Where scores are NaN, the label is any.
     """
     model = fitted_model.model
     model.inputs[0].set_names({INPUTS[PIXELS]})
     scores = model.outputs[fitted_model.output_index].node.input_value(0)
-    rows = ops.reshape(scores, [0, fitted_model.classes], special_zero=True)
+    shape = np.array([0, fitted_model.classes])
+    rows = ops.reshape(scores, shape, special_zero=True)
     best = ops.topk(rows, 1, 1, "max", "none", index_element_type="i32")
-    labels = ops.add(ops.convert(best.output(1), "f32"), ops.constant([float(label_offset)], "f32"))
+    labels = ops.add(ops.convert(best.output(1), "f32"), np.float32(label_offset))
     result = ops.result(labels)
     result.output(0).set_names({LABELS})
     return ov.Model([result], model.get_parameters(), fitted_model.model.friendly_name)
@@ -63,7 +65,7 @@ def _with_model(path: Path, served: ServedModel) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         models = [entry["config"]["name"] for entry in content[MODELS]]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         content, models = {MODELS: []}, []
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OutputError(
