@@ -45,7 +45,7 @@ class TritonPythonModel:
         self._seconds = int(parameters["milliseconds"]["string_value"]) / 1000
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
-        import tensors
+        import tensors  # type: ignore[import-not-found]
         import triton_python_backend_utils as pb_utils
 
         responses = []

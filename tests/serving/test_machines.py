@@ -88,7 +88,7 @@ def run(machines: Network, nodes: list[Node], output: Path, *options: object) ->
 
 def answers_are_right(done: Run, folder: Path) -> bool:
     images = Synthetic(DatasetConfig(None, None, folder, COUNT)).load(range(COUNT))
-    predictions = read_predictions(done.output, COUNT).tolist()
+    predictions: list[int] = read_predictions(done.output, COUNT).tolist()
     return predictions == [label_of(image.tobytes()) for image in images]
 
 

@@ -31,7 +31,7 @@ def in_process(sample_options: tuple[object, ...], tmp_path_factory: pytest.Temp
 
 def same_answers(run: Run, other: Run) -> bool:
     first, second = (read_predictions(done.output, IMAGES) for done in (run, other))
-    return first.tolist() == second.tolist()
+    return bool((first == second).all())
 
 
 def test_labels_are_those_of_the_model_in_process(
@@ -131,7 +131,7 @@ def infer(client: grpcclient.InferenceServerClient, content: bytes) -> float | s
             MODEL, [jpeg(content)], outputs=[grpcclient.InferRequestedOutput("labels")]
         )
     except InferenceServerException as error:
-        return error.message()
+        return str(error.message())
     return float(answer.as_numpy("labels").item())
 
 
