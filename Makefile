@@ -50,8 +50,9 @@ $(VENV)/ready: requirements.txt requirements-prepare.txt requirements-no-deps.tx
 	$(PIP) --no-deps -r requirements-no-deps.txt
 	touch $@
 
-$(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt
+$(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt requirements-triton.txt
 	$(PIP) -r requirements-dev.txt
+	$(PIP) --no-deps -r requirements-triton.txt || echo "Tests that need Triton will be skipped."
 	touch $@
 
 clean:

@@ -4,16 +4,22 @@ To add a backend, write one module with a subclass of `Backend` and add one line
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
-from contracts.image import ImageFormat, Images, Scores
+from contracts.config import SCENARIOS
+from contracts.endpoints import NetworkConfig
+from contracts.image import ImageFormat, Images, Samples, Scores
+from contracts.nodes import NetworkReport, NodeInfo
 from contracts.registry import Registry
+from dataset import Dataset
 
 BACKENDS = Registry(
     "backend",
     {
+        "kserve": "backend_kserve:KServeBackend",
         "null": "loadgen.null_backend:NullBackend",
         "openvino": "backend_openvino:OpenVINOBackend",
         "tvm": "backend_tvm:TVMBackend",
@@ -21,6 +27,9 @@ BACKENDS = Registry(
 )
 
 Goal = Literal["latency", "throughput"]
+
+SampleLoader = Callable[[Sequence[int]], Samples]
+"""Brings samples into memory, in the form in which a backend takes them."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,7 @@ class BackendConfig:
     outputs: tuple[str, ...]
     data_format: str | None
     cache_dir: Path
+    network: NetworkConfig | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,8 @@ class BackendInfo:
     `max_batch_size` is the largest batch that one request takes, `requests` how many requests
     it keeps in flight. `executed_precision` is what the runtime computes in, which need not be
     what was asked for. `int8_can_overflow` says that this CPU's INT8 kernels may add the products
-    of this model's weights wrongly.
+    of this model's weights wrongly. `threads` and `streams` are 0 where a served node does not
+    tell. `nodes` is empty for a backend in this process.
     """
 
     name: str
@@ -67,6 +78,7 @@ class BackendInfo:
     streams: int
     executed_precision: str
     int8_can_overflow: bool = False
+    nodes: tuple[NodeInfo, ...] = ()
 
 
 class Listener(Protocol):
@@ -82,10 +94,11 @@ class Backend(ABC):
     """Runs one model. Life cycle: construct, `load`, any number of calls, `close`.
 
     `accepts` names the command-line options about the model that this backend honours; the
-    others are refused.
+    others are refused. `scenarios` are those that it can be measured in.
     """
 
     accepts: ClassVar[frozenset[str]]
+    scenarios: ClassVar[tuple[str, ...]] = SCENARIOS
 
     def __init__(self, config: BackendConfig) -> None:
         self.config = config
@@ -93,6 +106,10 @@ class Backend(ABC):
     @abstractmethod
     def load(self) -> BackendInfo:
         """Load and compile the model. Raises ModelError for a model that cannot be used."""
+
+    def sample_loader(self, dataset: Dataset) -> SampleLoader:
+        """How LoadGen's samples get into memory, untimed; `load` comes first."""
+        return dataset.load
 
     @abstractmethod
     def predict(self, images: Images) -> Scores:
@@ -122,3 +139,28 @@ class Backend(ABC):
 
     def close(self) -> None:
         """Free the model and its threads."""
+
+
+class NetworkBackend(Backend):
+    """A system under test on other machines, which LoadGen reaches through a QDL.
+
+    A query dispatch library takes each query to a node as it is: one sample, in no batch.
+    """
+
+    # MLPerf's network division is of the datacenter suite alone.
+    scenarios = ("Server", "Offline")
+
+    @abstractmethod
+    def ask_names(self) -> tuple[str, ...]:
+        """The nodes' unique names, asked for over the network now. Raises InferenceError."""
+
+    @abstractmethod
+    def served_model(self) -> Mapping[str, Any] | None:
+        """The fields of results.json's `model`, where the nodes tell them; `load` comes first."""
+
+    @abstractmethod
+    def report(self, client_load: float) -> NetworkReport:
+        """What is to be told of the nodes, after the test.
+
+        `client_load` is the CPU time that this process took, over the time from the first query.
+        """

@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.image import ImageFormat, Images
+from contracts.image import ImageFormat, Samples
 from contracts.registry import Registry
 
 DATASETS = Registry(
@@ -28,12 +28,16 @@ DATASETS = Registry(
 
 @dataclass(frozen=True)
 class DatasetConfig:
-    """Where the images are. `image_list` None means: look for the usual files in `path`."""
+    """Where the images are. `image_list` None means: look for the usual files in `path`.
+
+    `encoded`: wanted are the files as they are; nothing is preprocessed.
+    """
 
     path: Path | None
     image_list: Path | None
     cache_dir: Path
     count: int | None
+    encoded: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,9 @@ class Dataset(ABC):
         """Class indices, 0-based, one a sample."""
 
     @abstractmethod
-    def load(self, indices: Sequence[int]) -> Images:
+    def load(self, indices: Sequence[int]) -> Samples:
         """Read the samples into a new contiguous array, in the order of `indices`.
 
+        `Images`; where `encoded` files are wanted, an object array of their bytes.
         Raises CacheError when what was preprocessed is damaged.
         """

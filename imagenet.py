@@ -14,7 +14,7 @@ import PIL
 from numpy.typing import NDArray
 
 from contracts.errors import DatasetError
-from contracts.image import Images
+from contracts.image import Samples
 from dataset import Dataset, DatasetConfig, DatasetInfo
 from preprocessing import transforms
 from preprocessing.build import BadImage, build
@@ -45,6 +45,7 @@ class ImageNet(Dataset):
         self._workers = workers or usable_cpus()
         self._list: LabelList | None = None
         self._store: ImageStore | None = None
+        self._files: Sequence[Path] = ()
 
     def prepare(self) -> DatasetInfo:
         folder = self.config.path
@@ -52,9 +53,13 @@ class ImageNet(Dataset):
             raise DatasetError(f"The data set {self.preprocessing.name} needs a folder of images.")
         self._list = find_label_list(folder, self.config.image_list, self.config.count)
         files = [folder / name for name in self._list.names]
-        self._store = self._open_store(self._list, files)
-        if not self._store.is_complete():
-            self._fill(self._store, self._list, files)
+        if self.config.encoded:
+            _fingerprint(self._list, files)
+            self._files = files
+        else:
+            self._store = self._open_store(self._list, files)
+            if not self._store.is_complete():
+                self._fill(self._store, self._list, files)
         return DatasetInfo(
             name=self.preprocessing.name,
             path=str(folder),
@@ -69,7 +74,9 @@ class ImageNet(Dataset):
             raise RuntimeError("prepare() comes first")
         return np.array(self._list.labels, np.int64)
 
-    def load(self, indices: Sequence[int]) -> Images:
+    def load(self, indices: Sequence[int]) -> Samples:
+        if self.config.encoded:
+            return _read_files([self._files[index] for index in indices])
         if self._store is None:
             raise RuntimeError("prepare() comes first")
         return self._store.read(indices)
@@ -153,6 +160,16 @@ def _status(file: Path) -> os.stat_result | str:
     except (OSError, ValueError) as error:
         return (getattr(error, "strerror", None) or str(error)).lower()
     return status if stat.S_ISREG(status.st_mode) else "not a regular file"
+
+
+def _read_files(files: Sequence[Path]) -> Samples:
+    """Their bytes, an object array of shape (files,)."""
+    contents = np.empty(len(files), object)
+    try:
+        contents[:] = [file.read_bytes() for file in files]
+    except OSError as error:
+        raise DatasetError(f"Cannot read {error.filename}: {error.strerror}.") from error
+    return contents
 
 
 def _unusable(bad: Sequence[BadImage], label_list: LabelList) -> DatasetError:

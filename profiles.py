@@ -12,7 +12,8 @@ MLPERF_RESNET50 = "resnet50"
 
 @dataclass(frozen=True)
 class Profile:
-    """`max_batchsize` is for scenarios with more than one sample a query.
+    """`max_batchsize` is for scenarios with more than one sample a query, `served_model` the
+    model's name on served nodes.
 
     `precision` is f32 by default, so that an FP32 model is measured in FP32: left to itself,
     OpenVINO computes FP32 models in bfloat16 on CPUs that have it.
@@ -23,6 +24,7 @@ class Profile:
     model_name: str = MLPERF_RESNET50
     precision: str = "f32"
     max_batchsize: int = 1
+    served_model: str | None = None
 
 
 PYTORCH_TVM = Profile(backend="tvm", dataset="imagenet_pytorch", precision="default")
@@ -38,6 +40,18 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         "reference-tvm": Profile(backend="tvm", dataset="imagenet", precision="default"),
         "efficientnet-lite0-tvm": Profile(
             backend="tvm", dataset="imagenet_efficientnet_lite", precision="default"
+        ),
+        "pytorch-kserve": Profile(
+            backend="kserve",
+            dataset="imagenet_pytorch",
+            precision="default",
+            served_model="resnet50",
+        ),
+        "efficientnet-lite0-kserve": Profile(
+            backend="kserve",
+            dataset="imagenet_efficientnet_lite",
+            precision="default",
+            served_model="efficientnet-lite0",
         ),
         # The name that pytorch-tvm had in earlier harnesses.
         "model1-tvm": PYTORCH_TVM,

@@ -1,12 +1,13 @@
 """The options of main.py. Names follow the MLPerf reference app where it has one."""
 
 import argparse
-import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from backend import BACKENDS
+from commandline.network import add_network_options
+from commandline.values import positive, positive_int
 from contracts.config import DATA_FORMATS, PRECISIONS, SCENARIOS
 from contracts.errors import UsageError
 from dataset import DATASETS
@@ -32,6 +33,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add_data_options(parser)
     _test(parser)
     add_runtime_options(parser)
+    add_network_options(parser)
     _output(parser)
     return parser.parse_args(arguments)
 
@@ -159,23 +161,3 @@ def _names(text: str) -> tuple[str, ...]:
     if len(names) != 1:
         raise argparse.ArgumentTypeError(f'"{text}" is not one name; a classifier has one')
     return names
-
-
-def positive_int(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'"{text}" is not a whole number above 0')
-    return value
-
-
-def positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f'"{text}" is not a number above 0')
-    return value

@@ -4,8 +4,10 @@ import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from backend import BACKENDS
+from backend import BACKENDS, NetworkBackend
+from commandline.network import NETWORK_OPTIONS, resolve_network
 from contracts.config import SCENARIOS, RunConfig
+from contracts.endpoints import JPEG, NetworkConfig
 from contracts.errors import UsageError
 from contracts.registry import known_name
 from dataset import DATASETS
@@ -19,6 +21,7 @@ BACKEND_OPTIONS = (
     "inputs",
     "outputs",
     "data_format",
+    *NETWORK_OPTIONS,
 )
 
 
@@ -82,7 +85,10 @@ def resolve(options: argparse.Namespace) -> RunConfig:
     _check_backend(options, backend)
     dataset = options.dataset or defaults.dataset
     _check_dataset(options, dataset)
-    values = vars(options) | {
+    if options.payload == JPEG and not DATASETS.load(dataset).needs_path:
+        raise UsageError(f"--payload jpeg needs image files, and the data set {dataset} has none.")
+    values = {name: value for name, value in vars(options).items() if name not in NETWORK_OPTIONS}
+    values |= {
         "profile": options.profile or "none",
         "backend": backend,
         "dataset": dataset,
@@ -91,6 +97,7 @@ def resolve(options: argparse.Namespace) -> RunConfig:
         "max_batchsize": _batch(options, defaults),
         "inputs": options.inputs or (),
         "outputs": options.outputs or (),
+        "network": _network(options, backend, defaults),
     }
     return RunConfig(**values)
 
@@ -118,12 +125,29 @@ def _batch(options: argparse.Namespace, defaults: Profile) -> int:
 
 
 def _check_backend(options: argparse.Namespace, name: str) -> None:
-    accepted = BACKENDS.load(name).accepts
+    backend = BACKENDS.load(name)
+    if options.scenario not in backend.scenarios:
+        raise UsageError(
+            f"The {name} backend runs {' and '.join(backend.scenarios)}, the scenarios of MLPerf's "
+            "network division: --scenario NAME."
+        )
+    accepted = backend.accepts
     for option in BACKEND_OPTIONS:
         if getattr(options, option) is not None and option not in accepted:
             raise UsageError(f"{_flag(option)} does not apply to the {name} backend.")
     if "model" in accepted and options.model is None:
         raise UsageError(f"The {name} backend needs a model: --model FILE.")
+
+
+def _network(options: argparse.Namespace, backend: str, defaults: Profile) -> NetworkConfig | None:
+    if not issubclass(BACKENDS.load(backend), NetworkBackend):
+        return None
+    if options.max_batchsize is not None and options.max_batchsize > 1:
+        raise UsageError(
+            f"--max-batchsize does not apply to the {backend} backend: each query goes to a node "
+            "as it is, and the engine there makes the batches."
+        )
+    return resolve_network(options, defaults.served_model)
 
 
 def _check_dataset(options: argparse.Namespace, name: str) -> None:

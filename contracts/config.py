@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from contracts.endpoints import NetworkConfig
+
 SCENARIOS = ("SingleStream", "MultiStream", "Server", "Offline")
 PRECISIONS = ("default", "f32", "bf16")
 DATA_FORMATS = ("NCHW", "NHWC")
@@ -13,7 +15,7 @@ class RunConfig:
     """One LoadGen test. None means: not given, the rules, the model or the backend decide.
 
     `time` is in seconds, `max_latency` in seconds (as in the MLPerf reference app), `qps` in
-    samples a second.
+    samples a second. `network` is of backends on other machines.
     """
 
     profile: str
@@ -40,6 +42,7 @@ class RunConfig:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     data_format: str | None
+    network: NetworkConfig | None
     user_conf: Path | None
     audit_conf: Path | None
     output: Path

@@ -1,6 +1,7 @@
 """The form in which a data set hands an image to a backend."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,8 +9,12 @@ from numpy.typing import NDArray
 Images = NDArray[np.uint8]
 """uint8 pixels, RGB, shape (batch, height, width, 3), C-contiguous."""
 
+Samples = NDArray[Any]
+"""LoadGen's samples in memory, shape (batch, …): `Images`, or what else a backend takes."""
+
 Scores = NDArray[np.float32]
-"""float32 class scores, shape (batch, classes)."""
+"""float32 class scores, shape (batch, classes); or the class indices, shape (batch,), of a model
+that takes the ArgMax itself."""
 
 
 @dataclass(frozen=True)

@@ -5,35 +5,35 @@ from pathlib import Path
 
 from rich.console import Console
 
-from backend import BACKENDS, Backend, BackendConfig, BackendInfo
+from backend import BACKENDS, Backend, BackendConfig, BackendInfo, NetworkBackend
 from contracts.config import RunConfig
+from contracts.endpoints import JPEG
 from contracts.errors import Interrupted, UsageError
 from dataset import DATASETS, Dataset, DatasetConfig, DatasetInfo
 from execution.estimate import check_memory, expected_seconds
 from execution.progress import clock, progress_line
-from execution.record import Outcome, build_result, describe_model
+from execution.record import Outcome, build_result, describe_model, served_model
 from loadgen.accuracy_log import read_predictions
 from loadgen.detail_log import performance, read_detail_log
+from loadgen.labels import label_offset
 from loadgen.monitor import RunMonitor
-from loadgen.probe import QUICK_SECONDS, SECONDS, Probe, probe, warm_up
+from loadgen.probe import QUICK_SECONDS, SECONDS, WARM_UP_RUNS, Probe, probe, warm_up
+from loadgen.qdl import QueryDispatchLibrary
 from loadgen.rules import rules
 from loadgen.samples import SampleLibrary
 from loadgen.session import Session
 from loadgen.settings import build_settings, official_settings
-from loadgen.sut import sut_for
+from loadgen.sut import SystemUnderTest, sut_for
 from loadgen.user_conf import read_user_conf
 from modelfiles.calibration_list import read_calibration_list, refuse_calibration_images
-from modelfiles.description import read_description
+from modelfiles.description import parse_description, read_description
 from preprocessing.label_list import find_label_list
 from results.accuracy import label_offset_hint, top1
 from results.folder import OutputFolder
-from results.schema import Result
+from results.schema import Model, Result
 from results.summary import print_summary
 from results.warnings import offset_warning, setup_warnings, validity_warnings
 from system.cpus import cpu_quota, usable_cpus
-
-# TensorFlow's ImageNet models count a background class as number 0.
-CLASSES_WITH_BACKGROUND = 1001
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,14 @@ def run_benchmark(config: RunConfig, console: Console) -> Result:
 def _run(config: RunConfig, folder: OutputFolder, console: Console) -> Result:
     with folder.open(config.overwrite):
         description = read_description(config.model) if config.model else None
-        random_weights = description is not None and description.has_random_weights
         prepared = _prepare(config)
+        if config.model is not None:
+            model: Model | None = describe_model(config.model, description)
+        else:
+            model = served_model(prepared.backend)
+            if model is not None and model.description is not None:
+                description = parse_description(model.description)
+        random_weights = description is not None and description.has_random_weights
         _refuse_calibration_images(config)
         warnings = setup_warnings(
             config, prepared.info, usable_cpus(), description, prepared.dataset.has_labels
@@ -74,6 +80,8 @@ def _run(config: RunConfig, folder: OutputFolder, console: Console) -> Result:
         if outcome.performance is not None:
             rate = float(outcome.log.effective("target_qps"))
             warnings += validity_warnings(outcome.performance, rate, config.user_conf)
+        if outcome.network is not None:
+            warnings += outcome.network.warnings
         if config.accuracy:
             predictions = read_predictions(folder.work, prepared.dataset_info.count)
             if prepared.dataset.has_labels and not random_weights:
@@ -83,7 +91,7 @@ def _run(config: RunConfig, folder: OutputFolder, console: Console) -> Result:
         result = build_result(
             config,
             outcome,
-            model=describe_model(config.model, description) if config.model else None,
+            model=model,
             info=prepared.info,
             dataset=prepared.dataset_info,
             warnings=warnings,
@@ -111,6 +119,7 @@ def _prepare(config: RunConfig) -> Prepared:
             image_list=config.dataset_list,
             cache_dir=config.cache_dir,
             count=config.count,
+            encoded=config.network is not None and config.network.payload == JPEG,
         )
     )
     backend: Backend = BACKENDS.load(config.backend)(
@@ -127,6 +136,7 @@ def _prepare(config: RunConfig) -> Prepared:
             outputs=config.outputs,
             data_format=config.data_format,
             cache_dir=config.cache_dir,
+            network=config.network,
         )
     )
     # The model first: it takes a second to find fault with, preprocessing may take an hour.
@@ -157,27 +167,40 @@ def _test(config: RunConfig, prepared: Prepared, logs: Path, console: Console) -
     seconds = expected_seconds(config, settings, count, probed)
     _announce(config, seconds, probed, console)
     monitor = RunMonitor()
-    samples = SampleLibrary(prepared.dataset, count)
+    backend = prepared.backend
+    samples = SampleLibrary(backend.sample_loader(prepared.dataset), count)
     # What was asked for: a model of a larger fixed batch pads.
     batch = min(config.max_batchsize, prepared.info.max_batch_size)
-    offset = -1 if prepared.info.classes == CLASSES_WITH_BACKGROUND else 0
-    sut = sut_for(config.scenario, batch)(prepared.backend, samples, monitor, batch, offset)
+    offset = label_offset(prepared.info.classes)
+    sut: SystemUnderTest
+    if isinstance(backend, NetworkBackend):
+        sut = QueryDispatchLibrary(backend, samples, monitor, offset)
+    else:
+        sut = sut_for(config.scenario, batch)(backend, samples, monitor, batch, offset)
     session = Session(sut, samples, monitor, count)
     with progress_line(seconds) as watch:
         session.run(settings, logs, config.audit_conf, watch)
     log = read_detail_log(logs)
+    network = sut.report() if isinstance(sut, QueryDispatchLibrary) else None
+    differences = network.differences if network else ()
     return Outcome(
         log=log,
-        rules=rules(log, config.model_name),
+        rules=rules(log, config.model_name).with_modifications(differences),
         performance=None if config.accuracy else performance(log),
         accuracy=None,
+        network=network,
     )
 
 
 def _probe(config: RunConfig, prepared: Prepared) -> Probe:
     batch = min(config.max_batchsize, prepared.info.max_batch_size)
-    images = prepared.dataset.load([place % prepared.dataset_info.count for place in range(batch)])
-    warm_up(prepared.backend, images, prepared.info.requests)
+    load = prepared.backend.sample_loader(prepared.dataset)
+    images = load([place % prepared.dataset_info.count for place in range(batch)])
+    requests = prepared.info.requests
+    if isinstance(prepared.backend, NetworkBackend):
+        # Once is enough for a connection, and what waits at a slow node takes its time.
+        requests = max(1, requests // WARM_UP_RUNS)
+    warm_up(prepared.backend, images, requests)
     # With a number of queries LoadGen makes up just these, whatever speed it expects; only
     # Server's default rate comes from the probe all the same.
     quick = config.queries is not None and config.scenario != "Server"

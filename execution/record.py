@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from backend import BackendInfo
+from backend import Backend, BackendInfo, NetworkBackend
 from contracts.config import RunConfig
+from contracts.nodes import NetworkReport
 from dataset import DatasetInfo
 from loadgen.detail_log import DetailLog, Performance
 from loadgen.rules import SEEDS, Rules
@@ -30,12 +31,16 @@ from system.versions import PRODUCT, package_versions
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What one run brought: `performance` or `accuracy`, as the mode was."""
+    """What one run brought: `performance` or `accuracy`, as the mode was.
+
+    `network` is None for a backend in this process.
+    """
 
     log: DetailLog
     rules: Rules
     performance: Performance | None
     accuracy: Accuracy | None
+    network: NetworkReport | None
 
     def with_accuracy(self, accuracy: Accuracy) -> "Outcome":
         return dataclasses.replace(self, accuracy=accuracy)
@@ -53,10 +58,11 @@ def build_result(
     """Put the record together."""
     log, performance, accuracy = outcome.log, outcome.performance, outcome.accuracy
     reasons = list(performance.invalid_reasons) if performance else list(log.errors)
+    network_reasons = outcome.network.invalid_reasons if outcome.network else ()
     validity = None
     if performance:
-        validity = VALID if performance.valid else INVALID
-    elif log.errors:
+        validity = VALID if performance.valid and not network_reasons else INVALID
+    elif log.errors or network_reasons:
         validity = INVALID
     return Result(
         schema_version=SCHEMA_VERSION,
@@ -69,14 +75,14 @@ def build_result(
         rules=outcome.rules.name,
         rule_differences=list(outcome.rules.differences),
         validity=validity,
-        invalid_reasons=reasons,
+        invalid_reasons=[*reasons, *network_reasons],
         latency_ms=performance.latency_ms if performance else None,
         samples_per_second=performance.samples_per_second if performance else None,
         queries=performance.queries if performance else None,
         early_stopping=performance.early_stopping if performance else None,
         accuracy=_accuracy(accuracy),
         model=model,
-        backend=dataclasses.asdict(info),
+        backend=_backend(info, outcome.network),
         dataset=dataclasses.asdict(dataset),
         loadgen=_loadgen(log),
         system=describe_system() | {"packages": package_versions()},
@@ -95,6 +101,18 @@ def describe_model(path: Path, description: ModelDescription | None) -> Model:
         bytes=sum(part.stat().st_size for part in parts),
         description=dataclasses.asdict(description) if description else None,
     )
+
+
+def served_model(backend: Backend) -> Model | None:
+    """What the nodes tell of their model; None for a backend in this process."""
+    fields = backend.served_model() if isinstance(backend, NetworkBackend) else None
+    return Model(**fields) if fields else None
+
+
+def _backend(info: BackendInfo, network: NetworkReport | None) -> dict[str, Any]:
+    if network is not None:
+        info = dataclasses.replace(info, nodes=network.nodes)
+    return dataclasses.asdict(info)
 
 
 def _accuracy(accuracy: Accuracy | None) -> AccuracyResult | None:
@@ -122,7 +140,15 @@ def _loadgen(log: DetailLog) -> LoadGenRecord:
 
 
 def _jsonable(config: RunConfig) -> dict[str, Any]:
+    return _without_paths(dataclasses.asdict(config))
+
+
+def _without_paths(values: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: str(value) if isinstance(value, Path) else value
-        for name, value in dataclasses.asdict(config).items()
+        name: str(value)
+        if isinstance(value, Path)
+        else _without_paths(value)
+        if isinstance(value, dict)
+        else value
+        for name, value in values.items()
     }

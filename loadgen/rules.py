@@ -28,6 +28,12 @@ class Rules:
     name: str
     differences: tuple[str, ...]
 
+    def with_modifications(self, differences: tuple[str, ...]) -> "Rules":
+        """What else differs, in more than time or queries."""
+        if not differences:
+            return self
+        return Rules("modified", (*self.differences, *differences))
+
 
 def rules(log: DetailLog, model_name: str) -> Rules:
     """Compare the settings that LoadGen says it used with the official ones."""

@@ -63,7 +63,7 @@ class Session:
 
     def _test(self, settings: Any, log_folder: Path, audit_conf: Path | None) -> None:
         try:
-            sut = lg.ConstructFastSUT(self._sut.issue, self._sut.flush)
+            sut = self._sut.construct()
             count = self._sample_count
             qsl = lg.ConstructQSL(
                 count,
@@ -79,7 +79,7 @@ class Session:
             audit = audit_conf or log_folder / "no-audit.config"
             lg.StartTestWithLogSettings(sut, qsl, settings, log_settings, str(audit))
             lg.DestroyQSL(qsl)
-            lg.DestroyFastSUT(sut)
+            self._sut.destruct(sut)
         except BaseException as error:  # noqa: BLE001 - the main thread reports it
             self._monitor.fail(error)
         else:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from backend import Backend
 from contracts.errors import InferenceError
 from contracts.image import Images, Scores
+from loadgen.labels import top_labels
 from loadgen.monitor import RunMonitor
 from loadgen.samples import SampleLibrary
 
@@ -44,6 +45,13 @@ class SystemUnderTest:
         self._monitor = monitor
         self._batch_size = batch_size
         self._offset = label_offset
+
+    def construct(self) -> int:
+        """LoadGen's handle of the system."""
+        return int(lg.ConstructFastSUT(self.issue, self.flush))
+
+    def destruct(self, handle: int) -> None:
+        lg.DestroyFastSUT(handle)
 
     def issue(self, ids: Sequence[int], indices: Sequence[int]) -> None:
         """LoadGen's callback for new queries."""
@@ -74,7 +82,8 @@ class SystemUnderTest:
     def _answer(self, ids: Sequence[int], scores: Scores) -> None:
         if len(scores) != len(ids):
             raise InferenceError(f"The model answered {len(scores)} of {len(ids)} images.")
-        labels = array("f", top_labels(scores, self._offset))
+        taken = scores.ndim == 1
+        labels = array("f", scores if taken else top_labels(scores, self._offset))
         # LoadGen reads the labels in this call only; `labels` lives until it returns.
         address, size = labels.buffer_info()[0], labels.itemsize
         response = lg.QuerySampleResponse
@@ -82,16 +91,6 @@ class SystemUnderTest:
             [response(id_, address + size * place, size) for place, id_ in enumerate(ids)]
         )
         self._monitor.answered += len(ids)
-
-
-def top_labels(scores: Scores, offset: int) -> list[int]:
-    """The index of the best score of each row plus `offset`. InferenceError for NaN scores."""
-    best = scores.argmax(axis=1)
-    # argmax takes a NaN for the largest, so looking at the winners is enough.
-    if np.isnan(scores[np.arange(len(best)), best]).any():
-        raise InferenceError("The model answered NaN scores; its weights or precision are broken.")
-    labels: list[int] = (best + offset).tolist()
-    return labels
 
 
 class SynchronousSUT(SystemUnderTest):

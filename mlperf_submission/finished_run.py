@@ -53,6 +53,8 @@ def read_run(folder: Path) -> FinishedRun | None:
         raise RunError(f"{path} is no result of main.py: {error}. Delete its folder.") from error
     if version != SCHEMA_VERSION:
         raise RunError(f"{path} has schema {version} instead of {SCHEMA_VERSION}: run it again.")
+    if result["backend"].get("nodes"):
+        raise RunError(f"{folder} is a run on served nodes; a tree is of one machine's.")
     log = read_detail_log(folder)
     return FinishedRun(folder, kind_of_run(log), result, log)
 

@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from backend import BACKENDS, NetworkBackend
 from commandline.options import (
     Parser,
     add_data_options,
     add_model_options,
     add_runtime_options,
-    positive,
-    positive_int,
 )
+from commandline.values import positive, positive_int
 from contracts.config import SCENARIOS
 from contracts.errors import UsageError
 from contracts.registry import known_name
 from mlperf_submission.rules import DEFAULT_VERSION, DIVISIONS, REQUIRED_SCENARIOS, VERSIONS
+from profiles import profile
 
 DESCRIPTION = """Make a complete MLPerf Inference submission tree: run what is missing of
 performance, accuracy and compliance runs, and assemble the tree in OUTPUT/tree."""
@@ -80,6 +81,7 @@ def parse(arguments: Sequence[str]) -> Request:
     run_options = {name: values.pop(name) for name in vars(of_runs.parse_args([]))}
     values.pop("debug")
     values["scenarios"] = _scenarios(values["scenarios"])
+    _check_backend(run_options["backend"], run_options["profile"])
     request = Request(**values, run_options=argparse.Namespace(**run_options))
     if request.division == "closed":
         _check_closed(request)
@@ -164,6 +166,17 @@ def _submission(parser: argparse.ArgumentParser) -> None:
 def _scenarios(text: str) -> tuple[str, ...]:
     names = [name.strip() for name in text.split(",")]
     return tuple(dict.fromkeys(known_name("scenario", name, SCENARIOS) for name in names))
+
+
+def _check_backend(backend: str | None, profile_name: str | None) -> None:
+    if backend is None and profile_name is not None:
+        backend = profile(profile_name).backend
+    if backend is not None and issubclass(BACKENDS.load(backend), NetworkBackend):
+        raise UsageError(
+            f"submission.py makes submissions of one machine, not of the {backend} backend: the "
+            "network division asks for documents about every node and the way to it. main.py makes "
+            "the runs."
+        )
 
 
 def _check_closed(request: Request) -> None:

@@ -157,7 +157,7 @@ def read_description(model: Path) -> ModelDescription | None:
     advice = f"Prepare the model again, or delete {path.name}."
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        description = _parse(content)
+        description = parse_description(content)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -178,7 +178,8 @@ def pruning_from(content: Mapping[str, Any]) -> Pruning:
     return Pruning(**{**content, "batch_norm": Calibration(**content["batch_norm"])})
 
 
-def _parse(content: Mapping[str, Any]) -> ModelDescription:
+def parse_description(content: Mapping[str, Any]) -> ModelDescription:
+    """The reverse of `dataclasses.asdict`. Raises KeyError, TypeError or ValueError."""
     if content["schema"] != SCHEMA:
         raise ValueError(f"schema {content['schema']} instead of {SCHEMA}")
     fields = dict(content)

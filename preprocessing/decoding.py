@@ -16,17 +16,22 @@ class UnreadableImageError(Exception):
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:
-    """Decode a file into uint8 RGB of shape (height, width, 3).
+    """Decode a file as `decode_rgb` does. Raises UnreadableImageError."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UnreadableImageError((error.strerror or str(error)).lower()) from None
+    return decode_rgb(data)
+
+
+def decode_rgb(data: bytes) -> NDArray[np.uint8]:
+    """Decode a file's content into uint8 RGB of shape (height, width, 3).
 
     The pixels are those of `cv2.imread(path, IMREAD_COLOR)`: the content decides on the format,
     not the name; greyscale and CMYK become RGB, alpha is dropped, 16 bits become 8 and the EXIF
     orientation is applied. Unlike `imread`, which fills up what a truncated JPEG lacks, decoding
     from memory fails on every file that ends early. Raises UnreadableImageError.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UnreadableImageError((error.strerror or str(error)).lower()) from None
     if not data:
         raise UnreadableImageError("empty file")
     if data.startswith(_JPEG_START) and not _has_jpeg_end(data):

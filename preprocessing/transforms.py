@@ -1,7 +1,8 @@
 """The preprocessings by name: decoded RGB pixels to the uint8 crop that the model sees."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import cv2
 import numpy as np
@@ -96,4 +97,7 @@ EFFICIENTNET_LITE = Preprocessing(
     version=1,
     image=ImageFormat(CROP, CROP, mean=(127.0, 127.0, 127.0), std=(128.0, 128.0, 128.0)),
     transform=torchvision_bicubic,
+)
+PREPROCESSINGS: Mapping[str, Preprocessing] = MappingProxyType(
+    {preprocessing.name: preprocessing for preprocessing in (VGG, PYTORCH, EFFICIENTNET_LITE)}
 )

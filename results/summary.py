@@ -1,5 +1,7 @@
 """The short table on the terminal."""
 
+from typing import Any
+
 from rich.console import Console
 from rich.table import Table
 
@@ -36,8 +38,7 @@ def _rows(result: Result) -> list[tuple[str, str]]:
             "Backend",
             # OpenVINO's version goes on with its build and commit.
             f"{backend['name']} {backend['version'].partition('-')[0]}, "
-            f"{backend['executed_precision']}, {_counted(backend['threads'], 'thread')}, "
-            f"{_counted(backend['streams'], 'stream')}",
+            f"{backend['executed_precision']}, " + _parallel(backend),
         )
     )
     rows.append(("Samples", f"{result.dataset['count']} of {result.dataset['name']}"))
@@ -70,6 +71,16 @@ def _accuracy(result: Result) -> str:
         return "not measured (add --accuracy)" if result.mode == "performance" else "no claim"
     accuracy = result.accuracy
     return f"{accuracy.top1:.2f} % ({accuracy.good}/{accuracy.total})"
+
+
+def _parallel(backend: dict[str, Any]) -> str:
+    """Of each node, where there are nodes and they tell."""
+    counted = [
+        _counted(backend[f"{what}s"], what) for what in ("thread", "stream") if backend[f"{what}s"]
+    ]
+    if backend["nodes"]:
+        counted.insert(0, f"on {_counted(len(backend['nodes']), 'node')}")
+    return ", ".join(counted)
 
 
 def _counted(number: int, what: str) -> str:

@@ -91,7 +91,8 @@ def setup_warnings(
     ):
         if asked is not None and asked != used:
             warnings.append(f"--{option} {asked} was asked for, but the runtime uses {used}.")
-    if info.threads > cpus:
+    # Served nodes have CPUs and options of their own.
+    if info.threads > cpus and not info.nodes:
         warnings.append(
             f"{info.threads} threads share {cpus} usable CPUs and wait for each other: "
             f"use --threads {cpus} or fewer."
@@ -103,7 +104,7 @@ def setup_warnings(
             f"--precision {config.precision} was asked for, but the runtime computes in "
             f"{info.executed_precision}."
         )
-    if config.precision == "default" and "bf16" in info.executed_precision:
+    if config.precision == "default" and "bf16" in info.executed_precision and not info.nodes:
         warnings.append(
             "The runtime computes in bfloat16 where it can; use --precision f32 for FP32 figures."
         )

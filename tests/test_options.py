@@ -10,6 +10,7 @@ from contracts.config import RunConfig
 from contracts.errors import UsageError
 from tests.conftest import Runner
 
+KSERVE = "--profile pytorch-kserve --dataset synthetic --endpoint n:1 --scenario Offline"
 OPENVINO = "--backend openvino --dataset synthetic --model m.xml"
 
 
@@ -74,6 +75,23 @@ def test_typo_in_a_name_gets_the_nearest_and_the_list(line: str, named: tuple[st
         (f"{OPENVINO} --inputs a,b", "one name"),
         (f"{OPENVINO} --outputs a,b", "one name"),
         (f"{OPENVINO} --inputs ,", "one name"),
+        ("--profile null --endpoint n:1", "--endpoint does not apply to the null backend"),
+        (f"{OPENVINO} --deadline 1", "--deadline does not apply to the openvino backend"),
+        (KSERVE.replace("Offline", "SingleStream"), "kserve .* Server and Offline"),
+        (KSERVE.replace("Offline", "MultiStream"), "kserve .* Server and Offline"),
+        (f"{KSERVE} --max-batchsize 4", "--max-batchsize .* the engine there makes the batches"),
+        (f"{KSERVE} --threads 2", "--threads does not apply to the kserve backend"),
+        (f"{KSERVE} --payload jpeg", "image files, and the data set synthetic has none"),
+        (f"{KSERVE} --token-file t", "--token-file needs an encrypted connection: --tls-ca"),
+        (f"{KSERVE} --tls-ca a --tls-key k", "--tls-cert and --tls-key go together"),
+        (KSERVE.replace("n:1", "n"), '"n" is not HOST:PORT'),
+        (KSERVE.replace("n:1", "http://n:1"), "is not HOST:PORT"),
+        (KSERVE.replace("n:1", "n:1,n:1"), "names a node twice"),
+        (KSERVE.replace("--endpoint n:1", ""), "needs its nodes: --endpoint HOST:PORT"),
+        (
+            "--backend kserve --dataset synthetic --endpoint n:1 --scenario Server",
+            "--served-model NAME",
+        ),
         ("--profile null --sceanrio Offline", "--sceanrio"),
         ("--profile null --acc", "--acc"),
     ],
@@ -102,6 +120,16 @@ def test_command_line_overrides_the_profile() -> None:
     assert config.max_batchsize == 16
     assert config.model_name == "retinanet"
     assert config.threads == 3
+
+
+def test_served_nodes_have_options_of_their_own() -> None:
+    network = configuration(KSERVE.replace("n:1", "n:1,[::1]:2")).network
+    assert network is not None
+    assert network.endpoints == ("n:1", "[::1]:2")
+    assert network.served_model == "resnet50"
+    assert network.on_node_loss == "fail"
+    assert network.payload == "pixels"
+    assert configuration("--profile null").network is None
 
 
 def test_profile_can_be_spared() -> None:

@@ -30,3 +30,9 @@ def test_rehearsal_of_closed_is_allowed() -> None:
     )
     assert request.is_rehearsal
     assert request.scenarios == ("Offline",)
+
+
+@pytest.mark.parametrize("given", ["--profile pytorch-kserve", "--backend kserve"])
+def test_served_nodes_are_no_machine(given: str) -> None:
+    with pytest.raises(UsageError, match="of one machine, not of the kserve backend"):
+        parse(given.split())

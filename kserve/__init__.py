@@ -1,0 +1,1 @@
+"""The client of the Open Inference Protocol (KServe v2) over gRPC."""

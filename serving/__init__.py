@@ -1,0 +1,1 @@
+"""Makes a prepared model servable by inference engines; see README.md here."""

@@ -1,0 +1,1 @@
+"""What runs on a node, inside the engine: copied beside the model, so it imports little."""

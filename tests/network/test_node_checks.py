@@ -1,0 +1,175 @@
+"""What is found out about nodes before LoadGen starts: one line that names the node."""
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backend import BackendConfig, BackendInfo
+from backend_kserve import KServeBackend
+from contracts.endpoints import NetworkConfig
+from contracts.errors import BenchmarkError, ModelError
+from preprocessing.synthetic import Synthetic
+from serving.served_model import ServedModel
+from tests.conftest import Runner
+from tests.network.nodes import PROFILE, cluster, endpoints, started
+
+NETWORK = NetworkConfig(
+    endpoints=(),
+    served_model="resnet50",
+    deadline=5,
+    in_flight=4,
+    on_node_loss="fail",
+    payload="pixels",
+    tls_ca=None,
+    tls_cert=None,
+    tls_key=None,
+    token_file=None,
+)
+
+
+def served(sha256: str) -> str:
+    """The parameter of a model in a repository."""
+    return ServedModel(
+        name="resnet50",
+        payload="pixels",
+        model={"path": "m.xml", "sha256": sha256, "bytes": 7, "description": None},
+        dataset="imagenet_pytorch",
+        image=Synthetic.image,
+        classes=1000,
+        label_offset=0,
+        backend="openvino",
+        precision="f32",
+        max_batch_size=8,
+        instances=1,
+        threads=None,
+        files={},
+    ).to_json()
+
+
+@contextmanager
+def connected(*addresses: str, **changes: Any) -> Iterator[KServeBackend]:
+    network = dataclasses.replace(NETWORK, endpoints=addresses, **changes)
+    backend = KServeBackend(
+        BackendConfig(
+            model=None,
+            image=Synthetic.image,
+            goal="throughput",
+            max_batch_size=1,
+            variable_batch=False,
+            threads=None,
+            streams=None,
+            precision="default",
+            inputs=(),
+            outputs=(),
+            data_format=None,
+            cache_dir=Path("none"),
+            network=network,
+        )
+    )
+    try:
+        yield backend
+    finally:
+        backend.close()
+
+
+def load(*addresses: str, **changes: Any) -> BackendInfo:
+    with connected(*addresses, **changes) as backend:
+        return backend.load()
+
+
+def refusal(*addresses: str, **changes: Any) -> str:
+    with pytest.raises(ModelError) as caught:
+        load(*addresses, **changes)
+    return str(caught.value)
+
+
+def test_node_that_is_down_is_named(benchmark: Runner, tmp_path: Path) -> None:
+    with cluster(tmp_path, ()) as nodes:
+        arguments = (*PROFILE, "--scenario", "Offline")
+        done = benchmark(*arguments, "--endpoint", f"{nodes[0].endpoint},127.0.0.1:1")
+    assert done.status == 2
+    assert done.error.startswith("Node 127.0.0.1:1 cannot be reached (Connection refused")
+    assert done.left_nothing
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--datatype", "INT8"), "takes images INT8 [-1, 224, 224, 3]: the data set has"),
+        (("--shape", "[-1, 96, 96, 3]"), "has images of 224×224"),
+        (("--shape", "[8, 224, 224, 3]"), "a query is one sample and is not padded"),
+        (("--datatype", "BYTES", "--shape", "[-1, 1]"), "use --payload jpeg"),
+        (("--shape", "[-1, -1]"), "use --payload jpeg"),
+        (("--scores", "10"), "answers scores FP32 [-1, 10]: wanted is labels [-1, 1]"),
+        (("--not-ready",), "the server is not ready"),
+    ],
+)
+def test_what_does_not_fit_is_named(tmp_path: Path, options: tuple[str, ...], reason: str) -> None:
+    with started(tmp_path, *options) as node:
+        message = refusal(node.endpoint)
+    assert message.startswith(f"Node {node.endpoint}: ")
+    assert reason in message
+
+
+def test_pixels_where_files_are_sent_are_named(tmp_path: Path) -> None:
+    with started(tmp_path) as node:
+        assert "use --payload pixels" in refusal(node.endpoint, payload="jpeg")
+
+
+def test_unknown_model_is_named(tmp_path: Path) -> None:
+    with started(tmp_path) as node:
+        message = refusal(node.endpoint, served_model="resnet")
+    assert message == f"Node {node.endpoint} answered NOT_FOUND: unknown model resnet."
+
+
+def test_nodes_must_serve_one_model(tmp_path: Path) -> None:
+    one, two = ("--served-model", served("aa")), ("--served-model", served("bb"))
+    with cluster(tmp_path, one, one, two) as nodes:
+        addresses = [node.endpoint for node in nodes]
+        assert len(load(*addresses[:2]).nodes) == 2
+        message = refusal(*addresses)
+    assert message.startswith(f"Node {addresses[2]} serves another model (sha256)")
+
+
+def test_model_and_node_come_into_the_result(benchmark: Runner, tmp_path: Path) -> None:
+    runtime = {"threads": 2, "streams": 1, "executed_precision": "int8", "hostname": "n1"}
+    options = ("--served-model", served("aa"), "--runtime", json.dumps(runtime), "--name", "n1")
+    with started(tmp_path, *options) as node:
+        done = benchmark(
+            *(*PROFILE, "--count", 5, "--scenario", "Offline", "--queries", 20),
+            *endpoints([node]),
+        )
+    assert done.status == 0, done.stderr
+    model = done.result["model"]
+    assert model == {"path": "m.xml", "sha256": "aa", "bytes": 7, "description": None}
+    [told] = done.result["backend"]["nodes"]
+    assert told["name"] == "n1"
+    assert told["model"] == "resnet50"
+    assert told["runtime"] == runtime
+    assert "int8, on 1 node, 2 threads, 1 stream" in done.stdout
+
+
+def test_parameter_that_is_not_understood_is_named(tmp_path: Path) -> None:
+    with started(tmp_path, "--served-model", '{"schema": 99}') as node:
+        assert "not understood: schema 99" in refusal(node.endpoint)
+
+
+def test_other_errors_are_of_the_tree(tmp_path: Path) -> None:
+    """A server that speaks something else."""
+    with started(tmp_path) as node, pytest.raises(BenchmarkError):
+        load(node.endpoint, tls_ca=tmp_path / "missing.pem")
+
+
+@pytest.mark.parametrize(("load_of_client", "said"), [(0.3, False), (0.95, True)])
+def test_client_that_is_the_limit_says_so(
+    tmp_path: Path, load_of_client: float, said: bool
+) -> None:
+    with started(tmp_path) as node, connected(node.endpoint) as backend:
+        backend.load()
+        warnings = backend.report(load_of_client).warnings
+    assert any("The client was busy for 95%" in warning for warning in warnings) == said

@@ -1,0 +1,127 @@
+"""serve.py refuses what cannot be served, in one line, and leaves nothing half-written."""
+
+import resource
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from contracts.errors import ModelError
+from preparation.sample import Sample
+from serving.node.classifier import Classifier
+from serving.served_model import ServedModel
+from tests.command import command, environment
+from tests.serving.commands import run_serve
+from tests.serving.nodes import SERVE
+from tests.tiny_models import Tiny
+
+ENGINES = ("triton", "ovms")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_missing_model(engine: str, tmp_path: Path) -> None:
+    done = run_serve(engine, tmp_path / "none.xml", output=tmp_path / "models")
+    assert (done.status, done.error) == (2, f"There is no model file {tmp_path / 'none.xml'}.")
+    assert done.left_nothing
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_unknown_data_set(engine: str, sample: Sample, tmp_path: Path) -> None:
+    done = run_serve(engine, sample.model, "--dataset", "imagnet", output=tmp_path / "models")
+    assert done.status == 2
+    assert 'Did you mean "imagenet"?' in done.error
+    assert done.left_nothing
+
+
+def test_model_without_a_description_needs_a_data_set(tmp_path: Path) -> None:
+    done = run_serve("triton", Tiny(batch=-1).save(tmp_path), output=tmp_path / "models")
+    assert done.status == 2
+    assert "--dataset NAME" in done.error
+    assert done.left_nothing
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_existing_model_is_kept(engine: str, sample: Sample, tmp_path: Path) -> None:
+    folder = tmp_path / "models" / "efficientnet-lite0"
+    folder.mkdir(parents=True)
+    (folder / "mine").touch()
+    done = run_serve(engine, sample.model, output=tmp_path / "models")
+    assert done.status == 2
+    assert f"{folder} exists" in done.error
+    assert [path.name for path in (tmp_path / "models").rglob("*")] == [folder.name, "mine"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_folder_that_cannot_be_written(engine: str, sample: Sample, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = run_serve(engine, sample.model, output=tmp_path / "file" / "models")
+    assert done.status == 2
+    assert "a part of the path is a file" in done.error
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_full_disk(engine: str, sample: Sample, tmp_path: Path) -> None:
+    output = tmp_path / "models"
+    done = subprocess.run(
+        command((engine, sample.model, "--output", output), SERVE),
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20)),
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith(f"Error: Cannot write to {output}")
+    assert list(output.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("--name", "../elsewhere"), "no model name"),
+        (("--dataset", "synthetic", "--payload", "jpeg"), "--payload jpeg does not apply"),
+        (("--max-batchsize", "0"), '"0" is not a whole number above 0'),
+        (("--queue-delay-us", "-1"), '"-1" is not a whole number'),
+    ],
+)
+def test_options_that_make_no_sense(
+    sample: Sample, tmp_path: Path, arguments: tuple[str, ...], reason: str
+) -> None:
+    done = run_serve("triton", sample.model, *arguments, output=tmp_path / "models")
+    assert done.status == 2
+    assert reason in done.error
+    assert done.left_nothing
+
+
+def test_model_of_a_fixed_batch_takes_no_larger_one(tmp_path: Path) -> None:
+    model = Tiny(batch=1).save(tmp_path)
+    done = run_serve("triton", model, "--dataset", "imagenet", output=tmp_path / "models")
+    assert done.status == 2
+    assert "--max-batchsize can be at most 1" in done.error
+
+
+def test_damaged_configuration_is_not_overwritten(sample: Sample, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    done = run_serve("ovms", sample.model, output=tmp_path)
+    assert done.status == 2
+    assert "config.json is no configuration" in done.error
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_node_refuses_another_model_than_was_packed(
+    pixels_repository: Path, tmp_path: Path
+) -> None:
+    version = pixels_repository / "efficientnet-lite0" / "1"
+    for file in version.glob("efficientnet*"):
+        shutil.copy(file, tmp_path)
+    served = _served(pixels_repository)
+    (tmp_path / next(iter(served.files))).write_text("<xml/>")
+    with pytest.raises(ModelError, match="is not the file that was packed"):
+        Classifier(served, tmp_path)
+
+
+def _served(repository: Path) -> ServedModel:
+    text = (repository / "efficientnet-lite0" / "config.pbtxt").read_text()
+    quoted = text.partition('string_value: "')[2].rpartition('" } }')[0]
+    return ServedModel.from_json(quoted.replace('\\"', '"'))
