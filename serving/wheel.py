@@ -35,7 +35,7 @@ class NodeOptions:
 def start_triton(options: NodeOptions) -> NoReturn:
     """Become Triton, serving the repository. Raises UsageError where that cannot be."""
     if not options.repository.is_dir():
-        raise UsageError(f"There is no model repository {options.repository}: serve.py triton.")
+        raise UsageError(f"No model repository {options.repository}; serve.py triton writes one.")
     server = server_folder()
     backends = _backends(server, options.cache_dir)
     program = server / "bin" / "tritonserver"

@@ -79,7 +79,7 @@ def test_offline_fills_batches_on_the_node(
 
 
 def test_server_scenario(benchmark: Runner, pixels_node: Node, sample: Sample) -> None:
-    arguments = ("--scenario", "Server", "--qps", 10, "--time", 2)
+    arguments = ("--scenario", "Server", "--qps", 20, "--queries", 40)
     done = benchmark(*options(pixels_node, sample), *arguments)
     assert done.status in (0, 3), done.stderr
     assert done.result["latency_ms"]["p50"] > 0
