@@ -14,6 +14,7 @@ from tests.network.nodes import PROFILE, cluster, endpoints
 from tests.network.runs import ACCURACY, COUNT, answers, expected
 from tests.test_signals import start, wait_until
 
+IN_FLIGHT = 8
 SCENARIOS = {
     "Offline": ("--scenario", "Offline", "--queries", 300),
     "Server": ("--scenario", "Server", "--queries", 300, "--qps", 100, "--max-latency", 5),
@@ -30,9 +31,14 @@ def faulty(fault: str, poison: int) -> tuple[object, ...]:
 
 
 def run(benchmark: Runner, tmp_path: Path, first: tuple[object, ...], *options: object) -> Run:
-    """With the first node as given and a healthy second one; its address becomes ADDRESS."""
-    with cluster(tmp_path, first, ("--name", "healthy")) as nodes:
-        done = benchmark(*PROFILE, "--count", COUNT, *options, *endpoints(nodes))
+    """With the first node as given and a healthy second one; its address becomes ADDRESS.
+
+    The healthy one is so slow that nearly all goes to the other, the poison too.
+    """
+    healthy = ("--name", "healthy", "--delay", "0.1", "--at-once", IN_FLIGHT)
+    with cluster(tmp_path, first, healthy) as nodes:
+        limit = ("--in-flight", IN_FLIGHT)
+        done = benchmark(*PROFILE, "--count", COUNT, *limit, *options, *endpoints(nodes))
         stderr = done.stderr.replace(nodes[0].endpoint, "ADDRESS")
         return Run(done.status, done.stdout, stderr, done.output)
 
