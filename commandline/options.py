@@ -148,12 +148,6 @@ def _output(parser: argparse.ArgumentParser) -> None:
         help="folder for LoadGen's logs and results.json (default: ./output)",
     )
     add("--overwrite", action="store_true", help="replace the result in --output")
-    add(
-        "--turns",
-        action="store_true",
-        help="keep the model loaded and run the test once for each line of standard input, which "
-        "names the output folder (for programs that let several processes take turns)",
-    )
     add("--debug", action="store_true", help="show the traceback of an error")
     parser.add_argument("--version", action="version", version=version())
 

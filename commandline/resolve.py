@@ -23,8 +23,6 @@ BACKEND_OPTIONS = (
     "data_format",
     *NETWORK_OPTIONS,
 )
-# How often the process runs the test is no part of the test.
-PROCESS_OPTIONS = ("turns",)
 
 
 @dataclass(frozen=True)
@@ -89,8 +87,7 @@ def resolve(options: argparse.Namespace) -> RunConfig:
     _check_dataset(options, dataset)
     if options.payload == JPEG and not DATASETS.load(dataset).needs_path:
         raise UsageError(f"--payload jpeg needs image files, and the data set {dataset} has none.")
-    apart = (*NETWORK_OPTIONS, *PROCESS_OPTIONS)
-    values = {name: value for name, value in vars(options).items() if name not in apart}
+    values = {name: value for name, value in vars(options).items() if name not in NETWORK_OPTIONS}
     values |= {
         "profile": options.profile or "none",
         "backend": backend,

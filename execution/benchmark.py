@@ -1,8 +1,5 @@
 """One run: prepare the data, load the model, probe it, let LoadGen test it, write the result."""
 
-import dataclasses
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +26,7 @@ from loadgen.settings import build_settings, official_settings
 from loadgen.sut import SystemUnderTest, sut_for
 from loadgen.user_conf import read_user_conf
 from modelfiles.calibration_list import read_calibration_list, refuse_calibration_images
-from modelfiles.description import ModelDescription, parse_description, read_description
+from modelfiles.description import parse_description, read_description
 from preprocessing.label_list import find_label_list
 from results.accuracy import label_offset_hint, top1
 from results.folder import OutputFolder
@@ -41,98 +38,68 @@ from system.cpus import cpu_quota, usable_cpus
 
 @dataclass(frozen=True)
 class Prepared:
-    """What tests need: labelled samples and a loaded model, and what there is to say of them."""
+    """What a test needs: labelled samples and a loaded model."""
 
     dataset: Dataset
     dataset_info: DatasetInfo
     backend: Backend
     info: BackendInfo
-    model: Model | None
-    description: ModelDescription | None
-    warnings: tuple[str, ...]
-
-    @property
-    def knows_labels(self) -> bool:
-        """Whether accuracy can be claimed."""
-        random_weights = self.description is not None and self.description.has_random_weights
-        return self.dataset.has_labels and not random_weights
 
 
 def run_benchmark(config: RunConfig, console: Console) -> Result:
     """Run one LoadGen test, write and print its result.
 
-    Raises an error of contracts.errors when there is none.
+    Raises an error of contracts.errors when there is none. A process runs one test only.
     """
     _check_early(config)
-    with _open(config) as folder:
-        prepared = _prepare(config)
-        result, path = _measure(config, prepared, folder, console)
-    prepared.backend.close()
-    print_summary(result, str(path), console)
-    return result
-
-
-class Turns:
-    """Runs the same LoadGen test several times with the model kept loaded.
-
-    Raises an error of contracts.errors when the model cannot be loaded.
-    """
-
-    def __init__(self, config: RunConfig, console: Console) -> None:
-        _check_early(config)
-        self._config = config
-        self._console = console
-        self._prepared = _prepare(config)
-
-    def take(self, output: Path) -> Result:
-        """Run it once into the folder `output`; raises as `run_benchmark` does."""
-        config = dataclasses.replace(self._config, output=output)
-        with _open(config) as folder:
-            result, path = _measure(config, self._prepared, folder, self._console)
-        print_summary(result, str(path), self._console)
-        return result
-
-    def close(self) -> None:
-        self._prepared.backend.close()
-
-
-@contextmanager
-def _open(config: RunConfig) -> Iterator[OutputFolder]:
     folder = OutputFolder(config.output)
     try:
-        with folder.open(config.overwrite):
-            yield folder
+        return _run(config, folder, console)
     except Interrupted as interruption:
         if folder.is_published:
             interruption.leaves = f"the run was finished: its result is in {config.output}"
         raise
 
 
-def _measure(
-    config: RunConfig, prepared: Prepared, folder: OutputFolder, console: Console
-) -> tuple[Result, Path]:
-    warnings = list(prepared.warnings)
-    outcome = _test(config, prepared, folder.work, console)
-    if outcome.performance is not None:
-        rate = float(outcome.log.effective("target_qps"))
-        warnings += validity_warnings(outcome.performance, rate, config.user_conf)
-    if outcome.network is not None:
-        warnings += outcome.network.warnings
-    if config.accuracy:
-        predictions = read_predictions(folder.work, prepared.dataset_info.count)
-        if prepared.knows_labels:
-            labels = prepared.dataset.labels
-            outcome = outcome.with_accuracy(top1(predictions, labels))
-            warnings += offset_warning(label_offset_hint(predictions, labels))
-    result = build_result(
-        config,
-        outcome,
-        model=prepared.model,
-        info=prepared.info,
-        dataset=prepared.dataset_info,
-        warnings=warnings,
-    )
-    return result, folder.publish(result)
+def _run(config: RunConfig, folder: OutputFolder, console: Console) -> Result:
+    with folder.open(config.overwrite):
+        description = read_description(config.model) if config.model else None
+        prepared = _prepare(config)
+        if config.model is not None:
+            model: Model | None = describe_model(config.model, description)
+        else:
+            model = served_model(prepared.backend)
+            if model is not None and model.description is not None:
+                description = parse_description(model.description)
+        random_weights = description is not None and description.has_random_weights
+        _refuse_calibration_images(config)
+        warnings = setup_warnings(
+            config, prepared.info, usable_cpus(), description, prepared.dataset.has_labels
+        )
+        outcome = _test(config, prepared, folder.work, console)
+        if outcome.performance is not None:
+            rate = float(outcome.log.effective("target_qps"))
+            warnings += validity_warnings(outcome.performance, rate, config.user_conf)
+        if outcome.network is not None:
+            warnings += outcome.network.warnings
+        if config.accuracy:
+            predictions = read_predictions(folder.work, prepared.dataset_info.count)
+            if prepared.dataset.has_labels and not random_weights:
+                labels = prepared.dataset.labels
+                outcome = outcome.with_accuracy(top1(predictions, labels))
+                warnings += offset_warning(label_offset_hint(predictions, labels))
+        result = build_result(
+            config,
+            outcome,
+            model=model,
+            info=prepared.info,
+            dataset=prepared.dataset_info,
+            warnings=warnings,
+        )
+        path = folder.publish(result)
+    prepared.backend.close()
+    print_summary(result, str(path), console)
+    return result
 
 
 def _check_early(config: RunConfig) -> None:
@@ -146,7 +113,6 @@ def _check_early(config: RunConfig) -> None:
 
 
 def _prepare(config: RunConfig) -> Prepared:
-    description = read_description(config.model) if config.model else None
     dataset: Dataset = DATASETS.load(config.dataset)(
         DatasetConfig(
             path=config.dataset_path,
@@ -156,31 +122,6 @@ def _prepare(config: RunConfig) -> Prepared:
             encoded=config.network is not None and config.network.payload == JPEG,
         )
     )
-    backend = _backend(config, dataset)
-    # The model first: it takes a second to find fault with, preprocessing may take an hour.
-    info = backend.load()
-    dataset_info = dataset.prepare()
-    if config.model is not None:
-        model: Model | None = describe_model(config.model, description)
-    else:
-        model = served_model(backend)
-        if model is not None and model.description is not None:
-            description = parse_description(model.description)
-    _refuse_calibration_images(config)
-    return Prepared(
-        dataset=dataset,
-        dataset_info=dataset_info,
-        backend=backend,
-        info=info,
-        model=model,
-        description=description,
-        warnings=tuple(
-            setup_warnings(config, info, usable_cpus(), description, dataset.has_labels)
-        ),
-    )
-
-
-def _backend(config: RunConfig, dataset: Dataset) -> Backend:
     backend: Backend = BACKENDS.load(config.backend)(
         BackendConfig(
             model=config.model,
@@ -198,7 +139,9 @@ def _backend(config: RunConfig, dataset: Dataset) -> Backend:
             network=config.network,
         )
     )
-    return backend
+    # The model first: it takes a second to find fault with, preprocessing may take an hour.
+    info = backend.load()
+    return Prepared(dataset, dataset.prepare(), backend, info)
 
 
 def _refuse_calibration_images(config: RunConfig) -> None:

@@ -24,7 +24,7 @@ TICK_SECONDS = 1.0
 
 
 class Session:
-    """One test with one system under test. One at a time: LoadGen keeps global state."""
+    """One test with one system under test. A process runs one only: LoadGen keeps global state."""
 
     def __init__(
         self,
