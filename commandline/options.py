@@ -102,6 +102,13 @@ def _test(parser: argparse.ArgumentParser) -> None:
         help="issue exactly N queries (Offline: one query of N samples), however long it takes",
     )
     add(
+        "--queries-per-turn",
+        type=positive_int,
+        metavar="N",
+        help="wait for a line on standard input before every N queries, so that compare.py can "
+        "let processes take turns (SingleStream, MultiStream)",
+    )
+    add(
         "--qps",
         type=positive,
         metavar="RATE",

@@ -10,6 +10,7 @@ from contracts.config import SCENARIOS, RunConfig
 from contracts.endpoints import JPEG, NetworkConfig
 from contracts.errors import UsageError
 from contracts.registry import known_name
+from contracts.turns import SCENARIOS as TURN_SCENARIOS
 from dataset import DATASETS
 from profiles import MLPERF_RESNET50, Profile, profile
 
@@ -61,6 +62,12 @@ REFUSALS = (
     ),
     Refusal("samples_per_query", _not("MultiStream"), "only MultiStream has a number to choose"),
     Refusal("max_latency", _not("Server"), "only Server has a latency bound"),
+    Refusal("queries_per_turn", _accuracy, "an accuracy run is not timed"),
+    Refusal(
+        "queries_per_turn",
+        _not(*TURN_SCENARIOS),
+        "its queries do not wait for each other, so there is no pause between them",
+    ),
     Refusal("max_batchsize", _only("SingleStream"), ONE_SAMPLE),
     Refusal("streams", _only("SingleStream"), ONE_SAMPLE),
 )

@@ -1,15 +1,19 @@
 """Runs main.py for one cell, in a process of its own."""
 
-import contextlib
+import os
+import selectors
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from signal import Signals
+from types import TracebackType
 
 from comparison.noise import Noise, NoiseWatch
+from contracts.turns import READY
 
 SAMPLE_SECONDS = 1.0
 PATIENCE_SECONDS = 10.0
@@ -21,7 +25,7 @@ ERROR = "Error: "
 @dataclass(frozen=True)
 class CellRun:
     """How a run went; its results.json is in the folder it was given unless `failure` says why
-    not. `started` is in seconds since the epoch.
+    not. `started` is in seconds since the epoch; `seconds` leaves out the turns of others.
     """
 
     started: float
@@ -31,63 +35,129 @@ class CellRun:
 
 
 def run_cell(program: Path, arguments: Sequence[str], folder: Path) -> CellRun:
-    """Run `program` (main.py) to its end. What it prints is kept in `folder`.
+    """Run `program` (main.py) to its end into `folder`."""
+    with CellProcess(program, arguments, folder) as process:
+        process.proceed()
+        return process.finish()
 
-    However this is left, the process is gone.
+
+class CellProcess:
+    """`program` (main.py) with the `arguments` of a cell. What it prints is kept in `folder`.
+
+    Life cycle: enter the context, `proceed` until it has ended, `finish`. However the context is
+    left, the process is gone.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, str(program), *arguments, "--output", str(folder)]
-    output, errors = folder / "stdout.txt", folder / "stderr.txt"
-    watch = NoiseWatch()
-    started, clock = time.time(), time.monotonic()
-    with (
-        output.open("wb") as stdout,
-        errors.open("wb") as stderr,
-        subprocess.Popen(  # noqa: S603 - this interpreter and this program
-            command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr
-        ) as process,
-    ):
+
+    def __init__(self, program: Path, arguments: Sequence[str], folder: Path) -> None:
+        self._command = [sys.executable, str(program), *arguments, "--output", str(folder)]
+        self._folder = folder
+        self._stack = ExitStack()
+        self._said = b""
+        self._seconds = 0.0
+        self._is_resting = False
+
+    def __enter__(self) -> "CellProcess":
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._started = time.time()
+        with ExitStack() as stack:
+            errors = stack.enter_context(self._errors.open("wb"))
+            self._output = stack.enter_context((self._folder / "stdout.txt").open("wb"))
+            self._process = stack.enter_context(
+                subprocess.Popen(  # noqa: S603 - this interpreter and this program
+                    self._command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    bufsize=0,
+                )
+            )
+            self._stack = stack.pop_all()
+        self._watch = NoiseWatch(self._process.pid)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._stack:
+            if self._process.poll() is None:
+                self._process.terminate()
+                try:
+                    self._process.wait(PATIENCE_SECONDS)
+                except subprocess.TimeoutExpired:
+                    self._process.kill()
+
+    def proceed(self) -> bool:
+        """Let it go on until it rests or ends; whether it has ended."""
+        clock = time.monotonic()
+        with self._watch.watching():
+            if self._is_resting:
+                self._give_turn()
+            self._is_resting = self._wait()
+        self._seconds += time.monotonic() - clock
+        return not self._is_resting
+
+    def finish(self) -> CellRun:
+        """How it went, once it has ended."""
+        status = self._process.wait()
+        failure = None if status in FINISHED else self._reason(status)
+        if failure is None and not (self._folder / "results.json").is_file():
+            failure = "the run ended without a results.json"
+        return CellRun(
+            started=self._started,
+            seconds=self._seconds,
+            failure=failure,
+            noise=self._watch.noise(),
+        )
+
+    @property
+    def _errors(self) -> Path:
+        return self._folder / "stderr.txt"
+
+    def _give_turn(self) -> None:
+        assert self._process.stdin is not None
         try:
-            status = _wait(process, watch)
-        except BaseException:
-            _end(process)
-            raise
-    seconds = time.monotonic() - clock
-    failure = None if status in FINISHED else _reason(status, errors)
-    if failure is None and not (folder / "results.json").is_file():
-        failure = "the run ended without a results.json"
-    return CellRun(started=started, seconds=seconds, failure=failure, noise=watch.finish())
+            self._process.stdin.write(b"\n")
+        except BrokenPipeError:
+            # It has ended, which the wait will find.
+            return
 
+    def _wait(self) -> bool:
+        """True once it asks for a turn, False when it has ended."""
+        assert self._process.stdout is not None
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            while True:
+                self._watch.sample()
+                if not selector.select(SAMPLE_SECONDS):
+                    if self._has_ended():
+                        return False
+                    continue
+                said = os.read(self._process.stdout.fileno(), 1 << 16)
+                if not said:
+                    return False
+                self._output.write(said)
+                # Runtimes may print other lines.
+                *lines, self._said = (self._said + said).split(b"\n")
+                if READY.encode() in lines:
+                    return True
 
-def _wait(process: "subprocess.Popen[bytes]", watch: NoiseWatch) -> int:
-    status = None
-    while status is None:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            status = process.wait(SAMPLE_SECONDS)
-        watch.sample()
-    return status
+    def _has_ended(self) -> bool:
+        """Its children may keep its output open. Leaves it to be waited for: its times count."""
+        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self._process.pid, options) is not None
 
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    process.terminate()
-    try:
-        process.wait(PATIENCE_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-
-
-def _reason(status: int, errors: Path) -> str:
-    lines = [
-        line.strip()
-        for line in errors.read_text(encoding="utf-8", errors="replace").splitlines()
-        if line.strip()
-    ]
-    for line in reversed(lines):
-        if line.startswith(ERROR):
-            return line.removeprefix(ERROR)
-    if status < 0:
-        name = Signals(-status).name
-        hint = ", perhaps for want of memory" if name == "SIGKILL" else ""
-        return f"the process was ended by {name}{hint}"
-    last = f": {lines[-1]}" if lines else ""
-    return f"the process ended with status {status}{last}"
+    def _reason(self, status: int) -> str:
+        text = self._errors.read_text(encoding="utf-8", errors="replace")
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        for line in reversed(lines):
+            if line.startswith(ERROR):
+                return line.removeprefix(ERROR)
+        if status < 0:
+            name = Signals(-status).name
+            hint = ", perhaps for want of memory" if name == "SIGKILL" else ""
+            return f"the process was ended by {name}{hint}"
+        last = f": {lines[-1]}" if lines else ""
+        return f"the process ended with status {status}{last}"

@@ -18,7 +18,7 @@ from comparison.gate import Limits, judge
 from comparison.intervals import MIN_ROUNDS
 from comparison.junit import render as render_junit
 from comparison.matrix import METRICS, Matrix, Stopping
-from comparison.matrix_file import check_stopping, matrix_from_axes, read_matrix, run_option_names
+from comparison.matrix_file import check_course, matrix_from_axes, read_matrix, run_option_names
 from comparison.options import COMMANDS, parse_check, parse_run, parse_show
 from comparison.plan import Plan, make_plan
 from comparison.record import Comparison, read_comparison
@@ -141,10 +141,12 @@ def _overridden(matrix: Matrix, options: argparse.Namespace) -> Matrix:
         # A goal or a time on the command line stands against a number in the file.
         stopping["rounds"] = None
     changed = dataclasses.replace(matrix.stopping, **stopping)
-    check_stopping(changed)
+    matrix = dataclasses.replace(matrix, stopping=changed)
+    if options.queries_per_turn is not None:
+        matrix = dataclasses.replace(matrix, queries_per_turn=options.queries_per_turn)
+    check_course(matrix)
     return dataclasses.replace(
         matrix,
-        stopping=changed,
         metric=options.metric or matrix.metric,
         seed=matrix.seed if options.seed is None else options.seed,
         accuracy=matrix.accuracy and not options.no_accuracy,

@@ -57,7 +57,8 @@ class Matrix:
     """Variants × scenarios × threads. The first variant is the baseline unless one is named.
 
     `metric` None takes the median latency, in Offline the throughput. `threads` empty leaves
-    them to the variants.
+    them to the variants. With `queries_per_turn` variants run side by side and take turns of so
+    many queries, in the scenarios that allow it.
     """
 
     title: str
@@ -68,6 +69,7 @@ class Matrix:
     metric: str | None = None
     seed: int = 0
     accuracy: bool = True
+    queries_per_turn: int | None = None
     stopping: Stopping = Stopping()
 
 

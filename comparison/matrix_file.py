@@ -26,6 +26,7 @@ SETTINGS: Mapping[str, tuple[type, ...]] = MappingProxyType(
         "metric": (str,),
         "seed": (int,),
         "accuracy": (bool,),
+        "queries_per_turn": (int,),
         "rounds": (int,),
         "precision_goal": (float, int),
         "max_time": (float, int),
@@ -34,7 +35,9 @@ SETTINGS: Mapping[str, tuple[type, ...]] = MappingProxyType(
 TABLES = ("run", "axes", "variant")
 AXES = ("model", "backend", "scenario", "threads")
 # What compare.py decides itself.
-NOT_OPTIONS = frozenset({"accuracy", "output", "overwrite", "debug", "audit_conf", "scenario"})
+NOT_OPTIONS = frozenset(
+    {"accuracy", "output", "overwrite", "debug", "audit_conf", "scenario", "queries_per_turn"}
+)
 KINDS: Mapping[type, str] = MappingProxyType(
     {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 )
@@ -140,12 +143,15 @@ def _checked(matrix: Matrix) -> Matrix:
         known_name("metric", matrix.metric, METRICS)
     for scenario in matrix.scenarios:
         known_name("scenario", scenario, SCENARIOS)
-    check_stopping(matrix.stopping)
+    check_course(matrix)
     return matrix
 
 
-def check_stopping(stopping: Stopping) -> None:
-    """Raises UsageError for what no comparison can reach."""
+def check_course(matrix: Matrix) -> None:
+    """Raises UsageError for turns that are none, and for goals that no comparison can reach."""
+    stopping = matrix.stopping
+    if matrix.queries_per_turn is not None and matrix.queries_per_turn < 1:
+        raise UsageError("queries_per_turn must be at least 1.")
     if stopping.rounds is not None and stopping.rounds < 1:
         raise UsageError("rounds must be at least 1.")
     if not 0 < stopping.precision_goal < 1:

@@ -1,11 +1,15 @@
 """What else went on in the machine while a cell ran."""
 
+import math
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import psutil
+from numpy.typing import NDArray
 
 WIDE = 0.05
 BUSY_SHARE = 0.5
@@ -30,15 +34,25 @@ class Noise:
 
 
 class NoiseWatch:
-    """Made when a cell starts; `sample` while it runs; `finish` when it is over."""
+    """Watches while the process of a cell runs, or whenever it has its turn.
 
-    def __init__(self) -> None:
+    `process` is its id. What other processes than that and this one do is noise.
+    """
+
+    def __init__(self, process: int) -> None:
+        self._process = process
         self._load = os.getloadavg()[0]
-        self._cpu = psutil.cpu_times()
-        self._own = _own_seconds()
-        self._wall = _wall_seconds()
         self._frequencies: list[float] = []
-        self.sample()
+        self._passed = np.zeros(4)
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Count what happens meanwhile. At its end the process may have ended, but must not have
+        been waited for.
+        """
+        start = _clocks(self._process)
+        yield
+        self._passed += _clocks(self._process) - start
 
     def sample(self) -> None:
         """Read the frequency."""
@@ -46,26 +60,17 @@ class NoiseWatch:
         if frequency is not None and frequency.current:
             self._frequencies.append(float(frequency.current))
 
-    def finish(self) -> Noise:
-        """What happened since the start. The cell's process must have been waited for."""
-        cpu = psutil.cpu_times()
-        wall = _wall_seconds() - self._wall
+    def noise(self) -> Noise:
+        """What was seen so far."""
+        wall, busy, own, stolen = (float(seconds) for seconds in self._passed)
         cpus = psutil.cpu_count() or 1
-        busy = sum(
-            getattr(cpu, name, 0.0) - getattr(self._cpu, name, 0.0)
-            for name in ("user", "nice", "system", "irq", "softirq")
-        )
-        stolen = getattr(cpu, "steal", None)
-        others = (busy - (_own_seconds() - self._own)) / wall if wall > 0 else None
         return Noise(
             load_before=self._load,
             frequency_mhz=(min(self._frequencies), max(self._frequencies))
             if self._frequencies
             else None,
-            steal=None
-            if stolen is None or wall <= 0
-            else max(0.0, (stolen - self._cpu.steal) / (wall * cpus)),
-            others_cpus=None if others is None else max(0.0, others),
+            steal=None if wall <= 0 or math.isnan(stolen) else max(0.0, stolen / (wall * cpus)),
+            others_cpus=max(0.0, (busy - own) / wall) if wall > 0 else None,
         )
 
 
@@ -112,11 +117,17 @@ def _causes(noises: Sequence[Noise], cpus: int) -> list[str]:
     return causes
 
 
-def _own_seconds() -> float:
-    """CPU time of this process and of its children that were waited for."""
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system
-
-
-def _wall_seconds() -> float:
-    return os.times().elapsed
+def _clocks(process: int) -> NDArray[np.float64]:
+    """Seconds that have passed: on the wall, of busy CPUs, of CPUs busy with `process` and this
+    one, of CPUs that the hypervisor gave to others (NaN where the system does not tell).
+    """
+    cpu = psutil.cpu_times()
+    own = [psutil.Process().cpu_times(), psutil.Process(process).cpu_times()]
+    return np.array(
+        [
+            time.monotonic(),
+            sum(getattr(cpu, name, 0.0) for name in ("user", "nice", "system", "irq", "softirq")),
+            sum(one.user + one.system for one in own),
+            getattr(cpu, "steal", math.nan),
+        ]
+    )

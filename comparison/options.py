@@ -64,6 +64,12 @@ def _when_to_stop(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="but start no round that would end later (default: 900)",
     )
+    add(
+        "--queries-per-turn",
+        type=int,
+        metavar="N",
+        help="run variants side by side in turns of N queries (SingleStream, MultiStream)",
+    )
     add("--metric", metavar="NAME", help=f"one of {', '.join(METRICS)} (default: p50)")
     add("--seed", type=int, metavar="N", help="of the order and the bootstrap (default: 0)")
     add("--no-accuracy", action="store_true", help="leave accuracy out")

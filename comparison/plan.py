@@ -9,6 +9,7 @@ from commandline.options import parse
 from comparison.matrix import Matrix, Metric, Options, Variant, metric_for
 from contracts.errors import UsageError
 from contracts.registry import known_name
+from contracts.turns import SCENARIOS
 from dataset import DATASETS
 from profiles import PROFILES
 
@@ -28,6 +29,12 @@ class Cell:
     arguments: tuple[str, ...]
     metric: Metric
     baseline: str
+    queries_per_turn: int | None
+
+    @property
+    def turn_arguments(self) -> tuple[str, ...]:
+        """`arguments` for a process that takes turns."""
+        return (*self.arguments, "--queries-per-turn", str(self.queries_per_turn))
 
     @property
     def name(self) -> str:
@@ -60,6 +67,16 @@ class Plan:
         """The cells of round `number`, shuffled by the matrix's seed."""
         places = np.random.default_rng((self.matrix.seed, number)).permutation(len(self.cells))
         return [self.cells[place] for place in places]
+
+    def groups(self, number: int) -> list[list[Cell]]:
+        """The cells of round `number` by what runs at a time: one cell, or those of a scenario that
+        take turns.
+        """
+        groups: dict[str, list[Cell]] = {}
+        for cell in self.order(number):
+            name = cell.key if cell.queries_per_turn is None else cell.scenario
+            groups.setdefault(name, []).append(cell)
+        return list(groups.values())
 
     def round_seconds(self) -> float | None:
         """An estimate from the options, or None where queries decide."""
@@ -95,6 +112,7 @@ def make_plan(matrix: Matrix) -> Plan:
                 arguments=_arguments(variant, scenario, count),
                 metric=metric_for(matrix, scenario),
                 baseline=baselines[scenario],
+                queries_per_turn=matrix.queries_per_turn if scenario in SCENARIOS else None,
             )
             for key, (variant, scenario, count) in zip(keys, places, strict=True)
         ),

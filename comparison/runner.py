@@ -3,8 +3,10 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.markup import escape
 
@@ -16,6 +18,7 @@ from comparison.noise import busy_warning
 from comparison.plan import Cell, Plan
 from comparison.store import Round, Store
 from comparison.summarize import Figures, cell_ratios, failures, figures_of
+from comparison.turns import take_turns
 from execution.progress import clock
 from system.cpus import usable_cpus
 
@@ -61,10 +64,10 @@ class Runner:
 
     def _round(self, number: int, failed: dict[str, str]) -> Round:
         runs: dict[str, CellRun] = {}
-        for cell in self._plan.order(number):
-            if cell.key not in failed:
-                folder = self._store.folder(number, cell.key)
-                runs[cell.key] = run_cell(self._program, cell.arguments, folder)
+        for group in self._plan.groups(number):
+            cells = [cell for cell in group if cell.key not in failed]
+            runs |= self._run(number, cells)
+            for cell in cells:
                 reason = runs[cell.key].failure
                 if reason is not None:
                     self._console.print(
@@ -75,6 +78,15 @@ class Runner:
         done = Round(number, runs)
         self._store.finish(done)
         return done
+
+    def _run(self, number: int, cells: Sequence[Cell]) -> dict[str, CellRun]:
+        folder = partial(self._store.folder, number)
+        if any(cell.queries_per_turn for cell in cells):
+            random = np.random.default_rng((self._plan.matrix.seed, number, len(cells)))
+            return take_turns(self._program, cells, folder, random)
+        return {
+            cell.key: run_cell(self._program, cell.arguments, folder(cell.key)) for cell in cells
+        }
 
     def _enough(self, rounds: Sequence[Round], stopping: Stopping, elapsed: float) -> str | None:
         """Why no further round is wanted, or None."""

@@ -125,6 +125,7 @@ def _identity(plan: Plan) -> dict[str, Any]:
         "product": PRODUCT,
         "packages": package_versions(),
         "seed": plan.matrix.seed,
+        "queries_per_turn": plan.matrix.queries_per_turn,
         "cells": {cell.key: list(cell.arguments) for cell in plan.cells},
         "models": {
             str(model): _model_hash(model)
@@ -147,6 +148,7 @@ def _difference(known: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
         "packages": "package versions differ",
         "product": "of another version of this program",
         "seed": "another seed",
+        "queries_per_turn": "other turns",
         "cells": "other variants or options",
         "models": "a model file has changed",
     }

@@ -15,7 +15,8 @@ class RunConfig:
     """One LoadGen test. None means: not given, the rules, the model or the backend decide.
 
     `time` is in seconds, `max_latency` in seconds (as in the MLPerf reference app), `qps` in
-    samples a second. `network` is of backends on other machines.
+    samples a second. `network` is of backends on other machines. `queries_per_turn` makes the run
+    pause for other processes.
     """
 
     profile: str
@@ -31,6 +32,7 @@ class RunConfig:
     count: int | None
     time: float | None
     queries: int | None
+    queries_per_turn: int | None
     qps: float | None
     max_batchsize: int
     samples_per_query: int | None

@@ -1,6 +1,7 @@
 """One run: prepare the data, load the model, probe it, let LoadGen test it, write the result."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -9,6 +10,7 @@ from backend import BACKENDS, Backend, BackendConfig, BackendInfo, NetworkBacken
 from contracts.config import RunConfig
 from contracts.endpoints import JPEG
 from contracts.errors import Interrupted, UsageError
+from contracts.image import Images
 from dataset import DATASETS, Dataset, DatasetConfig, DatasetInfo
 from execution.estimate import check_memory, expected_seconds
 from execution.progress import clock, progress_line
@@ -24,6 +26,7 @@ from loadgen.samples import SampleLibrary
 from loadgen.session import Session
 from loadgen.settings import build_settings, official_settings
 from loadgen.sut import SystemUnderTest, sut_for
+from loadgen.turns import Turns, TurnTakingSUT
 from loadgen.user_conf import read_user_conf
 from modelfiles.calibration_list import read_calibration_list, refuse_calibration_images
 from modelfiles.description import parse_description, read_description
@@ -46,22 +49,22 @@ class Prepared:
     info: BackendInfo
 
 
-def run_benchmark(config: RunConfig, console: Console) -> Result:
-    """Run one LoadGen test, write and print its result.
+def run_benchmark(config: RunConfig, console: Console, turns: Turns | None = None) -> Result:
+    """Run one LoadGen test, write and print its result. With `turns` it runs in turns alone.
 
     Raises an error of contracts.errors when there is none. A process runs one test only.
     """
     _check_early(config)
     folder = OutputFolder(config.output)
     try:
-        return _run(config, folder, console)
+        return _run(config, folder, console, turns)
     except Interrupted as interruption:
         if folder.is_published:
             interruption.leaves = f"the run was finished: its result is in {config.output}"
         raise
 
 
-def _run(config: RunConfig, folder: OutputFolder, console: Console) -> Result:
+def _run(config: RunConfig, folder: OutputFolder, console: Console, turns: Turns | None) -> Result:
     with folder.open(config.overwrite):
         description = read_description(config.model) if config.model else None
         prepared = _prepare(config)
@@ -76,7 +79,9 @@ def _run(config: RunConfig, folder: OutputFolder, console: Console) -> Result:
         warnings = setup_warnings(
             config, prepared.info, usable_cpus(), description, prepared.dataset.has_labels
         )
-        outcome = _test(config, prepared, folder.work, console)
+        if turns is not None:
+            turns.wait()
+        outcome = _test(config, prepared, folder.work, console, turns)
         if outcome.performance is not None:
             rate = float(outcome.log.effective("target_qps"))
             warnings += validity_warnings(outcome.performance, rate, config.user_conf)
@@ -159,9 +164,12 @@ def _threads_of_quota() -> int | None:
     return None if cpu_quota() is None else usable_cpus()
 
 
-def _test(config: RunConfig, prepared: Prepared, logs: Path, console: Console) -> Outcome:
+def _test(
+    config: RunConfig, prepared: Prepared, logs: Path, console: Console, turns: Turns | None
+) -> Outcome:
     count = prepared.dataset_info.count
-    probed = _probe(config, prepared)
+    images = _first_batch(config, prepared)
+    probed = _probe(config, prepared, images)
     settings = build_settings(config, count, probed)
     check_memory(config, settings)
     seconds = expected_seconds(config, settings, count, probed)
@@ -177,25 +185,34 @@ def _test(config: RunConfig, prepared: Prepared, logs: Path, console: Console) -
         sut = QueryDispatchLibrary(backend, samples, monitor, offset)
     else:
         sut = sut_for(config.scenario, batch)(backend, samples, monitor, batch, offset)
+    if turns is not None:
+        requests = 0 if config.scenario == "SingleStream" else prepared.info.requests
+        resume = partial(warm_up, backend, images, requests, runs=1)
+        sut = TurnTakingSUT(sut, monitor, turns, resume)
     session = Session(sut, samples, monitor, count)
     with progress_line(seconds) as watch:
         session.run(settings, logs, config.audit_conf, watch)
     log = read_detail_log(logs)
     network = sut.report() if isinstance(sut, QueryDispatchLibrary) else None
     differences = network.differences if network else ()
+    if turns is not None:
+        differences += (f"a pause after every {turns.queries} queries",)
     return Outcome(
         log=log,
         rules=rules(log, config.model_name).with_modifications(differences),
-        performance=None if config.accuracy else performance(log),
+        performance=None if config.accuracy else performance(log, paused=turns is not None),
         accuracy=None,
         network=network,
     )
 
 
-def _probe(config: RunConfig, prepared: Prepared) -> Probe:
+def _first_batch(config: RunConfig, prepared: Prepared) -> Images:
     batch = min(config.max_batchsize, prepared.info.max_batch_size)
     load = prepared.backend.sample_loader(prepared.dataset)
-    images = load([place % prepared.dataset_info.count for place in range(batch)])
+    return load([place % prepared.dataset_info.count for place in range(batch)])
+
+
+def _probe(config: RunConfig, prepared: Prepared, images: Images) -> Probe:
     requests = prepared.info.requests
     if isinstance(prepared.backend, NetworkBackend):
         # Once is enough for a connection, and what waits at a slow node takes its time.

@@ -37,7 +37,8 @@ class Performance:
 
     Latencies are a sample's in SingleStream, Server and Offline (there: since the start of the
     one query), a query's in MultiStream. `samples_per_second` is LoadGen's own figure but for
-    MultiStream, where it is the samples of a query over LoadGen's mean query latency.
+    MultiStream, where it is the samples of a query over LoadGen's mean query latency. In a run
+    with pauses it is LoadGen's figure without what lies between the queries.
     """
 
     valid: bool
@@ -69,17 +70,20 @@ def read_detail_log(folder: Path) -> DetailLog:
     return DetailLog(values=values, errors=tuple(errors))
 
 
-def performance(log: DetailLog) -> Performance:
-    """The figures of a performance test. RunError when the log holds no result."""
+def performance(log: DetailLog, paused: bool = False) -> Performance:
+    """The figures of a performance test. RunError when the log holds no result.
+
+    `paused` tells that there were pauses between its queries.
+    """
     if "result_validity" not in log.values:
         raise RunError("LoadGen ended without a result; its detail log says why.")
     try:
-        return _performance(log)
+        return _performance(log, paused)
     except KeyError as error:
         raise RunError(f"LoadGen's detail log is cut short: it lacks {error}.") from error
 
 
-def _performance(log: DetailLog) -> Performance:
+def _performance(log: DetailLog, paused: bool) -> Performance:
     values = log.values
     early_stopping = " ".join(str(values.get("early_stopping_result", "")).split())
     reasons = []
@@ -96,7 +100,7 @@ def _performance(log: DetailLog) -> Performance:
         invalid_reasons=tuple(reasons),
         loadgen_errors=errors,
         latency_ms=_latencies(values),
-        samples_per_second=_samples_per_second(values),
+        samples_per_second=_samples_per_second(values, paused),
         queries=int(values["result_query_count"]),
         early_stopping=early_stopping,
     )
@@ -112,13 +116,13 @@ def _latencies(values: dict[str, Any]) -> dict[str, float]:
     return {name: float(values[key]) / NS_PER_MS for name, key in keys.items()}
 
 
-def _samples_per_second(values: dict[str, Any]) -> float:
+def _samples_per_second(values: dict[str, Any], paused: bool) -> float:
     scenario = values["effective_scenario"]
     if scenario == "MultiStream":
         seconds = float(values["result_mean_query_latency_ns"]) / 1e9
         return float(values["effective_samples_per_query"]) / seconds
     key = {
-        "SingleStream": "result_qps_with_loadgen_overhead",
+        "SingleStream": f"result_qps_{'without' if paused else 'with'}_loadgen_overhead",
         "Server": "result_completed_samples_per_sec",
         "Offline": "result_samples_per_second",
     }[scenario]

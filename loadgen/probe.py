@@ -52,16 +52,16 @@ class _Counter:
             raise self.error
 
 
-def warm_up(backend: Backend, images: Images, requests: int) -> None:
+def warm_up(backend: Backend, images: Images, requests: int, runs: int = WARM_UP_RUNS) -> None:
     """Run each request a few times: the first inferences allocate, and take up to twice as long.
 
     `images` is one full batch. Raises InferenceError for a model that cannot infer it.
     """
     with _inference_errors():
-        for _ in range(WARM_UP_RUNS):
+        for _ in range(runs):
             backend.predict(images)
         counter = _Counter()
-        for _ in range(WARM_UP_RUNS * requests):
+        for _ in range(runs * requests):
             backend.submit(images, None, counter)
         counter.drain(backend)
 

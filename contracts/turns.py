@@ -1,0 +1,7 @@
+"""What processes that take turns and the program that gives them their turns agree on."""
+
+SCENARIOS = ("SingleStream", "MultiStream")
+"""In these the next query waits for the answer to the last one, and so for as long as we like."""
+
+READY = "ready"
+"""The line on standard output that asks for a turn. Any line on standard input gives it."""

@@ -1,0 +1,67 @@
+"""Lets processes that are compared take turns between their queries.
+
+In SingleStream and MultiStream LoadGen starts the clock of a query when the callback for the one
+before has returned and its answer is there (loadgen/issue_query_controller.cc). A pause at the end
+of a callback is therefore in no latency, whatever the processes whose turn it is do meanwhile.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TextIO
+
+import mlperf_loadgen as lg
+
+from contracts.errors import RunError
+from contracts.turns import READY
+from loadgen.monitor import RunMonitor
+from loadgen.sut import SystemUnderTest
+
+
+class Turns:
+    """The turns of this process: a line that it says asks for one, a line that it hears gives it.
+
+    A turn is over after `queries` queries.
+    """
+
+    def __init__(self, queries: int, hear: TextIO, say: TextIO) -> None:
+        self.queries = queries
+        self._hear = hear
+        self._say = say
+
+    def wait(self) -> None:
+        """Rest until the next turn. Raises RunError where nobody gives turns any longer."""
+        print(READY, file=self._say, flush=True)
+        if not self._hear.readline():
+            raise RunError("Standard input has ended: nobody gives this process its turns.")
+
+
+class TurnTakingSUT(SystemUnderTest):
+    """Hands on to another process after each turn's queries.
+
+    `resume` is called when a turn begins: what other processes did meanwhile has emptied the
+    caches, which is to cost no query its time.
+    """
+
+    def __init__(
+        self, sut: SystemUnderTest, monitor: RunMonitor, turns: Turns, resume: Callable[[], None]
+    ) -> None:
+        self._sut = sut
+        self._monitor = monitor
+        self._turns = turns
+        self._resume = resume
+        self._issued = 0
+
+    def construct(self) -> int:
+        return int(lg.ConstructFastSUT(self.issue, self._sut.flush))
+
+    def issue(self, ids: Sequence[int], indices: Sequence[int]) -> None:
+        self._sut.issue(ids, indices)
+        self._issued += 1
+        if self._issued % self._turns.queries == 0 and self._monitor.error is None:
+            try:
+                self._turns.wait()
+                self._resume()
+            except BaseException as error:  # noqa: BLE001 - nothing may reach LoadGen's C++ frames
+                self._monitor.fail(error)
+
+    def close(self) -> None:
+        self._sut.close()
