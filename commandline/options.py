@@ -105,8 +105,8 @@ def _test(parser: argparse.ArgumentParser) -> None:
         "--queries-per-turn",
         type=positive_int,
         metavar="N",
-        help="wait for a line on standard input before every N queries, so that compare.py can "
-        "let processes take turns (SingleStream, MultiStream)",
+        help="for programs that let processes take turns, as compare.py does: before every N "
+        'queries say "ready" and wait for a line on standard input (SingleStream, MultiStream)',
     )
     add(
         "--qps",

@@ -1,21 +1,21 @@
 """Runs main.py for one cell, in a process of its own."""
 
+import contextlib
 import os
 import selectors
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from signal import Signals
 from types import TracebackType
 
-from comparison.noise import Noise, NoiseWatch
+from comparison.noise import SAMPLE_SECONDS, Noise, NoiseWatch
 from contracts.turns import READY
 
-SAMPLE_SECONDS = 1.0
 PATIENCE_SECONDS = 10.0
 # Finished, VALID or not.
 FINISHED = (0, 3)
@@ -44,17 +44,19 @@ def run_cell(program: Path, arguments: Sequence[str], folder: Path) -> CellRun:
 class CellProcess:
     """`program` (main.py) with the `arguments` of a cell. What it prints is kept in `folder`.
 
-    Life cycle: enter the context, `proceed` until it has ended, `finish`. However the context is
-    left, the process is gone.
+    Life cycle: enter the context, `load` where it `takes_turns`, `proceed` until it has ended,
+    `finish`. However the context is left, the process is gone.
     """
 
-    def __init__(self, program: Path, arguments: Sequence[str], folder: Path) -> None:
+    def __init__(
+        self, program: Path, arguments: Sequence[str], folder: Path, takes_turns: bool = False
+    ) -> None:
         self._command = [sys.executable, str(program), *arguments, "--output", str(folder)]
         self._folder = folder
+        self._takes_turns = takes_turns
         self._stack = ExitStack()
         self._said = b""
         self._seconds = 0.0
-        self._is_resting = False
 
     def __enter__(self) -> "CellProcess":
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -65,14 +67,15 @@ class CellProcess:
             self._process = stack.enter_context(
                 subprocess.Popen(  # noqa: S603 - this interpreter and this program
                     self._command,
-                    stdin=subprocess.PIPE,
+                    stdin=subprocess.PIPE if self._takes_turns else subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=errors,
                     bufsize=0,
                 )
             )
+            stack.callback(self._end)
+            self._watch = NoiseWatch(self._process.pid)
             self._stack = stack.pop_all()
-        self._watch = NoiseWatch(self._process.pid)
         return self
 
     def __exit__(
@@ -81,23 +84,17 @@ class CellProcess:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with self._stack:
-            if self._process.poll() is None:
-                self._process.terminate()
-                try:
-                    self._process.wait(PATIENCE_SECONDS)
-                except subprocess.TimeoutExpired:
-                    self._process.kill()
+        self._stack.close()
+
+    def load(self) -> bool:
+        """Wait until it asks for its first turn or ends; whether it has ended."""
+        return self._timed(self._wait)
 
     def proceed(self) -> bool:
         """Let it go on until it rests or ends; whether it has ended."""
-        clock = time.monotonic()
+        self._watch.sample()
         with self._watch.watching():
-            if self._is_resting:
-                self._give_turn()
-            self._is_resting = self._wait()
-        self._seconds += time.monotonic() - clock
-        return not self._is_resting
+            return self._timed(self._take_turn if self._takes_turns else self._wait)
 
     def finish(self) -> CellRun:
         """How it went, once it has ended."""
@@ -116,33 +113,47 @@ class CellProcess:
     def _errors(self) -> Path:
         return self._folder / "stderr.txt"
 
-    def _give_turn(self) -> None:
-        assert self._process.stdin is not None
+    def _end(self) -> None:
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(PATIENCE_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+
+    def _timed(self, step: Callable[[], bool]) -> bool:
+        clock = time.monotonic()
         try:
+            return step()
+        finally:
+            self._seconds += time.monotonic() - clock
+
+    def _take_turn(self) -> bool:
+        assert self._process.stdin is not None
+        # One that has ended cannot hear it, which the wait will find.
+        with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(b"\n")
-        except BrokenPipeError:
-            # It has ended, which the wait will find.
-            return
+        return self._wait()
 
     def _wait(self) -> bool:
-        """True once it asks for a turn, False when it has ended."""
+        """False once it asks for a turn, True when it has ended."""
         assert self._process.stdout is not None
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
             while True:
-                self._watch.sample()
                 if not selector.select(SAMPLE_SECONDS):
+                    self._watch.sample()
                     if self._has_ended():
-                        return False
+                        return True
                     continue
                 said = os.read(self._process.stdout.fileno(), 1 << 16)
                 if not said:
-                    return False
+                    return True
                 self._output.write(said)
                 # Runtimes may print other lines.
                 *lines, self._said = (self._said + said).split(b"\n")
-                if READY.encode() in lines:
-                    return True
+                if self._takes_turns and READY.encode() in lines:
+                    return False
 
     def _has_ended(self) -> bool:
         """Its children may keep its output open. Leaves it to be waited for: its times count."""

@@ -136,8 +136,10 @@ def footnote(comparison: Comparison) -> str:
     """How the figures came about."""
     baselines = list(dict.fromkeys(row.name for row in comparison.rows if row.baseline))
     metrics = list(dict.fromkeys(f"{row.metric} in {row.scenario}" for row in comparison.rows))
+    turns = comparison.queries_per_turn
     return (
-        f"Medians of {len(comparison.order)} rounds in shuffled order (seed {comparison.seed}). "
+        f"Medians of {len(comparison.order)} rounds in shuffled order (seed {comparison.seed})"
+        f"{f', in turns of {turns} queries where the scenario allows it' if turns else ''}. "
         f"Speed-up over {' / '.join(baselines)} by {', '.join(metrics)}: median of the rounds' "
         f"ratios with its {comparison.confidence:.0%} bootstrap interval."
     )

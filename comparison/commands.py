@@ -175,6 +175,9 @@ def _print_plan(plan: Plan, output: Path, console: Console) -> None:
             f"Rounds of {len(plan.cells)} runs, {each}, until every interval is within "
             f"{stopping.precision_goal:.1%} or {clock(stopping.max_time)} are over."
         )
+    turns = plan.matrix.queries_per_turn
+    if turns is not None:
+        say(f"Variants are in memory side by side and take turns of {turns} queries.")
     if plan.matrix.accuracy:
         say("Then accuracy, once for each model that the cache does not know.")
     say(f"Output: {output}")

@@ -131,10 +131,16 @@ def _verdict(row: Row, subject: str, passed: bool | None, message: str) -> Verdi
 
 
 def _remarks(current: Comparison, accepted: Comparison, limits: Limits) -> list[str]:
+    remarks = []
     differing = [key for key in SAME_MACHINE if current.system.get(key) != accepted.system.get(key)]
-    if limits.relative or not differing:
-        return []
-    return [
-        f"the two were measured on different machines ({', '.join(differing)}): their times do not "
-        "compare. Use --relative."
-    ]
+    if differing and not limits.relative:
+        remarks.append(
+            f"the two were measured on different machines ({', '.join(differing)}): their times do "
+            "not compare. Use --relative."
+        )
+    turns = [one.queries_per_turn or "no" for one in (current, accepted)]
+    if turns[0] != turns[1]:
+        remarks.append(
+            f"the two were measured differently, with {turns[0]} and {turns[1]} queries_per_turn."
+        )
+    return remarks

@@ -13,6 +13,7 @@ from comparison.matrix import METRICS, Matrix, Options, Stopping, Variant
 from contracts.config import SCENARIOS
 from contracts.errors import UsageError
 from contracts.registry import known_name
+from contracts.turns import SCENARIOS as TURN_SCENARIOS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -152,6 +153,11 @@ def check_course(matrix: Matrix) -> None:
     stopping = matrix.stopping
     if matrix.queries_per_turn is not None and matrix.queries_per_turn < 1:
         raise UsageError("queries_per_turn must be at least 1.")
+    if matrix.queries_per_turn is not None and not {*matrix.scenarios} & {*TURN_SCENARIOS}:
+        raise UsageError(
+            f"queries_per_turn needs {' or '.join(TURN_SCENARIOS)}: in other scenarios queries do "
+            "not wait for each other."
+        )
     if stopping.rounds is not None and stopping.rounds < 1:
         raise UsageError("rounds must be at least 1.")
     if not 0 < stopping.precision_goal < 1:

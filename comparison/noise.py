@@ -11,6 +11,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+SAMPLE_SECONDS = 1.0
 WIDE = 0.05
 BUSY_SHARE = 0.5
 STEAL_SHARE = 0.01
@@ -43,6 +44,7 @@ class NoiseWatch:
         self._process = process
         self._load = os.getloadavg()[0]
         self._frequencies: list[float] = []
+        self._sampled = -math.inf
         self._passed = np.zeros(4)
 
     @contextmanager
@@ -55,7 +57,11 @@ class NoiseWatch:
         self._passed += _clocks(self._process) - start
 
     def sample(self) -> None:
-        """Read the frequency."""
+        """Read the frequency, if the last time was a second ago."""
+        now = time.monotonic()
+        if now - self._sampled < SAMPLE_SECONDS:
+            return
+        self._sampled = now
         frequency = psutil.cpu_freq()
         if frequency is not None and frequency.current:
             self._frequencies.append(float(frequency.current))
@@ -92,9 +98,7 @@ def spread_warning(values: Sequence[float], noises: Sequence[Noise], cpus: int) 
     """For values that spread widely over the rounds: by how much, and what may be the cause."""
     if len(values) < 2 or spread(values) <= WIDE:
         return None
-    causes = _causes(noises, cpus) or [
-        "no cause seen in load, frequency or steal time; longer runs or more rounds help"
-    ]
+    causes = _causes(noises, cpus) or ["no cause seen in load, frequency or steal time"]
     return (
         f"spreads by {spread(values):.0%} over the rounds (middle half / median): "
         f"{'; '.join(causes)}."

@@ -53,7 +53,7 @@ class Cell:
         options = parse(self.arguments)
         if options.queries is not None:
             return None
-        return OVERHEAD_SECONDS + (options.time or OFFICIAL_SECONDS)
+        return float(options.time or OFFICIAL_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,15 @@ class Plan:
 
     def round_seconds(self) -> float | None:
         """An estimate from the options, or None where queries decide."""
-        seconds = [cell.seconds for cell in self.cells]
-        known = [value for value in seconds if value is not None]
-        return sum(known) if len(known) == len(seconds) else None
+        total = len(self.cells) * OVERHEAD_SECONDS
+        for group in self.groups(1):
+            seconds = [cell.seconds for cell in group]
+            known = [value for value in seconds if value is not None]
+            if len(known) < len(seconds):
+                return None
+            # Those that take turns run at the same time.
+            total += max(known)
+        return total
 
 
 def make_plan(matrix: Matrix) -> Plan:

@@ -14,7 +14,9 @@ from contracts.errors import UsageError
 from results.schema import VALID, AccuracyResult
 
 KIND = "comparison"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+# Version 1 had no turns.
+READABLE = (1, SCHEMA_VERSION)
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ class Comparison:
     order: list[list[str]]
     rows: list[Row]
     system: dict[str, Any]
+    queries_per_turn: int | None = None
 
     @property
     def failed(self) -> bool:
@@ -143,7 +146,7 @@ def _check_kind(content: Any, path: Path) -> None:
         what = "the result of a single run of main.py" if single else "no result of compare.py"
         raise UsageError(f"{path} is {what}; name the results.json of a comparison.")
     version = content.get("schema_version")
-    if version != SCHEMA_VERSION:
+    if version not in READABLE:
         newer = isinstance(version, int) and version > SCHEMA_VERSION
         advice = "update this program" if newer else "run the comparison again"
         raise UsageError(
@@ -152,7 +155,7 @@ def _check_kind(content: Any, path: Path) -> None:
 
 
 def _comparison(content: Mapping[str, Any]) -> Comparison:
-    fields = dict(content)
+    fields = dict(content) | {"schema_version": SCHEMA_VERSION}
     fields["rows"] = [_row(row) for row in fields["rows"]]
     return Comparison(**fields)
 

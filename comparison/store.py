@@ -103,7 +103,7 @@ class Store:
     def _claim(self, identity: Mapping[str, Any], overwrite: bool) -> None:
         plan = self.path / PLAN
         if plan.exists() and not overwrite:
-            known = _read_plan(plan)
+            known = {"queries_per_turn": None} | _read_plan(plan)
             if known != identity:
                 raise OutputError(
                     f"{self.path} holds another comparison ({_difference(known, identity)}). "

@@ -10,6 +10,7 @@ from comparison.noise import spread_warning
 from comparison.plan import Cell, Plan
 from comparison.record import KIND, SCHEMA_VERSION, Comparison, Measurement, Row, Subject
 from comparison.store import Round, Store
+from contracts.turns import SCENARIOS as TURN_SCENARIOS
 from results.schema import INVALID
 from system.cpus import usable_cpus
 from system.description import describe_system
@@ -66,7 +67,9 @@ def summarize(
         seed=plan.matrix.seed,
         confidence=CONFIDENCE,
         stopped=stopped,
-        order=[[cell.name for cell in plan.order(done.number)] for done in rounds],
+        order=[
+            [cell.name for group in plan.groups(done.number) for cell in group] for done in rounds
+        ],
         rows=[
             _row(
                 plan,
@@ -80,6 +83,7 @@ def summarize(
             for cell in plan.cells
         ],
         system=describe_system() | {"packages": package_versions()},
+        queries_per_turn=plan.matrix.queries_per_turn,
     )
 
 
@@ -184,4 +188,14 @@ def _warnings(
         for warning in store.result(number, cell.key)["warnings"]
     ]
     noise = spread_warning(values, [run.noise for run in measurements], usable_cpus())
-    return list(dict.fromkeys(warnings)) + ([f"{cell.metric.label} {noise}"] if noise else [])
+    if noise is not None:
+        warnings.append(f"{cell.metric.label} {noise} {_way_out(cell)}")
+    return list(dict.fromkeys(warnings))
+
+
+def _way_out(cell: Cell) -> str:
+    if cell.queries_per_turn is not None:
+        return "The variants took turns, so that the speed-ups spread less."
+    if cell.scenario in TURN_SCENARIOS:
+        return "Turns (queries_per_turn = 4), longer runs or more rounds help."
+    return "Longer runs or more rounds help."

@@ -27,22 +27,19 @@ def take_turns(
         running: dict[str, CellProcess] = {}
         for chunk in _chunks(cells, usable_cpus()):
             for cell in chunk:
-                process = CellProcess(program, cell.turn_arguments, folder(cell.key))
+                process = CellProcess(
+                    program, cell.turn_arguments, folder(cell.key), takes_turns=True
+                )
                 running[cell.key] = stack.enter_context(process)
-            _proceed([cell.key for cell in chunk], running, runs)
+            for cell in chunk:
+                if running[cell.key].load():
+                    runs[cell.key] = running.pop(cell.key).finish()
         while running:
             keys = list(running)
-            _proceed([keys[place] for place in random.permutation(len(keys))], running, runs)
+            for place in random.permutation(len(keys)):
+                if running[keys[place]].proceed():
+                    runs[keys[place]] = running.pop(keys[place]).finish()
         return runs
-
-
-def _proceed(
-    keys: Sequence[str], running: dict[str, CellProcess], runs: dict[str, CellRun]
-) -> None:
-    """One turn for each of `keys`; those that end move from `running` to `runs`."""
-    for key in keys:
-        if running[key].proceed():
-            runs[key] = running.pop(key).finish()
 
 
 def _chunks(cells: Sequence[Cell], size: int) -> list[Sequence[Cell]]:

@@ -12,6 +12,16 @@ from tests.command import MAIN, ROOT, Run, run_main
 PREPARED = ROOT / "build" / "sample"
 
 
+# Before pytest-xdist reads the marks.
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of a folder share what is made once a session, so one process runs them all."""
+    for item in items:
+        folder = item.path.parent
+        group = item.path if folder.name == "tests" else folder
+        item.add_marker(pytest.mark.xdist_group(str(group)))
+
+
 class Runner(Protocol):
     def __call__(self, *arguments: object, script: Path = MAIN, cwd: Path = ROOT) -> Run: ...
 

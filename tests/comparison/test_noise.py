@@ -1,6 +1,7 @@
 """Warnings about figures that spread, and what they name as the cause."""
 
 import dataclasses
+import os
 
 import pytest
 
@@ -32,9 +33,10 @@ def test_the_cause_is_named(noise: Noise, cause: str) -> None:
 
 
 def test_the_machine_can_be_watched() -> None:
-    watch = NoiseWatch()
-    watch.sample()
-    noise = watch.finish()
+    watch = NoiseWatch(os.getpid())
+    with watch.watching():
+        watch.sample()
+    noise = watch.noise()
     assert noise.load_before >= 0
     assert noise.steal is None or 0 <= noise.steal <= 1
     assert noise.others_cpus is None or noise.others_cpus >= 0

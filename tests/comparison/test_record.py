@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from comparison.record import read_comparison
 from tests.comparison.command import run_compare
 from tests.comparison.stored import FIXTURE, stored
 
@@ -19,7 +20,14 @@ def test_version_1_is_shown(tmp_path: Path) -> None:
 
 
 def test_reading_and_writing_keep_everything() -> None:
-    assert json.loads(stored().to_json()) == json.loads(FIXTURE.read_text(encoding="utf-8"))
+    old = json.loads(FIXTURE.read_text(encoding="utf-8"))
+    assert json.loads(stored().to_json()) == old | {"schema_version": 2, "queries_per_turn": None}
+
+
+def test_what_is_written_can_be_read(tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    file.write_text(stored().to_json(), encoding="utf-8")
+    assert read_comparison(file) == stored()
 
 
 def changed(**changes: Any) -> str:
@@ -29,8 +37,8 @@ def changed(**changes: Any) -> str:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (changed(schema_version=99), "format version 99, this program reads 1: update"),
-        (changed(schema_version=0), "format version 0, this program reads 1: run"),
+        (changed(schema_version=99), "format version 99, this program reads 2: update"),
+        (changed(schema_version=0), "format version 0, this program reads 2: run"),
         (changed(rows=None), "is damaged"),
         (changed(rows=[{"name": "x"}]), "is damaged"),
         ('{"scenario": "Offline"}', "the result of a single run of main.py"),
