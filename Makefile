@@ -37,7 +37,7 @@ build/models/resnet50_%: | $(VENV)/ready
 		--precision $(if $(findstring int8,$*),int8,fp32)
 
 test: $(VENV)/ready-dev lint
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2
 
 lint: $(VENV)/ready-dev
 	$(BIN)/ruff check .

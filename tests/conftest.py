@@ -5,21 +5,18 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from xdist.remote import Producer
 
 from preparation.sample import Sample, prepare_sample
 from tests.command import MAIN, ROOT, Run, run_main
+from tests.scheduling import FolderScheduling
 
 PREPARED = ROOT / "build" / "sample"
 
 
-# Before pytest-xdist reads the marks.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of a folder share what is made once a session, so one process runs them all."""
-    for item in items:
-        folder = item.path.parent
-        group = item.path if folder.name == "tests" else folder
-        item.add_marker(pytest.mark.xdist_group(str(group)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FolderScheduling:
+    return FolderScheduling(config, log)
 
 
 class Runner(Protocol):
