@@ -108,6 +108,13 @@ def test_another_machine_is_remarked() -> None:
     assert judge(other, accepted(), Limits(0.05, 0.5, relative=True)).remarks == []
 
 
+def test_turns_on_one_side_alone_are_remarked() -> None:
+    turns = dataclasses.replace(accepted(), queries_per_turn=4)
+    (remark,) = judge(turns, accepted(), LIMITS).remarks
+    assert remark == "the two were measured differently, with 4 and no queries_per_turn."
+    assert judge(turns, turns, LIMITS).remarks == []
+
+
 def test_the_command_says_what_and_by_how_much_and_writes_junit(tmp_path: Path) -> None:
     base = write(accepted(), tmp_path / "base.json")
     worse = write(now([value * 1.1 for value in BASE], good=700), tmp_path / "results.json")

@@ -91,6 +91,11 @@ def test_each_round_has_an_order_of_its_own_that_the_seed_decides(tmp_path: Path
         ('metric = "p95"\n' + NULL + VARIANTS, 'Unknown metric "p95"'),
         ('rounds = "six"\n' + NULL + VARIANTS, "rounds takes a whole number, not 'six'"),
         ("rounds = 0\n" + NULL + VARIANTS, "rounds must be at least 1"),
+        ("queries_per_turn = 0\n" + NULL + VARIANTS, "queries_per_turn must be at least 1"),
+        (
+            "queries_per_turn = 4\n" + NULL + VARIANTS + '[axes]\nscenario = ["Offline"]\n',
+            "queries_per_turn needs SingleStream or MultiStream",
+        ),
         ("precision_goal = 3\n" + NULL + VARIANTS, "0.03 for 3 %"),
         (NULL + VARIANTS.replace('"b"', '"a"'), 'two variants are called "a"'),
         (NULL + "[[variant]]\nthreads = 1\n", "number 1 needs a name"),

@@ -114,6 +114,20 @@ def test_rounds_with_other_turns_are_not_put_together(compared: Run) -> None:
     assert "holds another comparison (other turns)" in run.error
 
 
+def test_the_plan_says_that_there_are_turns(tmp_path: Path) -> None:
+    run = run_compare(write(tmp_path), "--dry-run", output=tmp_path / "out")
+    assert run.status == 0
+    assert f"in memory side by side and take turns of {TURN} queries" in run.stdout
+
+
+def test_time_passes_for_all_that_take_turns_at_once(tmp_path: Path) -> None:
+    options = ("--profile", "null", "--threads", 1, 2, "--time", 6, "--rounds", 1, "--dry-run")
+    whole = run_compare(*options, output=tmp_path / "out")
+    assert "2 runs, about 20 s each" in whole.stdout
+    turns = run_compare(*options, "--queries-per-turn", 4, output=tmp_path / "out")
+    assert "2 runs, about 14 s each" in turns.stdout
+
+
 def test_no_turns_from_the_command_line_are_refused(tmp_path: Path) -> None:
     run = run_compare(write(tmp_path), "--queries-per-turn", 0, output=tmp_path / "out")
     assert run.status == 2
