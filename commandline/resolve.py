@@ -10,7 +10,7 @@ from contracts.config import SCENARIOS, RunConfig
 from contracts.endpoints import JPEG, NetworkConfig
 from contracts.errors import UsageError
 from contracts.registry import known_name
-from contracts.turns import SCENARIOS as TURN_SCENARIOS
+from contracts.turns import TURN_SCENARIOS
 from dataset import DATASETS
 from profiles import MLPERF_RESNET50, Profile, profile
 

@@ -13,7 +13,7 @@ from comparison.matrix import METRICS, Matrix, Options, Stopping, Variant
 from contracts.config import SCENARIOS
 from contracts.errors import UsageError
 from contracts.registry import known_name
-from contracts.turns import SCENARIOS as TURN_SCENARIOS
+from contracts.turns import TURN_SCENARIOS
 
 if sys.version_info >= (3, 11):
     import tomllib

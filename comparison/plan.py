@@ -9,7 +9,7 @@ from commandline.options import parse
 from comparison.matrix import Matrix, Metric, Options, Variant, metric_for
 from contracts.errors import UsageError
 from contracts.registry import known_name
-from contracts.turns import SCENARIOS
+from contracts.turns import TURN_SCENARIOS
 from dataset import DATASETS
 from profiles import PROFILES
 
@@ -118,7 +118,7 @@ def make_plan(matrix: Matrix) -> Plan:
                 arguments=_arguments(variant, scenario, count),
                 metric=metric_for(matrix, scenario),
                 baseline=baselines[scenario],
-                queries_per_turn=matrix.queries_per_turn if scenario in SCENARIOS else None,
+                queries_per_turn=matrix.queries_per_turn if scenario in TURN_SCENARIOS else None,
             )
             for key, (variant, scenario, count) in zip(keys, places, strict=True)
         ),

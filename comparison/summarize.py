@@ -10,7 +10,7 @@ from comparison.noise import spread_warning
 from comparison.plan import Cell, Plan
 from comparison.record import KIND, SCHEMA_VERSION, Comparison, Measurement, Row, Subject
 from comparison.store import Round, Store
-from contracts.turns import SCENARIOS as TURN_SCENARIOS
+from contracts.turns import TURN_SCENARIOS
 from results.schema import INVALID
 from system.cpus import usable_cpus
 from system.description import describe_system

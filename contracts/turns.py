@@ -1,6 +1,6 @@
 """What processes that take turns and the program that gives them their turns agree on."""
 
-SCENARIOS = ("SingleStream", "MultiStream")
+TURN_SCENARIOS = ("SingleStream", "MultiStream")
 """In these the next query waits for the answer to the last one, and so for as long as we like."""
 
 READY = "ready"

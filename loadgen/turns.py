@@ -17,7 +17,7 @@ from loadgen.monitor import RunMonitor
 from loadgen.sut import SystemUnderTest
 
 NOBODY = "Standard input has ended: nobody gives this process its turns."
-# Threads of a runtime wait for more work before they sleep, some of them busily (TVM: 0.1 s).
+# A runtime's threads wait for more work before they sleep; TVM's busily, for tenths of a second.
 SETTLED_SHARE = 0.1
 SETTLE_TICK_SECONDS = 0.002
 MAX_SETTLE_SECONDS = 1.0
