@@ -46,6 +46,14 @@ def run_command(
         if debug:
             traceback.print_exc()
         _leave(1, f"Error: {error}")
+    except ModuleNotFoundError as error:
+        if debug:
+            traceback.print_exc()
+        _leave(
+            1,
+            f"Error: The Python package {error.name} is missing: make quickstart installs what is "
+            "needed into .venv; elsewhere python3 -m pip install -r requirements-prepare.txt.",
+        )
     except Exception as error:  # noqa: BLE001 - the last resort is one line, too
         if debug:
             traceback.print_exc()

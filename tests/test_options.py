@@ -1,6 +1,8 @@
 """What the command line means, and what it refuses with a reason."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -8,6 +10,7 @@ from commandline.options import parse
 from commandline.resolve import resolve
 from contracts.config import RunConfig
 from contracts.errors import UsageError
+from tests.command import MAIN
 from tests.conftest import Runner
 
 KSERVE = "--profile pytorch-kserve --dataset synthetic --endpoint n:1 --scenario Offline"
@@ -149,6 +152,15 @@ def test_debug_shows_the_traceback(benchmark: Runner) -> None:
     done = benchmark("--profile", "nul", "--debug")
     assert done.status == 2
     assert "Traceback" in done.stderr
+
+
+def test_a_python_without_the_requirements_is_told_of_them() -> None:
+    without_packages = [sys.executable, "-S", str(MAIN), "--profile", "null"]
+    run = subprocess.run(without_packages, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert run.stderr.startswith("Error: The Python package ")
+    assert "pip install -r requirements-prepare.txt" in run.stderr
+    assert run.stderr.count("\n") == 1
 
 
 def test_unknown_model_name_is_refused(benchmark: Runner) -> None:
