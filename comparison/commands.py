@@ -64,7 +64,10 @@ def _check_models(plan: Plan) -> None:
     for cell in plan.cells:
         model = parse(cell.arguments).model
         if model is not None and not model.is_file():
-            raise UsageError(f'Variant "{cell.variant}": there is no model {model}.')
+            raise UsageError(
+                f'Variant "{cell.variant}": there is no model {model}; prepare.py makes '
+                "model files."
+            )
 
 
 def _check_time(plan: Plan) -> None:

@@ -49,7 +49,7 @@ def read_matrix(path: Path) -> Matrix:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise UsageError(f"No matrix file {path}.") from error
+        raise UsageError(f"No matrix file {path}; the folder matrices has examples.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"Cannot read the matrix file {path}: {error}.") from error
     except tomllib.TOMLDecodeError as error:

@@ -176,5 +176,7 @@ def test_a_missing_model_is_refused_before_the_first_run(tmp_path: Path) -> None
         output=tmp_path / "out",
     )
     assert run.status == 2
-    assert run.error == f'Variant "none": there is no model {model}.'
+    assert run.error == (
+        f'Variant "none": there is no model {model}; prepare.py makes model files.'
+    )
     assert run.left_nothing
