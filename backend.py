@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
-from contracts.config import SCENARIOS
-from contracts.endpoints import NetworkConfig
-from contracts.image import ImageFormat, Images, Samples, Scores
-from contracts.nodes import NetworkReport, NodeInfo
-from contracts.registry import Registry
 from dataset import Dataset
+from mlperf_benchmark.core.image_format import ImageFormat, Images, Samples, Scores
+from mlperf_benchmark.core.network_config import NetworkConfig
+from mlperf_benchmark.core.node_info import NetworkReport, NodeInfo
+from mlperf_benchmark.core.registry import Registry
+from mlperf_benchmark.core.run_config import SCENARIOS
 
 BACKENDS = Registry(
     "backend",
     {
         "kserve": "backend_kserve:KServeBackend",
-        "null": "loadgen.null_backend:NullBackend",
+        "null": "mlperf_benchmark.loadgen.null_backend:NullBackend",
         "openvino": "backend_openvino:OpenVINOBackend",
         "tvm": "backend_tvm:TVMBackend",
     },

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from backend import BackendConfig, BackendInfo, Listener, NetworkBackend, SampleLoader
-from contracts.errors import InferenceError, UsageError
-from contracts.image import Images, Scores
-from contracts.nodes import NetworkReport, NodeInfo
 from dataset import Dataset
-from kserve.cluster import check_agreement, report, unique_names
-from kserve.dispatch import Dispatcher, Request
-from kserve.interface import Interface, as_served
-from kserve.node import Description, Node
-from kserve.wire import Answer, read_values, sample_bytes
+from mlperf_benchmark.core.errors import InferenceError, UsageError
+from mlperf_benchmark.core.image_format import Images, Scores
+from mlperf_benchmark.core.node_info import NetworkReport, NodeInfo
+from mlperf_benchmark.network.client.cluster import check_agreement, report, unique_names
+from mlperf_benchmark.network.client.dispatch import Dispatcher, Request
+from mlperf_benchmark.network.client.interface import Interface, as_served
+from mlperf_benchmark.network.client.node import Description, Node
+from mlperf_benchmark.network.client.wire import Answer, read_values, sample_bytes
 
 
 class KServeBackend(NetworkBackend):

@@ -7,13 +7,13 @@ import numpy as np
 import openvino as ov
 
 from backend import Backend, BackendConfig, BackendInfo, Listener
-from contracts.errors import ModelError
-from contracts.image import Images, Scores
-from openvino_model.files import model_file
-from openvino_model.graph import FittedModel, fit
-from openvino_model.overflow import can_overflow
-from openvino_model.precision import executed_precision
-from system.cpus import cpu_flags
+from mlperf_benchmark.core.cpus import cpu_flags
+from mlperf_benchmark.core.errors import ModelError
+from mlperf_benchmark.core.image_format import Images, Scores
+from mlperf_benchmark.openvino_model.files import model_file
+from mlperf_benchmark.openvino_model.graph import FittedModel, fit
+from mlperf_benchmark.openvino_model.overflow import can_overflow
+from mlperf_benchmark.openvino_model.precision import executed_precision
 
 DEVICE = "CPU"
 # As many requests as streams leave a stream idle while its answer goes to LoadGen.

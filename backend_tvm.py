@@ -11,12 +11,17 @@ import tvm_ffi
 from tvm import relax
 
 from backend import Backend, BackendConfig, BackendInfo
-from contracts.errors import ModelError
-from contracts.image import ImageFormat, Images, Scores
-from tvm_compiler.artifact import CompiledModel, Library, extract_library, read_description
-from tvm_compiler.target import check_host_runs
-from tvm_compiler.threads import usable_threads, use_threads
-from tvm_compiler.versions import check_versions
+from mlperf_benchmark.core.errors import ModelError
+from mlperf_benchmark.core.image_format import ImageFormat, Images, Scores
+from mlperf_benchmark.tvm_compiler.artifact import (
+    CompiledModel,
+    Library,
+    extract_library,
+    read_description,
+)
+from mlperf_benchmark.tvm_compiler.target import check_host_runs
+from mlperf_benchmark.tvm_compiler.threads import usable_threads, use_threads
+from mlperf_benchmark.tvm_compiler.versions import check_versions
 
 
 class TVMBackend(Backend):

@@ -2,11 +2,11 @@
 
 import sys
 
-from commandline.process import run_command
+from mlperf_benchmark.core.process import run_command
 
 if __name__ == "__main__":
     run_command(
-        "comparison.commands:main",
+        "mlperf_benchmark.compare.commands:main",
         debug="--debug" in sys.argv,
         interrupted="finished rounds are kept, and the same command goes on",
     )

@@ -12,8 +12,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from contracts.image import ImageFormat, Samples
-from contracts.registry import Registry
+from mlperf_benchmark.core.image_format import ImageFormat, Samples
+from mlperf_benchmark.core.registry import Registry
 
 DATASETS = Registry(
     "data set",
@@ -21,7 +21,7 @@ DATASETS = Registry(
         "imagenet": "imagenet:ImageNetVgg",
         "imagenet_pytorch": "imagenet:ImageNetPytorch",
         "imagenet_efficientnet_lite": "imagenet:ImageNetEfficientNetLite",
-        "synthetic": "preprocessing.synthetic:Synthetic",
+        "synthetic": "mlperf_benchmark.images.synthetic:Synthetic",
     },
 )
 

@@ -13,17 +13,17 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 
-from contracts.errors import DatasetError
-from contracts.image import Samples
 from dataset import Dataset, DatasetConfig, DatasetInfo
-from preprocessing import transforms
-from preprocessing.build import BadImage, build
-from preprocessing.decoder_messages import decoder_messages_to
-from preprocessing.label_list import LabelList, find_label_list
-from preprocessing.progress import progress_bar, tell
-from preprocessing.store import ImageStore, write_errors
-from preprocessing.transforms import Preprocessing
-from system.cpus import usable_cpus
+from mlperf_benchmark.core.cpus import usable_cpus
+from mlperf_benchmark.core.errors import DatasetError
+from mlperf_benchmark.core.image_format import Samples
+from mlperf_benchmark.images import transforms
+from mlperf_benchmark.images.build import BadImage, build
+from mlperf_benchmark.images.decoder_messages import decoder_messages_to
+from mlperf_benchmark.images.label_list import LabelList, find_label_list
+from mlperf_benchmark.images.progress import progress_bar, tell
+from mlperf_benchmark.images.store import ImageStore, write_errors
+from mlperf_benchmark.images.transforms import Preprocessing
 
 _NAMED_AT_MOST = 5
 

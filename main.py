@@ -2,7 +2,7 @@
 
 import sys
 
-from commandline.process import run_command
+from mlperf_benchmark.core.process import run_command
 
 if __name__ == "__main__":
-    run_command("commandline.benchmark:main", debug="--debug" in sys.argv)
+    run_command("mlperf_benchmark.run.command:main", debug="--debug" in sys.argv)

@@ -1,6 +1,6 @@
 """Turn the weights of a model into a model file: `python3 prepare.py --help`."""
 
-from commandline.process import run_command
+from mlperf_benchmark.core.process import run_command
 
 if __name__ == "__main__":
-    run_command("preparation.command:main")
+    run_command("mlperf_benchmark.models.prepare.command:main")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from contracts.registry import known_name
+from mlperf_benchmark.core.registry import known_name
 
 MLPERF_RESNET50 = "resnet50"
 """LoadGen's name for image classification: sets its samples, queries and latency bounds."""

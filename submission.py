@@ -2,11 +2,11 @@
 
 import sys
 
-from commandline.process import run_command
+from mlperf_benchmark.core.process import run_command
 
 if __name__ == "__main__":
     run_command(
-        "mlperf_submission.command:main",
+        "mlperf_benchmark.submit.command:main",
         debug="--debug" in sys.argv,
         interrupted="finished runs are kept, and the same command goes on",
     )

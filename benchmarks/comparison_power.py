@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("build/comparison_power"))
     options = parser.parse_args()
     register()
-    compare = importlib.import_module("comparison.commands").compare
+    compare = importlib.import_module("mlperf_benchmark.compare.commands").compare
     options.output.mkdir(parents=True, exist_ok=True)
     for number in range(options.first, options.first + options.comparisons):
         folder = options.output / f"{number:03d}"

@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np, openvino as ov
 from backend import BackendConfig
 from dataset import DATASETS
-from openvino_model.files import model_file
-from openvino_model.graph import fit
+from mlperf_benchmark.openvino_model.files import model_file
+from mlperf_benchmark.openvino_model.graph import fit
 from profiles import profile
 model, name, seconds = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
 chosen = profile(name)

@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks.interleaving import interleave, ratio
 from dataset import DATASETS, DatasetConfig
-from preprocessing.label_list import find_label_list
+from mlperf_benchmark.images.label_list import find_label_list
 
 
 def reference_way(files: Sequence[Path], channels_first: bool, folder: Path) -> None:

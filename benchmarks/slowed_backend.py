@@ -3,7 +3,7 @@
 import time
 
 from backend_openvino import OpenVINOBackend
-from contracts.image import Images, Scores
+from mlperf_benchmark.core.image_format import Images, Scores
 
 SLOWDOWN = 0.05
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from backend import BACKENDS, Backend, BackendConfig
 from benchmarks.interleaving import interleave, ratio
-from contracts.image import Images
 from dataset import DATASETS
+from mlperf_benchmark.core.image_format import Images
 from profiles import Profile, profile
 
 WARM_UP = 3

@@ -6,8 +6,8 @@ the stride of a bottleneck on its 3x3 convolution instead of on the first 1x1.
 
 from torch import Tensor, nn
 
-from modelfiles.architecture import Architecture
-from modelfiles.sources import Download
+from mlperf_benchmark.models.architectures.architecture import Architecture
+from mlperf_benchmark.models.architectures.sources import Download
 
 EXPANSION = 4
 STAGES = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from backend import BackendConfig, BackendInfo, Listener
-from contracts.image import Images, Scores
 from dataset import DatasetConfig
-from loadgen.null_backend import NullBackend
-from preprocessing.synthetic import Synthetic
+from mlperf_benchmark.core.image_format import Images, Scores
+from mlperf_benchmark.images.synthetic import Synthetic
+from mlperf_benchmark.loadgen.null_backend import NullBackend
 
 COUNT = 20
 ENTRIES = {

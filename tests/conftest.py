@@ -7,7 +7,7 @@ from typing import Protocol
 import pytest
 from xdist.remote import Producer
 
-from preparation.sample import Sample, prepare_sample
+from mlperf_benchmark.models.prepare.sample import Sample, prepare_sample
 from tests.command import MAIN, ROOT, Run, run_main
 from tests.scheduling import FolderScheduling
 

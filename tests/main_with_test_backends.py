@@ -3,10 +3,10 @@
 from types import MappingProxyType
 
 from backend import BACKENDS
-from commandline.process import run_command
+from mlperf_benchmark.core.process import run_command
 from tests.broken_backends import ENTRIES
 
 BACKENDS._entries = MappingProxyType({**BACKENDS._entries, **ENTRIES})
 
 if __name__ == "__main__":
-    run_command("commandline.benchmark:main")
+    run_command("mlperf_benchmark.run.command:main")

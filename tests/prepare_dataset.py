@@ -5,8 +5,8 @@ import signal
 import sys
 from pathlib import Path
 
-from contracts.errors import BenchmarkError
 from dataset import DATASETS, DatasetConfig
+from mlperf_benchmark.core.errors import BenchmarkError
 
 
 def main() -> int:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from results.accuracy import Accuracy, label_offset_hint, top1
+from mlperf_benchmark.run.accuracy import Accuracy, label_offset_hint, top1
 
 LABELS = np.arange(0, 1000, 5)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from system.cpus import cpu_flags, cpu_quota, usable_cpus
+from mlperf_benchmark.core.cpus import cpu_flags, cpu_quota, usable_cpus
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 import pytest
 
-from contracts.errors import CacheError
-from contracts.image import Images
 from dataset import DATASETS, Dataset, DatasetConfig
+from mlperf_benchmark.core.errors import CacheError
+from mlperf_benchmark.core.image_format import Images
 from tests.synthetic_images import jpeg, png, write_folder
 
 PREPARE = Path(__file__).with_name("prepare_dataset.py")

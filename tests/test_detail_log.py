@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from contracts.errors import RunError
-from loadgen.detail_log import performance, read_detail_log
+from mlperf_benchmark.core.errors import RunError
+from mlperf_benchmark.loadgen.detail_log import performance, read_detail_log
 
 LOG: Mapping[str, Any] = {
     "effective_scenario": "SingleStream",

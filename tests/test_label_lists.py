@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts.errors import DatasetError
 from dataset import DATASETS, Dataset, DatasetConfig, DatasetInfo
+from mlperf_benchmark.core.errors import DatasetError
 from tests.synthetic_images import jpeg, png, write_folder
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.config import SCENARIOS
+from mlperf_benchmark.core.run_config import SCENARIOS
 from tests.command import ROOT, TIMEOUT, Run, command, environment
 from tests.conftest import Runner
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from backend import BackendConfig
 from backend_openvino import OpenVINOBackend
-from contracts.errors import BenchmarkError, ModelError
-from contracts.image import ImageFormat, Images, Scores
-from preparation.sample import Sample
-from preprocessing.transforms import PYTORCH, VGG
+from mlperf_benchmark.core.errors import BenchmarkError, ModelError
+from mlperf_benchmark.core.image_format import ImageFormat, Images, Scores
+from mlperf_benchmark.images.transforms import PYTORCH, VGG
+from mlperf_benchmark.models.prepare.sample import Sample
 from tests.tiny_models import SIZE, Tiny
 
 

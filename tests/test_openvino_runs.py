@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from preprocessing.transforms import VGG
+from mlperf_benchmark.images.transforms import VGG
 from tests.command import Run
 from tests.conftest import Runner
 from tests.tiny_models import SIZE, Tiny

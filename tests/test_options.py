@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-from commandline.options import parse
-from commandline.resolve import resolve
-from contracts.config import RunConfig
-from contracts.errors import UsageError
+from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.run_config import RunConfig
+from mlperf_benchmark.run.options import parse
+from mlperf_benchmark.run.resolve import resolve
 from tests.command import MAIN
 from tests.conftest import Runner
 

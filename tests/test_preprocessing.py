@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contracts.errors import DatasetError
 from dataset import DATASETS, Dataset, DatasetConfig
+from mlperf_benchmark.core.errors import DatasetError
 from tests.synthetic_images import jpeg, picture, png, write_folder
 
 FIXTURES = Path(__file__).parent / "fixtures"

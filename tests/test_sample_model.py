@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from modelfiles.description import Weights, read_description, write_description
-from preparation.sample import Sample
+from mlperf_benchmark.models.files.description import Weights, read_description, write_description
+from mlperf_benchmark.models.prepare.sample import Sample
 from tests.command import ROOT, command, environment, run_main
 from tests.conftest import Runner
 

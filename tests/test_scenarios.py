@@ -9,17 +9,17 @@ import pytest
 
 from backend import BackendConfig
 from backend_openvino import OpenVINOBackend
-from contracts.config import SCENARIOS, RunConfig
 from dataset import DatasetConfig
 from imagenet import ImageNetEfficientNetLite
-from modelfiles.formats import BACKEND_FORMATS
-from preparation.preparer import prepare_model
-from preparation.recipe import Recipe
-from preparation.sample import Sample
-from results.schema import Result
+from mlperf_benchmark.core.run_config import SCENARIOS, RunConfig
+from mlperf_benchmark.models.files.formats import BACKEND_FORMATS
+from mlperf_benchmark.models.prepare.preparer import prepare_model
+from mlperf_benchmark.models.prepare.recipe import Recipe
+from mlperf_benchmark.models.prepare.sample import Sample
+from mlperf_benchmark.run.result import Result
+from mlperf_benchmark.tvm_compiler.options import CompileOptions
 from tests.command import Run
 from tests.conftest import SampleRuns
-from tvm_compiler.options import CompileOptions
 
 IMAGES = 20
 PERFORMANCE = {

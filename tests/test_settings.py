@@ -6,16 +6,16 @@ from typing import Any
 import mlperf_loadgen as lg
 import pytest
 
-from commandline.options import parse
-from commandline.resolve import resolve
-from contracts.config import SCENARIOS, RunConfig
-from contracts.errors import UsageError
-from execution.estimate import expected_seconds
-from execution.progress import clock
-from loadgen.detail_log import DetailLog
-from loadgen.probe import Probe
-from loadgen.rules import Rules, rules
-from loadgen.settings import build_settings, official_settings
+from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.run_config import SCENARIOS, RunConfig
+from mlperf_benchmark.loadgen.detail_log import DetailLog
+from mlperf_benchmark.loadgen.probe import Probe
+from mlperf_benchmark.loadgen.rules import Rules, rules
+from mlperf_benchmark.loadgen.settings import build_settings, official_settings
+from mlperf_benchmark.run.estimate import expected_seconds
+from mlperf_benchmark.run.options import parse
+from mlperf_benchmark.run.progress import clock
+from mlperf_benchmark.run.resolve import resolve
 
 PROBE = Probe(latency=0.01, samples_per_second=400.0)
 IMAGES = 50_000

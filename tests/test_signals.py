@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from preparation.sample import Sample
+from mlperf_benchmark.models.prepare.sample import Sample
 from tests.command import MAIN, ROOT, WITH_TEST_BACKENDS, command, environment, run_main
 
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143}

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts.errors import UsageError
-from loadgen.user_conf import read_user_conf
+from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.loadgen.user_conf import read_user_conf
 from tests.conftest import Runner
 
 

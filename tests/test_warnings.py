@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from backend import BackendInfo
-from commandline.options import parse
-from commandline.resolve import resolve
-from contracts.config import RunConfig
-from loadgen.detail_log import Performance
-from modelfiles.description import ModelDescription, Size, Weights
-from results.warnings import setup_warnings, validity_warnings
+from mlperf_benchmark.core.run_config import RunConfig
+from mlperf_benchmark.loadgen.detail_log import Performance
+from mlperf_benchmark.models.files.description import ModelDescription, Size, Weights
+from mlperf_benchmark.run.options import parse
+from mlperf_benchmark.run.resolve import resolve
+from mlperf_benchmark.run.warnings import setup_warnings, validity_warnings
 
 OPENVINO = ["--backend", "openvino", "--dataset", "synthetic", "--model", "m.xml"]
 

@@ -4,7 +4,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from comparison.record import Comparison, read_comparison
+from mlperf_benchmark.compare.record import Comparison, read_comparison
 from tests.command import ROOT, Run, command, environment
 
 COMPARE = ROOT / "compare.py"

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from comparison.intervals import median
-from comparison.noise import Noise
-from comparison.record import Comparison, Measurement, Row, read_comparison
-from results.schema import AccuracyResult
+from mlperf_benchmark.compare.intervals import median
+from mlperf_benchmark.compare.noise import Noise
+from mlperf_benchmark.compare.record import Comparison, Measurement, Row, read_comparison
+from mlperf_benchmark.run.result import AccuracyResult
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "comparison_v1.json"
 QUIET = Noise(load_before=0.1, frequency_mhz=(3000.0, 3000.0), steal=0.0, others_cpus=0.0)

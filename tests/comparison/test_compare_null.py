@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from comparison.commands import compare
-from comparison.intervals import NO_DIFFERENCE
-from comparison.matrix_file import read_matrix
-from comparison.plan import make_plan
-from contracts.errors import UsageError
+from mlperf_benchmark.compare.commands import compare
+from mlperf_benchmark.compare.intervals import NO_DIFFERENCE
+from mlperf_benchmark.compare.matrix_file import read_matrix
+from mlperf_benchmark.compare.plan import make_plan
+from mlperf_benchmark.core.errors import UsageError
 from tests.command import MAIN, Run
 from tests.comparison.command import comparison_of, run_compare
 

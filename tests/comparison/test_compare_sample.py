@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from preparation.sample import Sample
+from mlperf_benchmark.models.prepare.sample import Sample
 from tests.command import Run
 from tests.comparison.command import comparison_of, run_compare
 

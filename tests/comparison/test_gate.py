@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from comparison.gate import Limits, judge
-from comparison.record import Comparison
+from mlperf_benchmark.compare.gate import Limits, judge
+from mlperf_benchmark.compare.record import Comparison
 from tests.comparison.command import run_compare
 from tests.comparison.stored import comparison_with, row_of
 

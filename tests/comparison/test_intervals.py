@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from comparison.intervals import (
+from mlperf_benchmark.compare.intervals import (
     FASTER,
     MIN_ROUNDS,
     NO_DIFFERENCE,

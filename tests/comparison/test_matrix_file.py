@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from comparison.matrix import Matrix
-from comparison.matrix_file import read_matrix
-from comparison.plan import make_plan
-from contracts.errors import UsageError
+from mlperf_benchmark.compare.matrix import Matrix
+from mlperf_benchmark.compare.matrix_file import read_matrix
+from mlperf_benchmark.compare.plan import make_plan
+from mlperf_benchmark.core.errors import UsageError
 from tests.command import ROOT
 
 VARIANTS = '[[variant]]\nname = "a"\n[[variant]]\nname = "b"\n'

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from comparison.noise import Noise, NoiseWatch, spread_warning
+from mlperf_benchmark.compare.noise import Noise, NoiseWatch, spread_warning
 from tests.comparison.stored import QUIET
 
 WIDE = [1.0, 1.5, 2.0, 2.5, 3.0]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from comparison.record import read_comparison
+from mlperf_benchmark.compare.record import read_comparison
 from tests.comparison.command import run_compare
 from tests.comparison.stored import FIXTURE, stored
 

@@ -9,8 +9,8 @@ import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
-from comparison.report.figures import pareto_front
-from comparison.report.page import render
+from mlperf_benchmark.compare.output.report.figures import pareto_front
+from mlperf_benchmark.compare.output.report.page import render
 from tests.comparison.browser import chromium, open_browser
 from tests.comparison.stored import comparison_with, row_of, stored
 

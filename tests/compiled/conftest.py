@@ -8,10 +8,10 @@ import pytest
 
 from backend import BackendConfig
 from backend_tvm import TVMBackend
-from contracts.image import ImageFormat
-from tvm_compiler.compiler import compile_model
-from tvm_compiler.options import CompileOptions
-from tvm_compiler.target import cpu_target, host_target
+from mlperf_benchmark.core.image_format import ImageFormat
+from mlperf_benchmark.tvm_compiler.compiler import compile_model
+from mlperf_benchmark.tvm_compiler.options import CompileOptions
+from mlperf_benchmark.tvm_compiler.target import cpu_target, host_target
 
 
 def backend_config(model: Path | None, image: ImageFormat, **changes: Any) -> BackendConfig:

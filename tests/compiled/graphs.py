@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
-from contracts.image import ImageFormat, Images
+from mlperf_benchmark.core.image_format import ImageFormat, Images
 
 MEAN = (120.0, 110.0, 100.0)
 STD = (60.0, 50.0, 70.0)

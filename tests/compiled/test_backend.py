@@ -12,11 +12,11 @@ import pytest
 import tvm
 
 from backend_tvm import TVMBackend
-from contracts.errors import ModelError, UsageError
-from contracts.image import ImageFormat
+from mlperf_benchmark.core.errors import ModelError, UsageError
+from mlperf_benchmark.core.image_format import ImageFormat
+from mlperf_benchmark.tvm_compiler.versions import TVM, TVM_FFI
 from tests.compiled.conftest import Compiler, backend_config
 from tests.compiled.graphs import Model, random_images, reference
-from tvm_compiler.versions import TVM, TVM_FFI
 
 PIN = "pip install apache-tvm==0.27.0.post1 apache-tvm-ffi==0.1.14.post1"
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from contracts.errors import ModelError, OutputError, RunError
+from mlperf_benchmark.core.errors import ModelError, OutputError, RunError
+from mlperf_benchmark.tvm_compiler.compiler import compile_model
+from mlperf_benchmark.tvm_compiler.onnx_source import read_onnx
+from mlperf_benchmark.tvm_compiler.options import CompileOptions
 from tests.compiled.conftest import Compiler
 from tests.compiled.graphs import Model, normalised, quantized, random_images, reference
-from tvm_compiler.compiler import compile_model
-from tvm_compiler.onnx_source import read_onnx
-from tvm_compiler.options import CompileOptions
 
 
 def swish(model: Model) -> Model:

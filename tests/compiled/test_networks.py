@@ -14,11 +14,11 @@ from torch import nn
 
 from backend import Backend
 from backend_openvino import OpenVINOBackend
-from contracts.image import ImageFormat, Images
 from dataset import DATASETS, DatasetConfig
-from modelfiles.architecture import ARCHITECTURES
-from modelfiles.onnx_export import export_onnx
-from modelfiles.weights import load_weights
+from mlperf_benchmark.core.image_format import ImageFormat, Images
+from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES
+from mlperf_benchmark.models.architectures.onnx_export import export_onnx
+from mlperf_benchmark.models.architectures.weights import load_weights
 from tests.compiled.conftest import Compiler, backend_config
 from tests.compiled.graphs import normalised, quantized, random_images, reference
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contracts.errors import OutputError, UsageError
+from mlperf_benchmark.core.errors import OutputError, UsageError
+from mlperf_benchmark.tvm_compiler.artifact import read_description
 from tests.compiled.conftest import Compiler
 from tests.compiled.graphs import Model, random_images, reference
-from tvm_compiler.artifact import read_description
 
 
 def model() -> Model:

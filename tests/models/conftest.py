@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from modelfiles.architecture import ARCHITECTURES
-from modelfiles.weights import load_weights
+from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES
+from mlperf_benchmark.models.architectures.weights import load_weights
 
 REAL_IMAGES = Path(__file__).parents[2].parent / "shared" / "imagenet-300"
 

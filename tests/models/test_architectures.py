@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from contracts.errors import UnknownNameError
-from modelfiles.architecture import ARCHITECTURES
-from optimization.macs import count_macs, count_parameters
+from mlperf_benchmark.core.errors import UnknownNameError
+from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES
+from mlperf_benchmark.models.optimize.macs import count_macs, count_parameters
 from tests.models.conftest import Labelled
 
 

@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from contracts.errors import DatasetError, OutputError, UsageError
-from modelfiles.description import read_description
-from optimization.config import PruningConfig, TrainingConfig
-from preparation.fine_tuner import fine_tune
-from preparation.finetune_options import FineTuningRun, parse
-from preparation.preparer import prepare_model
-from preparation.recipe import Recipe
-from preparation.sample import Sample
+from mlperf_benchmark.core.errors import DatasetError, OutputError, UsageError
+from mlperf_benchmark.models.files.description import read_description
+from mlperf_benchmark.models.optimize.config import PruningConfig, TrainingConfig
+from mlperf_benchmark.models.prepare.fine_tuner import fine_tune
+from mlperf_benchmark.models.prepare.finetune_options import FineTuningRun, parse
+from mlperf_benchmark.models.prepare.preparer import prepare_model
+from mlperf_benchmark.models.prepare.recipe import Recipe
+from mlperf_benchmark.models.prepare.sample import Sample
 
 
 @pytest.fixture

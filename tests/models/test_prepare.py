@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import nn
 
-from contracts.errors import ModelError
-from modelfiles.description import read_description
+from mlperf_benchmark.core.errors import ModelError
+from mlperf_benchmark.models.files.description import read_description
 from tests.models.conftest import Labelled
 
 ROOT = Path(__file__).parents[2]

@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from contracts.errors import ModelError, UnknownNameError, UsageError
-from modelfiles.onnx_export import export_onnx
-from optimization.batch_norm import change_keeping_batch_norm
-from optimization.config import PruningConfig
-from optimization.macs import count_macs
-from optimization.pruning.channels import ChannelGraph
-from optimization.pruning.criteria import GroupL2
-from optimization.pruning.pruner import prune
+from mlperf_benchmark.core.errors import ModelError, UnknownNameError, UsageError
+from mlperf_benchmark.models.architectures.onnx_export import export_onnx
+from mlperf_benchmark.models.optimize.batch_norm import change_keeping_batch_norm
+from mlperf_benchmark.models.optimize.config import PruningConfig
+from mlperf_benchmark.models.optimize.macs import count_macs
+from mlperf_benchmark.models.optimize.pruning.channels import ChannelGraph
+from mlperf_benchmark.models.optimize.pruning.criteria import GroupL2
+from mlperf_benchmark.models.optimize.pruning.pruner import prune
 
 SIZE = 32
 

@@ -13,21 +13,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from contracts.errors import DatasetError, ModelError, UsageError
-from modelfiles.calibration_list import describe_images, write_calibration_list
-from modelfiles.description import read_description
-from modelfiles.onnx_export import export_onnx
-from modelfiles.openvino_ir import OpenVINOIr
-from openvino_model.overflow import can_overflow
-from optimization.accuracy_control import Labelled as Control
-from optimization.accuracy_control import quantize_within_drop
-from optimization.config import PruningConfig, QuantizationConfig
-from optimization.quantization import quantize
-from preparation.images import load_images, select_images
-from preparation.options import parse
-from preparation.preparer import prepare_model
-from preparation.recipe import Recipe
-from preparation.sample import Sample
+from mlperf_benchmark.core.errors import DatasetError, ModelError, UsageError
+from mlperf_benchmark.models.architectures.onnx_export import export_onnx
+from mlperf_benchmark.models.files.calibration_list import describe_images, write_calibration_list
+from mlperf_benchmark.models.files.description import read_description
+from mlperf_benchmark.models.files.openvino_ir import OpenVINOIr
+from mlperf_benchmark.models.optimize.accuracy_control import Labelled as Control
+from mlperf_benchmark.models.optimize.accuracy_control import quantize_within_drop
+from mlperf_benchmark.models.optimize.config import PruningConfig, QuantizationConfig
+from mlperf_benchmark.models.optimize.quantization import quantize
+from mlperf_benchmark.models.prepare.images import load_images, select_images
+from mlperf_benchmark.models.prepare.options import parse
+from mlperf_benchmark.models.prepare.preparer import prepare_model
+from mlperf_benchmark.models.prepare.recipe import Recipe
+from mlperf_benchmark.models.prepare.sample import Sample
+from mlperf_benchmark.openvino_model.overflow import can_overflow
 from tests.conftest import Runner
 from tests.models.conftest import Labelled
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import nn
 
-from contracts.errors import ModelError, OutputError, UnknownNameError
-from modelfiles.sources import Download, PackagedFile
+from mlperf_benchmark.core.errors import ModelError, OutputError, UnknownNameError
+from mlperf_benchmark.models.architectures.sources import Download, PackagedFile
 from tests.models.conftest import load
 
 CONTENT = bytes(range(256)) * 20_000

@@ -2,9 +2,9 @@
 
 import pytest
 
-from contracts.image import Images
 from dataset import DatasetConfig
-from preprocessing.synthetic import Synthetic
+from mlperf_benchmark.core.image_format import Images
+from mlperf_benchmark.images.synthetic import Synthetic
 from tests.network.runs import COUNT
 
 

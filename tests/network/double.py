@@ -19,7 +19,7 @@ import numpy as np
 from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc import service_pb2_grpc
 
-from serving.served_model import LABELS, NODE, PARAMETER
+from mlperf_benchmark.network.served_model import LABELS, NODE, PARAMETER
 
 MODEL = "resnet50"
 CLASSES = 1000

@@ -1,7 +1,7 @@
 """What a run on doubles asks for, and what it must have got."""
 
-from contracts.image import Samples
-from loadgen.accuracy_log import read_entries
+from mlperf_benchmark.core.image_format import Samples
+from mlperf_benchmark.loadgen.accuracy_log import read_entries
 from tests.command import Run
 from tests.network.double import label_of
 from tests.network.nodes import PROFILE

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.errors import ModelError, UsageError
+from mlperf_benchmark.core.errors import ModelError, UsageError
 from tests.conftest import Runner
 from tests.network.nodes import PROFILE, endpoints, started
 from tests.network.test_node_checks import load

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from preparation.sample import Sample
+from mlperf_benchmark.models.prepare.sample import Sample
 from tests.conftest import Runner
 from tests.network.double import label_of
 from tests.network.nodes import endpoints, started

@@ -11,10 +11,10 @@ import pytest
 
 from backend import BackendConfig, BackendInfo
 from backend_kserve import KServeBackend
-from contracts.endpoints import NetworkConfig
-from contracts.errors import BenchmarkError, ModelError
-from preprocessing.synthetic import Synthetic
-from serving.served_model import ServedModel
+from mlperf_benchmark.core.errors import BenchmarkError, ModelError
+from mlperf_benchmark.core.network_config import NetworkConfig
+from mlperf_benchmark.images.synthetic import Synthetic
+from mlperf_benchmark.network.served_model import ServedModel
 from tests.conftest import Runner
 from tests.network.nodes import PROFILE, cluster, endpoints, started
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.image import Images
+from mlperf_benchmark.core.image_format import Images
 from tests.command import Run
 from tests.conftest import Runner
 from tests.network.double import label_of

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from contracts.image import Images
-from preprocessing.synthetic import Synthetic
+from mlperf_benchmark.core.image_format import Images
+from mlperf_benchmark.images.synthetic import Synthetic
 from tests.conftest import Runner
 from tests.network.double import label_of
 from tests.network.nodes import PROFILE, cluster, endpoints, started

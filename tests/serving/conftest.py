@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from contracts.errors import UsageError
-from preparation.sample import Sample
-from serving.wheel import server_folder
+from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.models.prepare.sample import Sample
+from mlperf_benchmark.network.server.triton_wheel import server_folder
 from tests.serving.commands import run_serve
 from tests.serving.nodes import Node, start_node
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from dataset import DatasetConfig
-from loadgen.accuracy_log import read_predictions
-from preprocessing.synthetic import Synthetic
+from mlperf_benchmark.images.synthetic import Synthetic
+from mlperf_benchmark.loadgen.accuracy_log import read_predictions
 from tests.command import Run, command, environment
 from tests.serving.namespaces import Network, delay, inside, network
 from tests.serving.nodes import Node, start_node

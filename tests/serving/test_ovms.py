@@ -8,11 +8,11 @@ import openvino as ov
 import pytest
 from numpy.typing import NDArray
 
-from contracts.image import Images
 from dataset import DatasetConfig
 from imagenet import ImageNetEfficientNetLite
-from preparation.sample import Sample
-from serving.served_model import PARAMETER, ServedModel
+from mlperf_benchmark.core.image_format import Images
+from mlperf_benchmark.models.prepare.sample import Sample
+from mlperf_benchmark.network.served_model import PARAMETER, ServedModel
 from tests.serving.commands import run_serve
 from tests.tiny_models import Tiny
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from contracts.errors import ModelError
-from preparation.sample import Sample
-from serving.node.classifier import Classifier
-from serving.served_model import ServedModel
+from mlperf_benchmark.core.errors import ModelError
+from mlperf_benchmark.models.prepare.sample import Sample
+from mlperf_benchmark.network.served_model import ServedModel
+from mlperf_benchmark.network.server.node.classifier import Classifier
 from tests.command import command, environment
 from tests.serving.commands import run_serve
 from tests.serving.nodes import SERVE

@@ -7,8 +7,8 @@ import pytest
 import tritonclient.grpc as grpcclient
 from tritonclient.utils import InferenceServerException
 
-from loadgen.accuracy_log import read_predictions
-from preparation.sample import Sample
+from mlperf_benchmark.loadgen.accuracy_log import read_predictions
+from mlperf_benchmark.models.prepare.sample import Sample
 from tests.command import Run, run_main
 from tests.conftest import Runner
 from tests.serving.conftest import MAX_BATCH

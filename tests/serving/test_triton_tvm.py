@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc as grpcclient
 
-from preprocessing.transforms import VGG
+from mlperf_benchmark.images.transforms import VGG
 from tests.compiled.conftest import Compiler
 from tests.compiled.graphs import Model, random_images, reference
 from tests.serving.commands import run_serve

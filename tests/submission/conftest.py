@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mlperf_submission.rules import DIVISIONS
+from mlperf_benchmark.submit.rules import DIVISIONS
 from tests.submission.trees import make_tree
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from results.schema import AccuracyResult, LoadGenRecord, Model, Result
+from mlperf_benchmark.run.result import AccuracyResult, LoadGenRecord, Model, Result
 
 VALUES = Path(__file__).parents[1] / "fixtures" / "submission" / "loadgen_values.json"
 SAMPLES = 50_000

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mlperf_submission.checking.report import check_tree
-from mlperf_submission.rules import DIVISIONS, rules_version
+from mlperf_benchmark.submit.checking.report import check_tree
+from mlperf_benchmark.submit.rules import DIVISIONS, rules_version
 from tests.submission.official_verdicts import VERDICTS, VERSION
 from tests.submission.spoiling import spoilers
 from tests.submission.trees import submit

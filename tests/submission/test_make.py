@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from loadgen.detail_log import read_detail_log
-from preparation.sample import Sample
+from mlperf_benchmark.loadgen.detail_log import read_detail_log
+from mlperf_benchmark.models.prepare.sample import Sample
 from tests.command import ROOT, TIMEOUT, command, environment
 from tests.submission.trees import SUBMISSION, submit, write_system
 

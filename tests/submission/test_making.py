@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from mlperf_submission import making
-from mlperf_submission.options import parse
-from mlperf_submission.plan import PlannedRun, planned_run
-from mlperf_submission.rules import kinds_of_runs
+from mlperf_benchmark.submit import making
+from mlperf_benchmark.submit.options import parse
+from mlperf_benchmark.submit.plan import PlannedRun, planned_run
+from mlperf_benchmark.submit.rules import kinds_of_runs
 from tests.submission.doctored_runs import read_detail, write_detail, write_runs
 
 SCENARIO = "Offline"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from contracts.errors import RunError
-from mlperf_submission.peak import RESOLUTION, highest_valid
+from mlperf_benchmark.core.errors import RunError
+from mlperf_benchmark.submit.peak import RESOLUTION, highest_valid
 
 
 @pytest.mark.parametrize("limit", [3.0, 41.7, 99.0, 180_000.0])

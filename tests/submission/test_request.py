@@ -2,8 +2,8 @@
 
 import pytest
 
-from contracts.errors import UsageError
-from mlperf_submission.options import parse
+from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.submit.options import parse
 
 
 @pytest.mark.parametrize(

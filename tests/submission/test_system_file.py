@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from contracts.errors import UsageError
-from mlperf_submission.machine import machine_facts
-from mlperf_submission.system_fields import MAY_BE_EMPTY, SYSTEM_FIELDS
-from mlperf_submission.system_file import missing_answers, read_system_file, write_template
+from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.submit.machine import machine_facts
+from mlperf_benchmark.submit.system_fields import MAY_BE_EMPTY, SYSTEM_FIELDS
+from mlperf_benchmark.submit.system_file import missing_answers, read_system_file, write_template
 from tests.submission.trees import SYSTEM, submit
 from tests.synthetic_images import jpeg, write_folder
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mlperf_submission.finished_run import FinishedRun, read_run
-from mlperf_submission.verification import (
+from mlperf_benchmark.submit.finished_run import FinishedRun, read_run
+from mlperf_benchmark.submit.verification import (
     PASS,
     SCORES,
     verify_test01_accuracy,

@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from contracts.errors import BenchmarkError
+from mlperf_benchmark.core.errors import BenchmarkError
 from tests.command import ROOT, TIMEOUT, command, environment
 from tests.submission.doctored_runs import write_runs
 

@@ -1,7 +1,0 @@
-"""results.json: everything, for programs and for compare.py check and show."""
-
-from comparison.record import Comparison
-
-
-def render(comparison: Comparison) -> str:
-    return comparison.to_json()

@@ -1,1 +1,0 @@
-"""What every part agrees on: errors, plug-in registries, image format, configuration."""

@@ -1,0 +1,203 @@
+"""The columns of the table, the same for every output."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from mlperf_benchmark.compare.intervals import NO_DIFFERENCE, TOO_FEW, Estimate
+from mlperf_benchmark.compare.record import Comparison, Row
+
+NONE = "-"
+MB = 1e6
+OFFLINE = "Offline"
+
+
+@dataclass(frozen=True)
+class Column:
+    """`text` for people, `number` to sort by and for programs (None: sorted as text).
+
+    `field` is the name in results.csv; `constant` columns may be left out of a narrow table where
+    all rows agree.
+    """
+
+    title: str
+    field: str
+    text: Callable[[Row], str]
+    number: Callable[[Row], float | None] | None = None
+    constant: bool = False
+
+
+def all_columns() -> tuple[Column, ...]:
+    """From left to right."""
+    return (
+        Column(
+            "Variant", "variant", lambda row: row.name + (" (baseline)" if row.baseline else "")
+        ),
+        Column("Scenario", "scenario", lambda row: row.scenario, constant=True),
+        Column("Backend", "backend", lambda row: _backend(row, "name"), constant=True),
+        Column(
+            "Threads",
+            "threads",
+            lambda row: _backend(row, "threads"),
+            lambda row: float(row.subject.backend["threads"]) if row.subject else None,
+            constant=True,
+        ),
+        Column("Pruned", "pruned", _pruned, constant=True),
+        Column("Precision", "precision", _precision, constant=True),
+        Column(
+            "Executed",
+            "executed_precision",
+            lambda row: _backend(row, "executed_precision"),
+            constant=True,
+        ),
+        *(_latency(name) for name in ("p50", "p90", "p99")),
+        Column(
+            "samples/s",
+            "samples_per_second",
+            lambda row: _number(row.samples_per_second, ".1f"),
+            lambda row: row.samples_per_second,
+        ),
+        Column("Speed-up [95 %]", "speedup", speedup_text, _speedup),
+        Column(
+            "Top-1", "top1_percent", _top1, lambda row: row.accuracy.top1 if row.accuracy else None
+        ),
+        Column(
+            "Points",
+            "accuracy_points",
+            lambda row: NONE if row.accuracy_points is None else f"{row.accuracy_points:+.2f}",
+            lambda row: row.accuracy_points,
+        ),
+        Column("MB", "model_mb", lambda row: _number(_megabytes(row), ".1f"), _megabytes),
+        Column("GMACs", "gmacs", lambda row: _number(_gmacs(row), ".2f"), _gmacs),
+        Column("Validity", "validity", validity_text),
+    )
+
+
+def needed_columns(comparison: Comparison) -> tuple[tuple[Column, ...], str]:
+    """Columns in which rows differ, and a line that says what all rows have in common."""
+    rows = comparison.rows
+    kept, common = [], []
+    for column in all_columns():
+        texts = {column.text(row) for row in rows if row.subject is not None}
+        if column.constant and len(texts) <= 1:
+            if texts and texts != {NONE}:
+                common.append(f"{column.title.lower()} {texts.pop()}")
+        elif texts != {NONE}:
+            kept.append(column)
+    return tuple(kept), "; ".join(common)
+
+
+def speedup_text(row: Row) -> str:
+    """Ratio, interval and, where it shows none, that there is no difference."""
+    if row.baseline and row.failure is None:
+        return "1"
+    speedup = row.speedup
+    if speedup is None:
+        return NONE
+    if speedup.low is None:
+        return f"{speedup.value:.3f}× ({TOO_FEW} for an interval)"
+    text = f"{speedup.value:.3f}× {interval_text(speedup)}"
+    return f"{text} {NO_DIFFERENCE}" if speedup.verdict == NO_DIFFERENCE else text
+
+
+def interval_text(estimate: Estimate) -> str:
+    """As [low, high]; empty where there is no interval."""
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f"[{estimate.low:.3f}, {estimate.high:.3f}]"
+
+
+def validity_text(row: Row) -> str:
+    """VALID, or in how many rounds it was not; or that the row failed."""
+    if row.failure is not None:
+        return "FAILED"
+    if row.invalid_rounds:
+        return f"INVALID in {row.invalid_rounds} of {len(row.measurements)} rounds"
+    return "VALID" if row.measurements else NONE
+
+
+def remarks(comparison: Comparison) -> Sequence[str]:
+    """What belongs beneath the table: failures and warnings, each once."""
+    lines = [
+        f"{row.name}, {row.scenario}: FAILED: {row.failure}"
+        for row in comparison.rows
+        if row.failure is not None
+    ]
+    lines += [
+        f"{row.name}: accuracy {row.accuracy_note}"
+        for row in comparison.rows
+        if row.accuracy_failed
+    ]
+    for row in comparison.rows:
+        lines += [f"{row.name}, {row.scenario}: {warning}" for warning in row.warnings]
+    return list(dict.fromkeys(lines))
+
+
+def footnote(comparison: Comparison) -> str:
+    """How the figures came about."""
+    baselines = list(dict.fromkeys(row.name for row in comparison.rows if row.baseline))
+    metrics = list(dict.fromkeys(f"{row.metric} in {row.scenario}" for row in comparison.rows))
+    turns = comparison.queries_per_turn
+    return (
+        f"Medians of {len(comparison.order)} rounds in shuffled order (seed {comparison.seed})"
+        f"{f', in turns of {turns} queries where the scenario allows it' if turns else ''}. "
+        f"Speed-up over {' / '.join(baselines)} by {', '.join(metrics)}: median of the rounds' "
+        f"ratios with its {comparison.confidence:.0%} bootstrap interval."
+    )
+
+
+def _latency(name: str) -> Column:
+    def figure(row: Row) -> float | None:
+        # LoadGen counts Offline latencies from the start of the one query.
+        return None if row.latency_ms is None or row.scenario == OFFLINE else row.latency_ms[name]
+
+    return Column(
+        f"{name} ms", f"latency_{name}_ms", lambda row: _number(figure(row), ".2f"), figure
+    )
+
+
+def _speedup(row: Row) -> float | None:
+    if row.baseline and row.failure is None:
+        return 1.0
+    return row.speedup.value if row.speedup else None
+
+
+def _top1(row: Row) -> str:
+    if row.accuracy is None:
+        return "failed" if row.accuracy_failed else row.accuracy_note or NONE
+    return f"{row.accuracy.top1:.2f} % ({row.accuracy.good}/{row.accuracy.total})"
+
+
+def _backend(row: Row, key: str) -> str:
+    return NONE if row.subject is None else str(row.subject.backend[key])
+
+
+def _model(row: Row) -> dict[str, object]:
+    return (row.subject.model if row.subject else None) or {}
+
+
+def _description(row: Row) -> dict[str, object]:
+    description = _model(row).get("description")
+    return description if isinstance(description, dict) else {}
+
+
+def _precision(row: Row) -> str:
+    return str(_description(row).get("precision", NONE))
+
+
+def _pruned(row: Row) -> str:
+    sizes = [_description(row).get(name) for name in ("size", "unpruned_size")]
+    return NONE if None in sizes else "no" if sizes[0] == sizes[1] else "yes"
+
+
+def _gmacs(row: Row) -> float | None:
+    size = _description(row).get("size")
+    return float(size["gmacs"]) if isinstance(size, dict) else None
+
+
+def _megabytes(row: Row) -> float | None:
+    size = _model(row).get("bytes")
+    return size / MB if isinstance(size, int) else None
+
+
+def _number(value: float | None, form: str) -> str:
+    return NONE if value is None else format(value, form)

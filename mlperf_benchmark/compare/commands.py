@@ -1,0 +1,205 @@
+"""What compare.py does: measure, check or show."""
+
+import argparse
+import dataclasses
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from rich.console import Console
+from rich.markup import escape
+
+from mlperf_benchmark.compare.gate import Limits, judge
+from mlperf_benchmark.compare.intervals import MIN_ROUNDS
+from mlperf_benchmark.compare.junit import render as render_junit
+from mlperf_benchmark.compare.matrix import METRICS, Matrix, Stopping
+from mlperf_benchmark.compare.matrix_file import (
+    check_course,
+    matrix_from_axes,
+    read_matrix,
+    run_option_names,
+)
+from mlperf_benchmark.compare.options import COMMANDS, parse_check, parse_run, parse_show
+from mlperf_benchmark.compare.output.registry import export
+from mlperf_benchmark.compare.output.terminal import print_comparison
+from mlperf_benchmark.compare.plan import Plan, make_plan
+from mlperf_benchmark.compare.record import Comparison, read_comparison
+from mlperf_benchmark.compare.runner import Runner
+from mlperf_benchmark.compare.store import Store
+from mlperf_benchmark.compare.summarize import summarize
+from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.files import staged
+from mlperf_benchmark.core.registry import known_name
+from mlperf_benchmark.run.options import parse
+from mlperf_benchmark.run.progress import clock
+
+FAILED, INVALID = 1, 3
+AXES = ("model", "backend", "scenario", "threads")
+PROGRAM = Path(__file__).parents[1] / "main.py"
+
+
+def main() -> int:
+    """Exit status 0, 1 where a variant failed or the gate found one worse, 3 for INVALID runs."""
+    return compare(sys.argv[1:], PROGRAM, Console())
+
+
+def compare(arguments: Sequence[str], program: Path, console: Console) -> int:
+    """Run the command line. `program` is main.py. Returns the exit status."""
+    if arguments and arguments[0] == COMMANDS[0]:
+        return _check(parse_check(arguments[1:]), console)
+    if arguments and arguments[0] == COMMANDS[1]:
+        print_comparison(read_comparison(parse_show(arguments[1:]).results), console)
+        return 0
+    options = parse_run(arguments, run_option_names())
+    matrix = _matrix(options)
+    plan = make_plan(matrix)
+    _check_models(plan)
+    _check_time(plan)
+    output = options.output or Path("output", _folder_name(options))
+    if options.dry_run:
+        _print_plan(plan, output, console)
+        return 0
+    return _status(measure(plan, output, options.overwrite, program, console))
+
+
+def _check_models(plan: Plan) -> None:
+    """Refuse a missing file now; one that turns out to be no model fails alone."""
+    for cell in plan.cells:
+        model = parse(cell.arguments).model
+        if model is not None and not model.is_file():
+            raise UsageError(
+                f'Variant "{cell.variant}": there is no model {model}; prepare.py makes '
+                "model files."
+            )
+
+
+def _check_time(plan: Plan) -> None:
+    """Refuse what would measure for long and have no interval to show for it."""
+    stopping, seconds = plan.matrix.stopping, plan.round_seconds()
+    if stopping.rounds is None and seconds is not None:
+        needed = MIN_ROUNDS * seconds
+        if needed > stopping.max_time:
+            raise UsageError(
+                f"{MIN_ROUNDS} rounds, the fewest that give an interval, take about "
+                f"{clock(needed)}, and --max-time is {clock(stopping.max_time)}. Give shorter runs "
+                f"with --time, or a longer --max-time, or a number of --rounds."
+            )
+
+
+def measure(
+    plan: Plan, output: Path, overwrite: bool, program: Path, console: Console
+) -> Comparison:
+    """Run the plan, or what is left of it, and write and print the comparison."""
+    store = Store(output)
+    with store.open(plan, overwrite):
+        measured = Runner(plan, store, program, console).run()
+        comparison = summarize(
+            plan,
+            measured.rounds,
+            store,
+            measured.accuracy,
+            stopped=measured.stopped,
+            command=[Path(sys.argv[0]).name, *sys.argv[1:]],
+        )
+        paths = export(comparison, output)
+    print_comparison(comparison, console)
+    for path in paths:
+        console.print(f"Result: {path}", soft_wrap=True, highlight=False)
+    return comparison
+
+
+def _status(comparison: Comparison) -> int:
+    if comparison.failed:
+        return FAILED
+    return INVALID if comparison.invalid else 0
+
+
+def _matrix(options: argparse.Namespace) -> Matrix:
+    run = {name: vars(options)[name] for name in run_option_names() if name not in AXES}
+    given = {name: value for name, value in run.items() if value is not None}
+    axes = {axis: vars(options)[axis] for axis in AXES if vars(options)[axis]}
+    if options.matrix is not None:
+        for name in (*axes, *given):
+            raise UsageError(
+                f"--{name.replace('_', '-')} stands beside {options.matrix}: options of the runs "
+                "belong into the matrix file."
+            )
+        matrix = read_matrix(options.matrix)
+    elif all(len(values) < 2 for axis, values in axes.items() if axis != "scenario"):
+        raise UsageError(
+            "Say what to compare: MATRIX.toml, or two of --model, --backend or --threads. "
+            "See --help."
+        )
+    else:
+        matrix = matrix_from_axes(axes, MappingProxyType(given), "comparison")
+    return _overridden(matrix, options)
+
+
+def _overridden(matrix: Matrix, options: argparse.Namespace) -> Matrix:
+    if options.metric is not None:
+        known_name("metric", options.metric, METRICS)
+    stopping = {
+        field.name: getattr(options, field.name)
+        for field in dataclasses.fields(Stopping)
+        if getattr(options, field.name) is not None
+    }
+    if "rounds" not in stopping and stopping:
+        # A goal or a time on the command line stands against a number in the file.
+        stopping["rounds"] = None
+    changed = dataclasses.replace(matrix.stopping, **stopping)
+    matrix = dataclasses.replace(matrix, stopping=changed)
+    if options.queries_per_turn is not None:
+        matrix = dataclasses.replace(matrix, queries_per_turn=options.queries_per_turn)
+    check_course(matrix)
+    return dataclasses.replace(
+        matrix,
+        metric=options.metric or matrix.metric,
+        seed=matrix.seed if options.seed is None else options.seed,
+        accuracy=matrix.accuracy and not options.no_accuracy,
+    )
+
+
+def _folder_name(options: argparse.Namespace) -> str:
+    return options.matrix.stem if options.matrix is not None else "comparison"
+
+
+def _print_plan(plan: Plan, output: Path, console: Console) -> None:
+    def say(text: str) -> None:
+        console.print(escape(text), soft_wrap=True, highlight=False)
+
+    for cell in plan.cells:
+        mark = " (baseline)" if cell.is_baseline else ""
+        say(f"{cell.name}{mark}: python3 main.py {shlex.join(cell.arguments)}")
+    stopping = plan.matrix.stopping
+    seconds = plan.round_seconds()
+    each = f"about {clock(seconds)} each" if seconds else "of a length that the queries decide"
+    if stopping.rounds is not None:
+        total = f", {clock(seconds * stopping.rounds)} in all" if seconds else ""
+        say(f"{stopping.rounds} rounds of {len(plan.cells)} runs, {each}{total}.")
+    else:
+        say(
+            f"Rounds of {len(plan.cells)} runs, {each}, until every interval is within "
+            f"{stopping.precision_goal:.1%} or {clock(stopping.max_time)} are over."
+        )
+    turns = plan.matrix.queries_per_turn
+    if turns is not None:
+        say(f"Variants are in memory side by side and take turns of {turns} queries.")
+    if plan.matrix.accuracy:
+        say("Then accuracy, once for each model that the cache does not know.")
+    say(f"Output: {output}")
+
+
+def _check(options: argparse.Namespace, console: Console) -> int:
+    limits = Limits(options.max_slowdown, options.max_accuracy_drop, options.relative)
+    report = judge(read_comparison(options.results), read_comparison(options.against), limits)
+    for remark in report.remarks:
+        console.print(f"[yellow]Warning:[/] {escape(remark)}", soft_wrap=True, highlight=False)
+    for verdict in report.verdicts:
+        console.print(escape(str(verdict)), soft_wrap=True, highlight=False)
+    path = options.junit or options.results.with_name("junit.xml")
+    with staged(path.parent) as folder:
+        (folder / path.name).write_text(render_junit(report), encoding="utf-8")
+    console.print(f"JUnit: {path}", soft_wrap=True, highlight=False)
+    return FAILED if report.failed else 0

@@ -1,0 +1,224 @@
+"""Reads a matrix from TOML, and refuses what it does not know by its nearest name."""
+
+import dataclasses
+import itertools
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from mlperf_benchmark.compare.matrix import METRICS, Matrix, Options, Stopping, Variant
+from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.registry import known_name
+from mlperf_benchmark.core.run_config import SCENARIOS
+from mlperf_benchmark.core.turn_protocol import TURN_SCENARIOS
+from mlperf_benchmark.run.options import parse
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+SETTINGS: Mapping[str, tuple[type, ...]] = MappingProxyType(
+    {
+        "title": (str,),
+        "baseline": (str,),
+        "metric": (str,),
+        "seed": (int,),
+        "accuracy": (bool,),
+        "queries_per_turn": (int,),
+        "rounds": (int,),
+        "precision_goal": (float, int),
+        "max_time": (float, int),
+    }
+)
+TABLES = ("run", "axes", "variant")
+AXES = ("model", "backend", "scenario", "threads")
+# What compare.py decides itself.
+NOT_OPTIONS = frozenset(
+    {"accuracy", "output", "overwrite", "debug", "audit_conf", "scenario", "queries_per_turn"}
+)
+KINDS: Mapping[type, str] = MappingProxyType(
+    {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+)
+
+
+def read_matrix(path: Path) -> Matrix:
+    """Parse the file. Raises UsageError naming the file, the key and the nearest known one."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UsageError(f"No matrix file {path}; the folder matrices has examples.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"Cannot read the matrix file {path}: {error}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is no TOML: {error}.") from error
+    try:
+        return _matrix(content, path.stem)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
+def matrix_from_axes(axes: Mapping[str, Sequence[Any]], run: Options, title: str) -> Matrix:
+    """Models × backends as variants, scenarios and threads as they are; the first is the baseline.
+
+    An axis that is missing is left to main.py's defaults.
+    """
+    named = [axis for axis in ("model", "backend") if axes.get(axis)]
+    variants = []
+    for values in itertools.product(*(axes[axis] for axis in named)):
+        options = dict(zip(named, values, strict=True))
+        variants.append(Variant(_name(options, axes, run), MappingProxyType(dict(run) | options)))
+    return _checked(
+        Matrix(
+            title=title,
+            variants=tuple(variants),
+            scenarios=tuple(axes.get("scenario") or ("SingleStream",)),
+            threads=tuple(axes.get("threads") or ()),
+        )
+    )
+
+
+def run_option_names() -> tuple[str, ...]:
+    """The options of main.py that a matrix may set."""
+    return tuple(sorted(vars(parse([])).keys() - NOT_OPTIONS))
+
+
+def _matrix(content: Mapping[str, Any], stem: str) -> Matrix:
+    for key in content:
+        known_name("setting", key, (*SETTINGS, *TABLES))
+    settings: dict[str, Any] = {
+        key: _typed(key, content[key]) for key in SETTINGS if key in content
+    }
+    run = _options(_table(content, "run"), "[run]")
+    axes = _axes(_table(content, "axes"))
+    tables = content.get("variant", [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise UsageError("write variants as [[variant]] tables.")
+    if tables:
+        matrix = _from_variants(tables, run, axes, stem)
+    else:
+        matrix = matrix_from_axes(axes, run, stem)
+    stopping = {
+        field.name: settings.pop(field.name)
+        for field in dataclasses.fields(Stopping)
+        if field.name in settings
+    }
+    return _checked(dataclasses.replace(matrix, stopping=Stopping(**stopping), **settings))
+
+
+def _from_variants(
+    tables: Sequence[Mapping[str, Any]], run: Options, axes: Mapping[str, list[Any]], title: str
+) -> Matrix:
+    for axis in ("model", "backend"):
+        if axis in axes:
+            raise UsageError(f"{axis} stands in [axes]: give that or [[variant]] tables.")
+    variants = []
+    for number, table in enumerate(tables, start=1):
+        name = table.get("name")
+        if not isinstance(name, str) or not name.strip():
+            raise UsageError(f"[[variant]] number {number} needs a name.")
+        options = _options({key: table[key] for key in table if key != "name"}, f'"{name}"')
+        if "threads" in axes and "threads" in options:
+            raise UsageError(f'"{name}" sets threads, which stands in [axes], too.')
+        variants.append(Variant(name, MappingProxyType(dict(run) | dict(options))))
+    return Matrix(
+        title=title,
+        variants=tuple(variants),
+        scenarios=tuple(axes.get("scenario", ("SingleStream",))),
+        threads=tuple(axes.get("threads", ())),
+    )
+
+
+def _checked(matrix: Matrix) -> Matrix:
+    if not matrix.variants:
+        raise UsageError("there is nothing to compare: add [[variant]] tables or [axes].")
+    names = [variant.name for variant in matrix.variants]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f'two variants are called "{name}".')
+    if matrix.baseline is not None:
+        known_name("variant as baseline", matrix.baseline, names)
+    if matrix.metric is not None:
+        known_name("metric", matrix.metric, METRICS)
+    for scenario in matrix.scenarios:
+        known_name("scenario", scenario, SCENARIOS)
+    check_course(matrix)
+    return matrix
+
+
+def check_course(matrix: Matrix) -> None:
+    """Raises UsageError for turns that are none, and for goals that no comparison can reach."""
+    stopping = matrix.stopping
+    if matrix.queries_per_turn is not None and matrix.queries_per_turn < 1:
+        raise UsageError("queries_per_turn must be at least 1.")
+    if matrix.queries_per_turn is not None and not {*matrix.scenarios} & {*TURN_SCENARIOS}:
+        raise UsageError(
+            f"queries_per_turn needs {' or '.join(TURN_SCENARIOS)}: in other scenarios queries do "
+            "not wait for each other."
+        )
+    if stopping.rounds is not None and stopping.rounds < 1:
+        raise UsageError("rounds must be at least 1.")
+    if not 0 < stopping.precision_goal < 1:
+        raise UsageError("precision_goal is a share between 0 and 1, such as 0.03 for 3 %.")
+    if stopping.max_time <= 0:
+        raise UsageError("max_time is a number of seconds above 0.")
+
+
+def _table(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    table = content.get(name, {})
+    if not isinstance(table, dict):
+        raise UsageError(f"write {name} as a table [{name}].")
+    return table
+
+
+def _options(table: Mapping[str, Any], where: str) -> Options:
+    names = run_option_names()
+    for key, value in table.items():
+        if key == "scenario":
+            raise UsageError(f'{where} sets scenario: write [axes] scenario = ["{value}"] instead.')
+        known_name(f"option in {where}", key, names)
+        if isinstance(value, dict) or (
+            isinstance(value, list) and key not in ("inputs", "outputs")
+        ):
+            raise UsageError(f"{key} in {where} takes one value; lists go into [axes].")
+    return MappingProxyType(
+        {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    )
+
+
+def _axes(table: Mapping[str, Any]) -> dict[str, list[Any]]:
+    for key, value in table.items():
+        known_name("axis", key, AXES)
+        kind = int if key == "threads" else str
+        if not isinstance(value, list) or not value or not _all_of(value, kind):
+            raise UsageError(f"{key} in [axes] takes a list, each value {KINDS[kind]}.")
+        if len(set(value)) < len(value):
+            raise UsageError(f"{key} in [axes] names a value twice; use [[variant]] for that.")
+    return dict(table)
+
+
+def _all_of(values: Iterable[Any], kind: type) -> bool:
+    return all(isinstance(value, kind) and not isinstance(value, bool) for value in values)
+
+
+def _typed(key: str, value: Any) -> Any:
+    kinds = SETTINGS[key]
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        raise UsageError(f"{key} takes {KINDS[kinds[0]]}, not {value!r}.")
+    return value
+
+
+def _name(options: Options, axes: Mapping[str, Sequence[Any]], run: Options) -> str:
+    """The parts that tell a variant from the others; at least one."""
+    parts = []
+    if "model" in options:
+        model = Path(str(options["model"]))
+        stems = [Path(str(other)).stem for other in axes["model"]]
+        parts.append(model.stem if stems.count(model.stem) == 1 else str(model))
+    if "backend" in options and (not parts or len(axes["backend"]) > 1):
+        parts.append(str(options["backend"]))
+    if not parts:
+        parts.append(str(run.get("profile") or run.get("backend") or "default"))
+    return " ".join(parts)

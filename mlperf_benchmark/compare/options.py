@@ -1,0 +1,123 @@
+"""The options of compare.py."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlperf_benchmark.compare.matrix import METRICS
+from mlperf_benchmark.core.versions import version
+from mlperf_benchmark.run.options import Parser
+
+COMMANDS = ("check", "show")
+EPILOG = """\
+commands on a finished comparison:
+  compare.py show RESULTS.json                       print it again
+  compare.py check RESULTS.json --against BASE.json  fail where it got worse
+"""
+
+
+def parse_run(arguments: Sequence[str], run_options: Sequence[str]) -> argparse.Namespace:
+    """The options that measure. `run_options` are main.py's that hold for all variants."""
+    parser = Parser(
+        prog="compare.py",
+        usage="compare.py MATRIX.toml [options]\n       compare.py --model A B [options]",
+        description="Compare variants in interleaved rounds, each run a process of its own.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("matrix", nargs="?", type=Path, metavar="MATRIX.toml", help="what to compare")
+    group = parser.add_argument_group(
+        "instead of a matrix file; the first of each is the baseline's"
+    )
+    group.add_argument("--model", nargs="+", metavar="FILE", help="model files")
+    group.add_argument("--backend", nargs="+", metavar="NAME", help="backends")
+    group.add_argument("--scenario", nargs="+", metavar="NAME", help="default: SingleStream")
+    group.add_argument("--threads", nargs="+", type=int, metavar="N", help="threads of the backend")
+    group = parser.add_argument_group("options of main.py, for all variants")
+    for name in run_options:
+        if name not in ("model", "backend", "threads"):
+            group.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE")
+    _when_to_stop(parser)
+    add = parser.add_argument_group("output").add_argument
+    add("--output", type=Path, metavar="DIR", help="default: output/ and the matrix's name")
+    add("--overwrite", action="store_true", help="measure anew instead of going on in --output")
+    add("--dry-run", action="store_true", help="print the plan with its duration and stop")
+    add("--debug", action="store_true", help="show the traceback of an error")
+    parser.add_argument("--version", action="version", version=version())
+    return parser.parse_args(arguments)
+
+
+def _when_to_stop(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("comparison; overrides the matrix file").add_argument
+    add("--rounds", type=int, metavar="N", help="run exactly N rounds")
+    add(
+        "--precision-goal",
+        type=share,
+        metavar="SHARE",
+        help="or until every interval is as narrow as this (default: 3%%)",
+    )
+    add(
+        "--max-time",
+        type=float,
+        metavar="SECONDS",
+        help="but start no round that would end later (default: 900)",
+    )
+    add(
+        "--queries-per-turn",
+        type=int,
+        metavar="N",
+        help="run variants side by side in turns of N queries (SingleStream, MultiStream)",
+    )
+    add("--metric", metavar="NAME", help=f"one of {', '.join(METRICS)} (default: p50)")
+    add("--seed", type=int, metavar="N", help="of the order and the bootstrap (default: 0)")
+    add("--no-accuracy", action="store_true", help="leave accuracy out")
+
+
+def parse_check(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options of the gate."""
+    parser = Parser(
+        prog="compare.py check",
+        description="Exit with status 1 where a variant got significantly worse.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("results", type=Path, metavar="RESULTS.json")
+    add("--against", type=Path, required=True, metavar="BASE.json", help="the accepted comparison")
+    add("--max-slowdown", type=share, default=0.05, metavar="SHARE", help="default: 5%%")
+    add(
+        "--max-accuracy-drop",
+        type=float,
+        default=0.5,
+        metavar="POINTS",
+        help="percentage points of top-1 (default: 0.5)",
+    )
+    add(
+        "--relative",
+        action="store_true",
+        help="judge the speed-up over the comparison's own baseline, for another or a drifting"
+        " machine",
+    )
+    add("--junit", type=Path, metavar="FILE", help="default: junit.xml beside RESULTS.json")
+    add("--debug", action="store_true", help="show the traceback of an error")
+    return parser.parse_args(arguments)
+
+
+def parse_show(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options of show."""
+    parser = Parser(prog="compare.py show", description="Print a finished comparison again.")
+    parser.add_argument("results", type=Path, metavar="RESULTS.json")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser.parse_args(arguments)
+
+
+def share(text: str) -> float:
+    """5% or 0.05."""
+    try:
+        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f'"{text}" is no share; write 5%') from error
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f'"{text}" is no share below 1; write {text}%')
+    return value

@@ -1,0 +1,7 @@
+"""results.json: everything, for programs and for compare.py check and show."""
+
+from mlperf_benchmark.compare.record import Comparison
+
+
+def render(comparison: Comparison) -> str:
+    return comparison.to_json()

@@ -1,0 +1,37 @@
+"""results.md: the table as GitHub shows it."""
+
+from mlperf_benchmark.compare.columns import footnote, needed_columns, remarks
+from mlperf_benchmark.compare.record import Comparison
+
+
+def render(comparison: Comparison) -> str:
+    """Columns in which all rows agree are a line above the table."""
+    columns, common = needed_columns(comparison)
+    lines = [f"## {_plain(comparison.title)}", ""]
+    if common:
+        lines += [f"All rows: {_plain(common)}.", ""]
+    lines.append(_line([column.title for column in columns]))
+    lines.append(_line(["---:" if column.number else "---" for column in columns]))
+    lines += [_line([_plain(column.text(row)) for column in columns]) for row in comparison.rows]
+    lines += ["", _plain(footnote(comparison)), ""]
+    system = comparison.system
+    lines += [
+        _plain(
+            f"{comparison.created}, {comparison.product}, {system['cpu_model']}, "
+            f"{system['usable_cpus']} usable CPUs, {system['os']}."
+        ),
+        "",
+    ]
+    lines += [f"- {_plain(remark)}" for remark in remarks(comparison)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _plain(text: str) -> str:
+    """Keep what would be a cell's border or markup from being taken for it."""
+    for letter in "\\|<*_`":
+        text = text.replace(letter, f"\\{letter}")
+    return " ".join(text.split())

@@ -1,0 +1,228 @@
+"""The report's figures. Each function draws one, or None where there is nothing to draw."""
+
+import textwrap
+from collections.abc import Sequence
+from itertools import pairwise
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mlperf_benchmark.compare.columns import OFFLINE, speedup_text
+from mlperf_benchmark.compare.matrix import METRICS
+from mlperf_benchmark.compare.output.report.style import (
+    GRID,
+    TEXT,
+    Drawing,
+    page_style,
+    series,
+    to_svg,
+)
+from mlperf_benchmark.compare.record import Comparison, Row
+
+WIDTH = 4.8
+PLOT = 2.9
+LINE = 0.2
+# Letters of a name before it is broken.
+LABEL = 26
+# LoadGen's percentiles as points of the distribution function.
+SHARES = (
+    ("min", 0.0),
+    ("p50", 0.5),
+    ("p90", 0.9),
+    ("p95", 0.95),
+    ("p97", 0.97),
+    ("p99", 0.99),
+    ("p99.9", 0.999),
+)
+
+
+def drawings(comparison: Comparison) -> list[Drawing]:
+    """All figures that the comparison has data for."""
+    measured = [row for row in comparison.rows if row.failure is None and row.measurements]
+    scenarios = list(dict.fromkeys(row.scenario for row in measured))
+    found: list[Drawing | None] = []
+    with page_style():
+        for scenario in scenarios:
+            rows = [row for row in measured if row.scenario == scenario]
+            found += [_speedups(rows), _distribution(rows), _pareto(rows), _rounds(rows)]
+    return [drawing for drawing in found if drawing is not None]
+
+
+def _speedups(rows: Sequence[Row]) -> Drawing | None:
+    compared = [row for row in rows if row.speedup is not None]
+    if not compared:
+        return None
+    figure, axes = _figure(0.9 + LINE * sum(2 + _label(row).count("\n") for row in compared))
+    for place, row in enumerate(compared):
+        speedup = row.speedup
+        assert speedup is not None
+        style = series(rows.index(row))
+        low, high = speedup.low or speedup.value, speedup.high or speedup.value
+        axes.plot([low, high], [place, place], color=style.colour, linewidth=3)
+        axes.plot([speedup.value], [place], color=style.colour, marker=style.marker)
+    axes.axvline(1, color=TEXT, linestyle="--", linewidth=1)
+    axes.set_yticks(range(len(compared)), [_label(row) for row in compared])
+    axes.set_ylim(len(compared) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+    baseline = next(row.name for row in rows if row.baseline)
+    axes.set_xlabel(f"times as fast as {baseline}")
+    return _drawing(
+        figure,
+        rows[0].scenario,
+        "Speed-up",
+        "Median of the rounds' ratios and its 95 % interval; an interval across the dashed line "
+        "shows no difference.",
+        "; ".join(f"{row.name} {speedup_text(row)}" for row in compared),
+    )
+
+
+def _distribution(rows: Sequence[Row]) -> Drawing | None:
+    if rows[0].scenario == OFFLINE:
+        return None
+    figure, axes = _figure(PLOT + _legend_height(rows))
+    for place, row in enumerate(rows):
+        style, latency = series(place), row.latency_ms or {}
+        axes.plot(
+            [latency[name] for name, _ in SHARES],
+            [100 * share for _, share in SHARES],
+            color=style.colour,
+            marker=style.marker,
+            linestyle=style.line,
+            markersize=4,
+            label=_label(row),
+        )
+    axes.set_xlabel("latency, ms")
+    axes.set_ylabel("answered within, %")
+    axes.set_xlim(left=0)
+    axes.set_ylim(0, 102)
+    _legend(axes, rows)
+    return _drawing(
+        figure,
+        rows[0].scenario,
+        "Latency distribution",
+        "Cumulative: LoadGen's percentiles, each the median of the rounds, joined by lines.",
+        "; ".join(
+            f"{row.name} p50 {_figure_of(row, 'p50')}, p90 {_figure_of(row, 'p90')}, "
+            f"p99 {_figure_of(row, 'p99')} ms"
+            for row in rows
+        ),
+    )
+
+
+def _pareto(rows: Sequence[Row]) -> Drawing | None:
+    known = [row for row in rows if row.accuracy is not None and row.estimate is not None]
+    if not known:
+        return None
+    figure, axes = _figure(PLOT + _legend_height(rows))
+    metric = METRICS[rows[0].metric]
+    points = [_point(row) for row in known]
+    for row, (speed, top1) in zip(known, points, strict=True):
+        style = series(rows.index(row))
+        axes.plot([speed], [top1], color=style.colour, marker=style.marker, linestyle="none")
+        axes.lines[-1].set_label(_label(row))
+    front = pareto_front(points, higher_is_better=metric.higher_is_better)
+    axes.plot(*zip(*front, strict=True), color=GRID, drawstyle="default", zorder=1)
+    axes.margins(0.15)
+    axes.set_xlabel(metric.label)
+    axes.set_ylabel("top-1, %")
+    _legend(axes, rows)
+    good = "right" if metric.higher_is_better else "left"
+    return _drawing(
+        figure,
+        rows[0].scenario,
+        "Accuracy against speed",
+        f"Better is up and to the {good}. The grey line joins the variants that no other one beats "
+        "in both.",
+        "; ".join(
+            f"{row.name} {top1:.2f} % at {speed:.4g} {metric.label}"
+            for row, (speed, top1) in zip(known, points, strict=True)
+        ),
+    )
+
+
+def pareto_front(
+    points: Sequence[tuple[float, float]], higher_is_better: bool
+) -> list[tuple[float, float]]:
+    """Of (speed, accuracy) points those that no other one beats in both, sorted by speed."""
+    front: list[tuple[float, float]] = []
+    # From the fastest on, a point belongs to it where it is more accurate than all before.
+    for point in sorted(points, key=lambda one: (-one[0] if higher_is_better else one[0], -one[1])):
+        if not front or point[1] > front[-1][1]:
+            front.append(point)
+    return front
+
+
+def _rounds(rows: Sequence[Row]) -> Drawing | None:
+    start = min(run.started for row in rows for run in row.measurements)
+    figure, axes = _figure(PLOT + _legend_height(rows))
+    for place, row in enumerate(rows):
+        style = series(place)
+        axes.plot(
+            [(run.started - start) / 60 for run in row.measurements],
+            row.figures,
+            color=style.colour,
+            marker=style.marker,
+            linestyle=style.line,
+            markersize=4,
+            label=_label(row),
+        )
+    axes.set_xlabel("minutes since the first run")
+    axes.set_ylabel(METRICS[rows[0].metric].label)
+    axes.set_ylim(bottom=0)
+    _legend(axes, rows)
+    return _drawing(
+        figure,
+        rows[0].scenario,
+        "Rounds over time",
+        "Every run. What moves all lines together is the machine, not a variant.",
+        "; ".join(_course(row) for row in rows),
+    )
+
+
+def _course(row: Row) -> str:
+    values = row.figures
+    changes = [abs(second / first - 1) for first, second in pairwise(values)]
+    largest = f", largest change between two rounds {max(changes):.0%}" if changes else ""
+    return f"{row.name} from {min(values):.4g} to {max(values):.4g}{largest}"
+
+
+def _point(row: Row) -> tuple[float, float]:
+    assert row.accuracy is not None
+    assert row.estimate is not None
+    return row.estimate.value, row.accuracy.top1
+
+
+def _figure_of(row: Row, name: str) -> str:
+    return f"{(row.latency_ms or {})[name]:.2f}"
+
+
+def _figure(height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def _label(row: Row) -> str:
+    return textwrap.fill(row.name, LABEL)
+
+
+def _legend_height(rows: Sequence[Row]) -> float:
+    lines = sum(_label(row).count("\n") + 1 for row in rows)
+    return LINE * (lines / _legend_columns(rows))
+
+
+def _legend_columns(rows: Sequence[Row]) -> int:
+    return 2 if max(len(row.name) for row in rows) <= LABEL else 1
+
+
+def _legend(axes: Axes, rows: Sequence[Row]) -> None:
+    """Above the figure: inside it would cover data."""
+    if len(rows) > 1:
+        columns = _legend_columns(rows)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2)
+
+
+def _drawing(figure: Figure, scenario: str, title: str, caption: str, data: str) -> Drawing:
+    name = f"{title} {scenario}".lower().replace(" ", "-")
+    heading = f"{title}, {scenario}"
+    alt = f"{heading}: {data}."
+    return Drawing(name, heading, caption, alt, to_svg(figure, name, alt))

@@ -1,0 +1,57 @@
+"""report.html: one file that needs no other and no network."""
+
+import json
+import shlex
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from mlperf_benchmark.compare.columns import footnote, needed_columns, remarks
+from mlperf_benchmark.compare.output.report.figures import drawings
+from mlperf_benchmark.compare.record import Comparison
+
+FOLDER = Path(__file__).parent
+
+
+def render(comparison: Comparison) -> str:
+    """The page as HTML. Everything that is not a figure of ours is escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["unbroken"] = _unbroken
+    columns, common = needed_columns(comparison)
+    return environment.get_template("page.html").render(
+        comparison=comparison,
+        columns=columns,
+        common=common,
+        footnote=footnote(comparison),
+        remarks=remarks(comparison),
+        drawings=drawings(comparison),
+        commands=[
+            (f"{row.name}, {row.scenario}", shlex.join(row.command)) for row in comparison.rows
+        ],
+        command=shlex.join(["python3", *comparison.command]),
+        system=[(name.replace("_", " "), _text(value)) for name, value in _system(comparison)],
+        versions=sorted(comparison.system["packages"].items()),
+    )
+
+
+def _system(comparison: Comparison) -> list[tuple[str, object]]:
+    return [
+        (name, value)
+        for name, value in comparison.system.items()
+        if name != "packages" and value is not None
+    ]
+
+
+def _unbroken(text: str) -> str:
+    """Keep intervals and percentages on one line each."""
+    return text.replace(", ", ",\N{NO-BREAK SPACE}").replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

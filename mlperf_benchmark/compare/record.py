@@ -1,0 +1,187 @@
+"""results.json of a comparison: what was compared and what came out."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlperf_benchmark.compare.intervals import Estimate
+from mlperf_benchmark.compare.matrix import METRICS, Metric
+from mlperf_benchmark.compare.noise import Noise
+from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.run.result import VALID, AccuracyResult
+
+KIND = "comparison"
+SCHEMA_VERSION = 2
+# Version 1 had no turns.
+READABLE = (1, SCHEMA_VERSION)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One run of a cell. Latencies and throughput are LoadGen's (docs/results.md)."""
+
+    round: int
+    started: float
+    seconds: float
+    latency_ms: dict[str, float]
+    samples_per_second: float
+    validity: str
+    invalid_reasons: list[str]
+    noise: Noise
+
+    def figure(self, metric: Metric) -> float:
+        """What it reached in `metric`."""
+        return self.samples_per_second if metric.key is None else self.latency_ms[metric.key]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What the cell's process said it ran: parts of the results.json of its first round."""
+
+    backend: dict[str, Any]
+    model: dict[str, Any] | None
+    dataset: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One cell over all rounds.
+
+    `failure` is the reason why it could not be measured. `estimate` is the median of the metric,
+    `speedup` the median of the rounds' ratios to the baseline, above 1 where the row is faster.
+    `accuracy_note` says why there is no `accuracy`; `accuracy_failed` that its run failed.
+    """
+
+    name: str
+    scenario: str
+    threads: int | None
+    metric: str
+    baseline: bool
+    command: list[str]
+    failure: str | None
+    subject: Subject | None
+    measurements: list[Measurement]
+    latency_ms: dict[str, float] | None
+    samples_per_second: float | None
+    estimate: Estimate | None
+    speedup: Estimate | None
+    ratios: list[float]
+    accuracy: AccuracyResult | None
+    accuracy_note: str | None
+    accuracy_failed: bool
+    accuracy_points: float | None
+    warnings: list[str]
+
+    @property
+    def invalid_rounds(self) -> int:
+        return sum(run.validity != VALID for run in self.measurements)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """By which the rows of two comparisons are matched."""
+        return self.name, self.scenario
+
+    @property
+    def figures(self) -> list[float]:
+        """The metric of every round."""
+        return [run.figure(METRICS[self.metric]) for run in self.measurements]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A finished comparison. `order` holds the cells' names as each round ran them."""
+
+    kind: str
+    schema_version: int
+    created: str
+    product: str
+    title: str
+    command: list[str]
+    seed: int
+    confidence: float
+    stopped: str
+    order: list[list[str]]
+    rows: list[Row]
+    system: dict[str, Any]
+    queries_per_turn: int | None = None
+
+    @property
+    def failed(self) -> bool:
+        return any(row.failure is not None or row.accuracy_failed for row in self.rows)
+
+    @property
+    def invalid(self) -> bool:
+        return any(row.invalid_rounds for row in self.rows)
+
+    def to_json(self) -> str:
+        """As it is written to results.json."""
+        return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+
+def read_comparison(path: Path) -> Comparison:
+    """Read what `to_json` wrote. Raises UsageError for any other file or version."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UsageError(f"No file {path}; name the results.json of a comparison.") from error
+    except OSError as error:
+        raise UsageError(f"Cannot read {path}: {error.strerror}.") from error
+    except ValueError as error:
+        raise UsageError(f"{path} is no JSON: {error}.") from error
+    _check_kind(content, path)
+    try:
+        return _comparison(content)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UsageError(
+            f"{path} is damaged: a part of the comparison is missing or of another kind ({error})."
+        ) from error
+
+
+def _check_kind(content: Any, path: Path) -> None:
+    if not isinstance(content, dict) or content.get("kind") != KIND:
+        single = isinstance(content, dict) and "scenario" in content
+        what = "the result of a single run of main.py" if single else "no result of compare.py"
+        raise UsageError(f"{path} is {what}; name the results.json of a comparison.")
+    version = content.get("schema_version")
+    if version not in READABLE:
+        newer = isinstance(version, int) and version > SCHEMA_VERSION
+        advice = "update this program" if newer else "run the comparison again"
+        raise UsageError(
+            f"{path} has format version {version}, this program reads {SCHEMA_VERSION}: {advice}."
+        )
+
+
+def _comparison(content: Mapping[str, Any]) -> Comparison:
+    fields = dict(content) | {"schema_version": SCHEMA_VERSION}
+    fields["rows"] = [_row(row) for row in fields["rows"]]
+    return Comparison(**fields)
+
+
+def _row(content: Mapping[str, Any]) -> Row:
+    fields = dict(content)
+    fields["measurements"] = [_measurement(run) for run in fields["measurements"]]
+    for name, kind in (
+        ("subject", Subject),
+        ("estimate", Estimate),
+        ("speedup", Estimate),
+        ("accuracy", AccuracyResult),
+    ):
+        fields[name] = kind(**fields[name]) if fields[name] is not None else None
+    return Row(**fields)
+
+
+def _measurement(content: Mapping[str, Any]) -> Measurement:
+    fields = dict(content)
+    fields["noise"] = read_noise(fields["noise"])
+    return Measurement(**fields)
+
+
+def read_noise(content: Mapping[str, Any]) -> Noise:
+    """From its JSON."""
+    frequency = content["frequency_mhz"]
+    return Noise(
+        **(dict(content) | {"frequency_mhz": tuple(frequency) if frequency is not None else None})
+    )

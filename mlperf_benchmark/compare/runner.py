@@ -1,0 +1,155 @@
+"""Runs the rounds until there are enough, then the accuracy runs."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+
+from mlperf_benchmark.compare.accuracy import AccuracyOutcome, AccuracyRuns
+from mlperf_benchmark.compare.cell_process import CellRun, run_cell
+from mlperf_benchmark.compare.intervals import MIN_ROUNDS, median
+from mlperf_benchmark.compare.matrix import Stopping
+from mlperf_benchmark.compare.noise import busy_warning
+from mlperf_benchmark.compare.plan import Cell, Plan
+from mlperf_benchmark.compare.store import Round, Store
+from mlperf_benchmark.compare.summarize import Figures, cell_ratios, failures, figures_of
+from mlperf_benchmark.compare.turns import take_turns
+from mlperf_benchmark.core.cpus import usable_cpus
+from mlperf_benchmark.run.progress import clock
+
+NOT_WANTED = AccuracyOutcome(None)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All that was run, and why it stopped. `accuracy` is by cell key."""
+
+    rounds: list[Round]
+    accuracy: dict[str, AccuracyOutcome]
+    stopped: str
+
+
+class Runner:
+    """Measures what `plan` asks for into `store`, which is open. `program` is main.py."""
+
+    def __init__(self, plan: Plan, store: Store, program: Path, console: Console) -> None:
+        self._plan = plan
+        self._store = store
+        self._program = program
+        self._console = console
+
+    def run(self) -> Measured:
+        """Go on from the finished rounds to the end."""
+        rounds = self._store.rounds()
+        if rounds:
+            self._say(f"Going on after {len(rounds)} finished rounds.")
+        busy = busy_warning(usable_cpus())
+        if busy is not None:
+            self._say(f"Before the start {busy}")
+        start = time.monotonic()
+        stopping = self._plan.matrix.stopping
+        while True:
+            reason = self._enough(rounds, stopping, time.monotonic() - start)
+            if reason is not None:
+                break
+            rounds.append(self._round(len(rounds) + 1, failures(rounds)))
+            self._tell(rounds)
+        self._say(f"Stopped after {len(rounds)} rounds: {reason}.")
+        return Measured(rounds, self._accuracy(rounds), reason)
+
+    def _round(self, number: int, failed: dict[str, str]) -> Round:
+        runs: dict[str, CellRun] = {}
+        for group in self._plan.groups(number):
+            cells = [cell for cell in group if cell.key not in failed]
+            runs |= self._run(number, cells)
+            for cell in cells:
+                reason = runs[cell.key].failure
+                if reason is not None:
+                    self._console.print(
+                        f"[red]Failed:[/] {escape(cell.name)}, {cell.scenario}: {escape(reason)}",
+                        soft_wrap=True,
+                        highlight=False,
+                    )
+        done = Round(number, runs)
+        self._store.finish(done)
+        return done
+
+    def _run(self, number: int, cells: Sequence[Cell]) -> dict[str, CellRun]:
+        folder = partial(self._store.folder, number)
+        if any(cell.queries_per_turn for cell in cells):
+            random = np.random.default_rng((self._plan.matrix.seed, number, len(cells)))
+            return take_turns(self._program, cells, folder, random)
+        return {
+            cell.key: run_cell(self._program, cell.arguments, folder(cell.key)) for cell in cells
+        }
+
+    def _enough(self, rounds: Sequence[Round], stopping: Stopping, elapsed: float) -> str | None:
+        """Why no further round is wanted, or None."""
+        failed = failures(rounds)
+        if all(cell.key in failed for cell in self._plan.cells):
+            return "every variant failed"
+        if stopping.rounds is not None:
+            return "as many as asked for" if len(rounds) >= stopping.rounds else None
+        if rounds and elapsed + rounds[-1].seconds > stopping.max_time:
+            return f"the max-time of {clock(stopping.max_time)} is over"
+        return self._precise_enough(rounds, stopping.precision_goal)
+
+    def _precise_enough(self, rounds: Sequence[Round], goal: float) -> str | None:
+        failed = failures(rounds)
+        compared = [
+            cell
+            for cell in self._plan.cells
+            if not cell.is_baseline and not {cell.key, cell.baseline} & failed.keys()
+        ]
+        if len(rounds) < MIN_ROUNDS:
+            return None
+        if not compared:
+            return "there is nothing to compare"
+        figures = figures_of(self._plan, rounds, self._store)
+        if all(self._width(cell, figures) <= goal for cell in compared):
+            return f"every interval is within the precision goal of {goal:.1%}"
+        return None
+
+    def _width(self, cell: Cell, figures: Figures) -> float:
+        ratios = cell_ratios(cell, figures)
+        width = median(ratios, self._plan.matrix.seed).width if ratios else None
+        return float("inf") if width is None else width
+
+    def _accuracy(self, rounds: Sequence[Round]) -> dict[str, AccuracyOutcome]:
+        if not self._plan.matrix.accuracy:
+            return {cell.key: NOT_WANTED for cell in self._plan.cells}
+        runs = AccuracyRuns(self._program)
+        failed = failures(rounds)
+        outcomes: dict[str, AccuracyOutcome] = {}
+        for cell in self._plan.cells:
+            if cell.key in failed:
+                outcomes[cell.key] = NOT_WANTED
+                continue
+            number = next(done.number for done in rounds if cell.key in done.runs)
+            result = self._store.result(number, cell.key)
+            if not runs.is_known(cell.arguments, result):
+                self._say(f"Accuracy of {cell.variant}.")
+            outcomes[cell.key] = runs.outcome(cell.arguments, result)
+        return outcomes
+
+    def _tell(self, rounds: Sequence[Round]) -> None:
+        """One line a round, so that a log shows how it went."""
+        figures = figures_of(self._plan, rounds, self._store)
+        several = len(self._plan.matrix.scenarios) > 1
+        parts = [
+            f"{cell.name}{f' ({cell.scenario})' if several else ''} "
+            f"{figures[cell.key][rounds[-1].number]:.4g}"
+            for cell in self._plan.cells
+            if rounds[-1].number in figures[cell.key]
+        ]
+        total = self._plan.matrix.stopping.rounds
+        place = f"Round {rounds[-1].number}" + (f" of {total}" if total else "")
+        self._say(f"{place}, {clock(rounds[-1].seconds)}: {'; '.join(parts) or 'nothing measured'}")
+
+    def _say(self, text: str) -> None:
+        self._console.print(escape(text), soft_wrap=True, highlight=False)

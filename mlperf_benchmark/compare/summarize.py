@@ -1,0 +1,208 @@
+"""From finished rounds to the rows of the table."""
+
+import datetime
+import statistics
+from collections.abc import Mapping, Sequence
+
+from mlperf_benchmark.compare.accuracy import AccuracyOutcome
+from mlperf_benchmark.compare.intervals import CONFIDENCE, median
+from mlperf_benchmark.compare.noise import spread_warning
+from mlperf_benchmark.compare.plan import Cell, Plan
+from mlperf_benchmark.compare.record import (
+    KIND,
+    SCHEMA_VERSION,
+    Comparison,
+    Measurement,
+    Row,
+    Subject,
+)
+from mlperf_benchmark.compare.store import Round, Store
+from mlperf_benchmark.core.cpus import usable_cpus
+from mlperf_benchmark.core.machine import describe_system
+from mlperf_benchmark.core.turn_protocol import TURN_SCENARIOS
+from mlperf_benchmark.core.versions import PRODUCT, package_versions
+from mlperf_benchmark.run.result import INVALID
+
+Figures = Mapping[str, Mapping[int, float]]
+"""The metric by cell key and round."""
+
+
+def failures(rounds: Sequence[Round]) -> dict[str, str]:
+    """Reason by cell key. A cell that failed once is not tried again."""
+    return {
+        key: run.failure
+        for done in rounds
+        for key, run in done.runs.items()
+        if run.failure is not None
+    }
+
+
+def figures_of(plan: Plan, rounds: Sequence[Round], store: Store) -> Figures:
+    """What each cell reached in each round in which it did not fail."""
+    return {
+        cell.key: {run.round: run.figure(cell.metric) for run in _measurements(cell, rounds, store)}
+        for cell in plan.cells
+    }
+
+
+def cell_ratios(cell: Cell, figures: Figures) -> list[float]:
+    """How many times as fast as the baseline, round by round, where both were measured."""
+    own, base = figures[cell.key], figures[cell.baseline]
+    ratios = [own[number] / base[number] for number in own if number in base]
+    return ratios if cell.metric.higher_is_better else [1 / ratio for ratio in ratios]
+
+
+def summarize(
+    plan: Plan,
+    rounds: Sequence[Round],
+    store: Store,
+    accuracy: Mapping[str, AccuracyOutcome],
+    *,
+    stopped: str,
+    command: Sequence[str],
+) -> Comparison:
+    """Put the record together. The system is the one that this runs on."""
+    figures = figures_of(plan, rounds, store)
+    failed = failures(rounds)
+    return Comparison(
+        kind=KIND,
+        schema_version=SCHEMA_VERSION,
+        created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        product=PRODUCT,
+        title=plan.matrix.title,
+        command=list(command),
+        seed=plan.matrix.seed,
+        confidence=CONFIDENCE,
+        stopped=stopped,
+        order=[
+            [cell.name for group in plan.groups(done.number) for cell in group] for done in rounds
+        ],
+        rows=[
+            _row(
+                plan,
+                cell,
+                rounds=rounds,
+                store=store,
+                figures=figures,
+                failure=failed.get(cell.key),
+                accuracy=accuracy,
+            )
+            for cell in plan.cells
+        ],
+        system=describe_system() | {"packages": package_versions()},
+        queries_per_turn=plan.matrix.queries_per_turn,
+    )
+
+
+def _row(
+    plan: Plan,
+    cell: Cell,
+    *,
+    rounds: Sequence[Round],
+    store: Store,
+    figures: Figures,
+    failure: str | None,
+    accuracy: Mapping[str, AccuracyOutcome],
+) -> Row:
+    measurements = _measurements(cell, rounds, store)
+    values = list(figures[cell.key].values())
+    outcome = accuracy[cell.key]
+    ratios = [] if failure or cell.is_baseline else cell_ratios(cell, figures)
+    usable = bool(values) and failure is None
+    seed = plan.matrix.seed
+    return Row(
+        name=cell.name,
+        scenario=cell.scenario,
+        threads=cell.threads,
+        metric=cell.metric.name,
+        baseline=cell.is_baseline,
+        command=["python3", "main.py", *cell.arguments],
+        failure=failure,
+        subject=_subject(cell, measurements[0].round, store) if measurements else None,
+        measurements=measurements,
+        latency_ms=_latency(measurements) if usable else None,
+        samples_per_second=statistics.median(run.samples_per_second for run in measurements)
+        if usable
+        else None,
+        estimate=median(values, seed) if usable else None,
+        speedup=median(ratios, seed) if ratios else None,
+        ratios=ratios,
+        accuracy=outcome.result,
+        accuracy_note=outcome.note,
+        accuracy_failed=outcome.failed,
+        accuracy_points=_points(outcome, accuracy[cell.baseline]),
+        warnings=_warnings(measurements, values, cell, store),
+    )
+
+
+def _measurements(cell: Cell, rounds: Sequence[Round], store: Store) -> list[Measurement]:
+    found = []
+    for done in rounds:
+        run = done.runs.get(cell.key)
+        if run is None or run.failure is not None:
+            continue
+        result = store.result(done.number, cell.key)
+        found.append(
+            Measurement(
+                round=done.number,
+                started=run.started,
+                seconds=run.seconds,
+                latency_ms=result["latency_ms"],
+                samples_per_second=result["samples_per_second"],
+                validity=result["validity"],
+                invalid_reasons=result["invalid_reasons"],
+                noise=run.noise,
+            )
+        )
+    return found
+
+
+def _subject(cell: Cell, number: int, store: Store) -> Subject:
+    result = store.result(number, cell.key)
+    return Subject(result["backend"], result["model"], result["dataset"])
+
+
+def _latency(measurements: Sequence[Measurement]) -> dict[str, float]:
+    """The rounds' median of each of LoadGen's percentiles."""
+    return {
+        name: statistics.median(run.latency_ms[name] for run in measurements)
+        for name in measurements[0].latency_ms
+    }
+
+
+def _points(outcome: AccuracyOutcome, baseline: AccuracyOutcome) -> float | None:
+    """The difference in percentage points, where both were counted over as many images."""
+    ours, base = outcome.result, baseline.result
+    if ours is None or base is None or ours.total != base.total:
+        return None
+    return round(100 * (ours.good - base.good) / base.total, 4)
+
+
+def _warnings(
+    measurements: Sequence[Measurement],
+    values: Sequence[float],
+    cell: Cell,
+    store: Store,
+) -> list[str]:
+    if not measurements:
+        return []
+    # What concerns the setting, from the first run; what cures an INVALID one, from the first such.
+    invalid = (run.round for run in measurements if run.validity == INVALID)
+    numbers = {measurements[0].round, next(invalid, measurements[0].round)}
+    warnings = [
+        warning
+        for number in sorted(numbers)
+        for warning in store.result(number, cell.key)["warnings"]
+    ]
+    noise = spread_warning(values, [run.noise for run in measurements], usable_cpus())
+    if noise is not None:
+        warnings.append(f"{cell.metric.label} {noise} {_way_out(cell)}")
+    return list(dict.fromkeys(warnings))
+
+
+def _way_out(cell: Cell) -> str:
+    if cell.queries_per_turn is not None:
+        return "The variants took turns, so that the speed-ups spread less."
+    if cell.scenario in TURN_SCENARIOS:
+        return "Turns (queries_per_turn = 4), longer runs or more rounds help."
+    return "Longer runs or more rounds help."

@@ -1,0 +1,97 @@
+"""How the process ends: signals, exit status, errors as one line.
+
+Imports nothing that takes time: signals are heeded from here on.
+"""
+
+import contextlib
+import importlib
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from types import FrameType
+from typing import NoReturn
+
+from mlperf_benchmark.core.errors import BenchmarkError, Interrupted
+
+ENDINGS = {signal.SIGINT: (130, "Interrupted"), signal.SIGTERM: (143, "Terminated")}
+
+
+def run_command(
+    command: str, debug: bool = False, interrupted: str = "no result was written"
+) -> NoReturn:
+    """Run `command`, "module:function", and end the process with its exit status.
+
+    `interrupted` says what an interruption leaves behind.
+
+    An error of the error tree becomes one line on stderr. Any failure ends through `os._exit`:
+    threads of LoadGen and of the runtimes cannot be stopped, and crash in an orderly exit.
+    """
+
+    def end_at_once(number: int, _frame: FrameType | None) -> NoReturn:
+        _leave_interrupted(number, interrupted)
+
+    # Nothing is to be cleared away yet, and libraries may swallow what is raised in an import.
+    _handle(end_at_once)
+    try:
+        status = _load(command)()
+    except BenchmarkError as error:
+        if debug:
+            traceback.print_exc()
+        _leave(error.exit_status, f"Error: {error}")
+    except Interrupted as interruption:
+        _leave_interrupted(interruption.number, interruption.leaves or interrupted)
+    except OSError as error:
+        if debug:
+            traceback.print_exc()
+        _leave(1, f"Error: {error}")
+    except ModuleNotFoundError as error:
+        if debug:
+            traceback.print_exc()
+        _leave(
+            1,
+            f"Error: The Python package {error.name} is missing: make quickstart installs what is "
+            "needed into .venv; elsewhere python3 -m pip install -r requirements-prepare.txt.",
+        )
+    except Exception as error:  # noqa: BLE001 - the last resort is one line, too
+        if debug:
+            traceback.print_exc()
+        _leave(1, f"Error: {type(error).__name__}: {error} (--debug shows where).")
+    sys.exit(status)
+
+
+def _load(command: str) -> Callable[[], int]:
+    module, _, function = command.partition(":")
+    loaded: Callable[[], int] = getattr(importlib.import_module(module), function)
+    _handle(_interrupt)
+    return loaded
+
+
+def _handle(handler: Callable[[int, FrameType | None], NoReturn]) -> None:
+    for number in ENDINGS:
+        signal.signal(number, handler)
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
+    # A second signal ends the process at once, should clearing away take long.
+    _handle(_end)
+    raise Interrupted(number)
+
+
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    _leave_interrupted(number, "cleaning up was not finished")
+
+
+def _leave_interrupted(number: int, leaves: str) -> NoReturn:
+    status, what = ENDINGS[signal.Signals(number)]
+    _leave(status, f"{what}; {leaves}.")
+
+
+def _leave(status: int, message: str) -> NoReturn:
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    # Messages of runtimes have several lines.
+    line = " ".join(part.strip() for part in message.splitlines() if part.strip())
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - the one line for the user
+    os._exit(status)

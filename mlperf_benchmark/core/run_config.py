@@ -1,0 +1,52 @@
+"""The resolved configuration of one run: profile defaults with the command line on top."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlperf_benchmark.core.network_config import NetworkConfig
+
+SCENARIOS = ("SingleStream", "MultiStream", "Server", "Offline")
+PRECISIONS = ("default", "f32", "bf16")
+DATA_FORMATS = ("NCHW", "NHWC")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One LoadGen test. None means: not given, the rules, the model or the backend decide.
+
+    `time` is in seconds, `max_latency` in seconds (as in the MLPerf reference app), `qps` in
+    samples a second. `network` is of backends on other machines. `queries_per_turn` makes the run
+    pause for other processes.
+    """
+
+    profile: str
+    backend: str
+    dataset: str
+    model_name: str
+    scenario: str
+    accuracy: bool
+    model: Path | None
+    dataset_path: Path | None
+    dataset_list: Path | None
+    cache_dir: Path
+    count: int | None
+    time: float | None
+    queries: int | None
+    queries_per_turn: int | None
+    qps: float | None
+    max_batchsize: int
+    samples_per_query: int | None
+    max_latency: float | None
+    performance_sample_count: int | None
+    threads: int | None
+    streams: int | None
+    precision: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    data_format: str | None
+    network: NetworkConfig | None
+    user_conf: Path | None
+    audit_conf: Path | None
+    output: Path
+    overwrite: bool
+    debug: bool

@@ -1,0 +1,24 @@
+"""Scores to class indices; imported where LoadGen is not installed, too."""
+
+import numpy as np
+
+from mlperf_benchmark.core.errors import InferenceError
+from mlperf_benchmark.core.image_format import Scores
+
+# TensorFlow's ImageNet models count a background class as number 0.
+CLASSES_WITH_BACKGROUND = 1001
+
+
+def label_offset(classes: int) -> int:
+    """What is to be added to the index of a score of a model with so many classes."""
+    return -1 if classes == CLASSES_WITH_BACKGROUND else 0
+
+
+def top_labels(scores: Scores, offset: int) -> list[int]:
+    """The index of the best score of each row plus `offset`. InferenceError for NaN scores."""
+    best = scores.argmax(axis=1)
+    # argmax takes a NaN for the largest, so looking at the winners is enough.
+    if np.isnan(scores[np.arange(len(best)), best]).any():
+        raise InferenceError("The model answered NaN scores; its weights or precision are broken.")
+    labels: list[int] = (best + offset).tolist()
+    return labels

@@ -1,0 +1,92 @@
+"""Runs one LoadGen test, watched from the main thread.
+
+LoadGen cannot be interrupted, and its issue loop runs in the thread that starts the test. It
+therefore gets a thread of its own; when the run fails or is interrupted that thread is left
+behind, and the process must end through `os._exit` (see mlperf_benchmark.core.process).
+"""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlperf_loadgen as lg
+
+from mlperf_benchmark.core.errors import BenchmarkError, InferenceError
+from mlperf_benchmark.loadgen.monitor import RunMonitor
+from mlperf_benchmark.loadgen.samples import SampleLibrary
+from mlperf_benchmark.loadgen.sut import SystemUnderTest
+
+Watcher = Callable[[int], None]
+"""Told the number of samples answered, about once a second."""
+
+TICK_SECONDS = 1.0
+
+
+class Session:
+    """One test with one system under test. A process runs one only: LoadGen keeps global state."""
+
+    def __init__(
+        self,
+        sut: SystemUnderTest,
+        samples: SampleLibrary,
+        monitor: RunMonitor,
+        sample_count: int,
+    ) -> None:
+        self._sut = sut
+        self._samples = samples
+        self._monitor = monitor
+        self._sample_count = sample_count
+
+    def run(
+        self, settings: Any, log_folder: Path, audit_conf: Path | None, watch: Watcher | None
+    ) -> None:
+        """Run to the end. Raises InferenceError for the first failure of the backend.
+
+        `log_folder` must exist: without it LoadGen aborts the process.
+        """
+        arguments = (settings, log_folder, audit_conf)
+        thread = threading.Thread(target=self._test, args=arguments, name="loadgen", daemon=True)
+        thread.start()
+        timeout = TICK_SECONDS if watch else None
+        while not self._monitor.wait(timeout):
+            if watch:
+                watch(self._monitor.answered)
+        error = self._monitor.error
+        if error is not None:
+            if isinstance(error, BenchmarkError):
+                raise error
+            reason = str(error).strip() or type(error).__name__
+            raise InferenceError(f"The run failed: {reason}") from error
+        thread.join()
+        self._sut.close()
+
+    def _test(self, settings: Any, log_folder: Path, audit_conf: Path | None) -> None:
+        try:
+            sut = self._sut.construct()
+            count = self._sample_count
+            qsl = lg.ConstructQSL(
+                count,
+                min(count, settings.performance_sample_count_override),
+                self._load,
+                self._samples.unload,
+            )
+            log_settings = lg.LogSettings()
+            log_settings.log_output.outdir = str(log_folder)
+            # The trace holds every event: hundreds of megabytes in a fast run.
+            log_settings.enable_trace = False
+            # An audit.config in the working directory must not turn a run into another one.
+            audit = audit_conf or log_folder / "no-audit.config"
+            lg.StartTestWithLogSettings(sut, qsl, settings, log_settings, str(audit))
+            lg.DestroyQSL(qsl)
+            self._sut.destruct(sut)
+        except BaseException as error:  # noqa: BLE001 - the main thread reports it
+            self._monitor.fail(error)
+        else:
+            self._monitor.finish()
+
+    def _load(self, indices: list[int]) -> None:
+        try:
+            self._samples.load(indices)
+        except BaseException as error:  # noqa: BLE001 - nothing may reach LoadGen's C++ frames
+            self._monitor.fail(error)

@@ -1,0 +1,105 @@
+"""LoadGen's settings for a run: rules, probe, user.conf and command line, in this order."""
+
+from typing import Any
+
+import mlperf_loadgen as lg
+
+from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.run_config import RunConfig
+from mlperf_benchmark.loadgen.probe import Probe
+
+MS = 1000
+NS = 1_000_000_000
+# FromConfig's conf_type: LoadGen's embedded rules, or a user's file on top of what is set.
+EMBEDDED, USER = 0, 2
+# LoadGen makes up its queries beforehand from the expected latency and runs out of them on a
+# machine that is faster than expected. Expecting half the probed latency makes twice as many.
+LATENCY_SLACK = 0.5
+# Offline is one query of 1.1 × minimum duration × expected rate; another tenth covers the probe.
+OFFLINE_SLACK = 1.1
+# Random arrivals need idle time in between: half of the full rate is a start that most meet.
+SERVER_SHARE = 0.5
+# A Server query takes the way through Python alone, where other scenarios share it.
+SERVER_SECONDS_PER_QUERY = 25e-6
+
+
+def official_settings(model_name: str, scenario: str) -> Any:
+    """LoadGen's TestSettings under MLPerf's rules for the model, from its embedded file.
+
+    Raises UsageError for a model that it has no rules for: LoadGen would take general ones.
+    """
+    settings = lg.TestSettings()
+    if settings.FromConfig("", model_name, scenario, EMBEDDED) != 0:
+        raise UsageError("LoadGen could not read its embedded rules; reinstall mlcommons-loadgen.")
+    if settings.performance_sample_count_override == 0:
+        raise UsageError(
+            f'LoadGen has no rules for a model "{model_name}"; its name for image classification '
+            f"is resnet50."
+        )
+    settings.scenario = getattr(lg.TestScenario, scenario)
+    return settings
+
+
+def build_settings(config: RunConfig, sample_count: int, probe: Probe) -> Any:
+    """TestSettings of the run: rules, then probe, then user.conf, then the command line.
+
+    The user.conf must have passed mlperf_benchmark.loadgen.user_conf.
+    """
+    settings = official_settings(config.model_name, config.scenario)
+    _expect(settings, config.scenario, probe)
+    if config.user_conf is not None:
+        code = settings.FromConfig(str(config.user_conf), config.model_name, config.scenario, USER)
+        if code != 0:
+            raise UsageError(f"LoadGen refused {config.user_conf} (code {code}).")
+    mode = lg.TestMode.AccuracyOnly if config.accuracy else lg.TestMode.PerformanceOnly
+    settings.scenario = getattr(lg.TestScenario, config.scenario)
+    settings.mode = mode
+    _override(settings, config)
+    # LoadGen would log the rules' 1024 for a smaller data set, of which it loads what there is.
+    wanted = settings.performance_sample_count_override or sample_count
+    settings.performance_sample_count_override = min(wanted, sample_count)
+    return settings
+
+
+def _expect(settings: Any, scenario: str, probe: Probe) -> None:
+    if scenario == "SingleStream":
+        expected = int(probe.latency * LATENCY_SLACK * NS)
+        settings.single_stream_expected_latency_ns = max(1, expected)
+    elif scenario == "MultiStream":
+        query = settings.multi_stream_samples_per_query / probe.samples_per_second
+        settings.multi_stream_expected_latency_ns = max(1, int(query * LATENCY_SLACK * NS))
+    elif scenario == "Server":
+        seconds = 1 / probe.samples_per_second + SERVER_SECONDS_PER_QUERY
+        settings.server_target_qps = SERVER_SHARE / seconds
+    else:
+        settings.offline_expected_qps = probe.samples_per_second * OFFLINE_SLACK
+
+
+def _override(settings: Any, config: RunConfig) -> None:
+    # Offline has one query, and LoadGen's Server schedule ends by itself after the minimum: there
+    # a maximum changes nothing but that reaching it counts as an error.
+    bounded = config.scenario in ("SingleStream", "MultiStream")
+    if config.queries is not None:
+        settings.min_query_count = config.queries
+        settings.max_query_count = config.queries if bounded else 0
+        settings.min_duration_ms = settings.max_duration_ms = 0
+    if config.time is not None:
+        duration = round(config.time * MS)
+        if config.scenario == "Offline":
+            settings.min_query_count = _offline_samples(settings, duration)
+        settings.min_duration_ms = duration
+        settings.max_duration_ms = duration if bounded else 0
+    if config.qps is not None:
+        settings.server_target_qps = config.qps
+        settings.offline_expected_qps = config.qps
+    if config.samples_per_query is not None:
+        settings.multi_stream_samples_per_query = config.samples_per_query
+    if config.max_latency is not None:
+        settings.server_target_latency_ns = int(config.max_latency * NS)
+    if config.performance_sample_count is not None:
+        settings.performance_sample_count_override = config.performance_sample_count
+
+
+def _offline_samples(settings: Any, duration_ms: int) -> int:
+    """The rules' minimum of samples, or none for a run that is shorter than the rules' anyway."""
+    return 1 if duration_ms < settings.min_duration_ms else int(settings.min_query_count)

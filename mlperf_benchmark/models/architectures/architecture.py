@@ -1,0 +1,43 @@
+"""The contract that every architecture fulfils, and the architectures by name.
+
+To add a model, write one module that defines `architecture` and add one line to `ARCHITECTURES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mlperf_benchmark.core.registry import Registry
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from mlperf_benchmark.models.architectures.sources import WeightSource
+
+ARCHITECTURES = Registry(
+    "model",
+    {
+        "efficientnet-lite0": "mlperf_benchmark.models.architectures.efficientnet_lite0:architecture",
+        "resnet50": "resnet50.model:architecture",
+    },
+)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """An image classifier as torch code.
+
+    `build` returns the module with untrained weights; it takes float32 RGB of shape
+    (batch, 3, input_size, input_size), normalised as the data set `dataset` says, and returns
+    logits (batch, classes). `weight_sources` are the published weights by name.
+    `quantization_preset` is the one of mlperf_benchmark/models/optimize/quantization.py that suits its activations.
+    """
+
+    name: str
+    build: Callable[[], nn.Module]
+    input_size: int
+    dataset: str
+    weight_sources: Mapping[str, WeightSource]
+    quantization_preset: str

@@ -1,0 +1,50 @@
+"""The contract that every model file format fulfils, and the formats by name.
+
+To add a format, write one module with a subclass of `ModelFormat`, add one line to `FORMATS`,
+and name it after the backends that read it in `BACKEND_FORMATS`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from mlperf_benchmark.core.registry import Registry
+
+if TYPE_CHECKING:
+    import onnx
+
+FORMATS = Registry(
+    "model file format",
+    {
+        "onnx": "mlperf_benchmark.models.files.onnx_file:OnnxFile",
+        "tvm": "mlperf_benchmark.models.files.compiled_file:CompiledTVMFile",
+        "xml": "mlperf_benchmark.models.files.openvino_ir:OpenVINOIr",
+        "zip": "mlperf_benchmark.models.files.openvino_ir:ZippedOpenVINOIr",
+    },
+)
+
+BACKEND_FORMATS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"openvino": ("xml", "zip", "onnx"), "tvm": ("tvm",)}
+)
+"""Formats that a backend reads, its preferred one first."""
+
+
+class ModelFormat(ABC):
+    """One kind of model file. `tools` are the packages that it takes besides `TOOLS`."""
+
+    tools: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def convert(self, model: onnx.ModelProto) -> Any:
+        """Return the graph in the form that `save` takes and that NNCF can quantize."""
+
+    @abstractmethod
+    def save(self, graph: Any, folder: Path, stem: str, note: str) -> Path:
+        """Write `graph` into `folder` as files named after `stem`; return the one to load.
+
+        `note` says where the weights come from and is kept inside the file. Raises OSError.
+        """

@@ -1,0 +1,112 @@
+"""INT8 that keeps top-1: the layers that lose most return to floating point."""
+
+from collections.abc import Iterable
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from typing import Any
+
+import nncf
+import numpy as np
+import openvino as ov
+from nncf.quantization.advanced_parameters import AdvancedAccuracyRestorerParameters
+from numpy.typing import NDArray
+
+from mlperf_benchmark.core.errors import ModelError, UsageError
+from mlperf_benchmark.models.optimize.config import QuantizationConfig
+from mlperf_benchmark.models.optimize.quantization import refused_models, settings
+
+LAYERS = frozenset({"Convolution", "GroupConvolution", "MatMul"})
+FOLDED = "/WithoutBiases"
+"""What OpenVINO's converter appends to the name of a convolution whose bias it splits off."""
+
+RANKED_ON_AT_MOST = 300
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Normalised float32 images (count, 3, height, width) and their class indices."""
+
+    images: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Images answered right before and after, and the layers that are not in INT8."""
+
+    fp32_right: int
+    int8_right: int
+    reverted: tuple[str, ...]
+
+
+def quantize_within_drop(
+    graph: Any,
+    images: NDArray[np.float32],
+    config: QuantizationConfig,
+    preset_name: str,
+    control: Labelled,
+    *,
+    max_drop: float,
+) -> tuple[ov.Model, Outcome]:
+    """Return `graph` in INT8 but for as many layers as top-1 on `control` needs.
+
+    Takes what `quantize` takes; `max_drop` is the part of top-1 that may be lost. Raises ModelError
+    where every layer would have to go back.
+    """
+    if not isinstance(graph, ov.Model):
+        raise UsageError("--max-drop works for OpenVINO files (xml, zip) only.")
+    before = _count_right(graph, control)
+    samples = list(zip(control.images, control.labels, strict=True))
+    with refused_models(), redirect_stdout(StringIO()):
+        quantized = nncf.quantize_with_accuracy_control(
+            graph,
+            validation_dataset=nncf.Dataset(samples),
+            validation_fn=_top1,
+            max_drop=max_drop,
+            advanced_accuracy_restorer_parameters=AdvancedAccuracyRestorerParameters(
+                # Else as few as there are calibration images, which tell the layers badly apart.
+                ranking_subset_size=min(RANKED_ON_AT_MOST, len(samples))
+            ),
+            **settings(graph, images, config, preset_name, key="advanced_quantization_parameters"),
+        )
+    layers = [node for node in quantized.get_ordered_ops() if node.get_type_name() in LAYERS]
+    reverted = tuple(
+        node.friendly_name.removesuffix(FOLDED) for node in layers if not _is_int8(node)
+    )
+    after = _count_right(quantized, control)
+    outcome = Outcome(before, after, reverted)
+    if len(reverted) == len(layers) or before - after > max_drop * len(samples):
+        raise ModelError(_too_much(max_drop, outcome, len(layers), len(samples)))
+    return quantized, outcome
+
+
+def _too_much(max_drop: float, outcome: Outcome, layers: int, images: int) -> str:
+    return (
+        f"INT8 cannot keep top-1 within --max-drop {max_drop:g}: with"
+        f" {len(outcome.reverted)} of {layers} layers back in floating point, {outcome.int8_right}"
+        f" of {images} images are right, and {outcome.fp32_right} in FP32. Allow a larger drop,"
+        " give more calibration images, or another --range-estimator."
+    )
+
+
+def _is_int8(layer: ov.Node) -> bool:
+    """Whether the weights are INT8: a constant of bytes, behind a conversion and a scale."""
+    node = layer.input_value(1).get_node()
+    while node.get_input_size():
+        node = node.input_value(0).get_node()
+    return bool(node.get_element_type() == ov.Type.i8)
+
+
+def _count_right(graph: ov.Model, control: Labelled) -> int:
+    compiled = ov.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    _, right = _top1(compiled, zip(control.images, control.labels, strict=True))
+    return int(sum(right))
+
+
+def _top1(
+    model: ov.CompiledModel, samples: Iterable[tuple[NDArray[np.float32], np.int64]]
+) -> tuple[float, list[float]]:
+    """Top-1 from 0 to 1, and whether each sample was right, as NNCF wants it."""
+    right = [float(model(image[np.newaxis])[0].argmax() == label) for image, label in samples]
+    return sum(right) / len(right), right

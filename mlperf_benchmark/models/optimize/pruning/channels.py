@@ -1,0 +1,147 @@
+"""Which channels of a module can go together, and what their going saves."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch_pruning as tp
+from torch import Tensor, nn
+
+from mlperf_benchmark.core.errors import ModelError
+from mlperf_benchmark.models.optimize.macs import count_macs, macs_by_layer
+from mlperf_benchmark.models.optimize.pruning.criteria import Criterion
+
+PRUNABLE = (nn.Conv2d, nn.Linear, nn.BatchNorm2d)
+SHOWN_LAYERS = 3
+
+
+@dataclass(frozen=True)
+class ChannelGroup:
+    """Channels that several layers share: one is removed from all of them or from none.
+
+    `is_inner` says that one layer alone makes these channels, so that no residual sum and no
+    layer outside of its block sees them. `importance` has shape (width,).
+    """
+
+    root: nn.Module
+    prune: Any
+    width: int
+    is_inner: bool
+    importance: Tensor
+
+
+@dataclass(frozen=True)
+class _LayerMacs:
+    """Share of a layer's outputs and inputs that one channel of a group stands for."""
+
+    macs: int
+    outputs: tuple[tuple[int, float], ...]
+    inputs: tuple[tuple[int, float], ...]
+
+
+class ChannelGraph:
+    """The channel groups of a module, and its multiply-accumulates for any widths of theirs."""
+
+    def __init__(self, module: nn.Module, input_size: int, criterion: Criterion) -> None:
+        """Trace `module`. Raises ModelError naming the layers that cannot be pruned."""
+        _check_layers(module)
+        self._module = module
+        self._input_size = input_size
+        self._graph = tp.DependencyGraph()
+        layers = macs_by_layer(module, input_size)
+        *_, classifier = layers
+        try:
+            self._graph.build_dependency(module, torch.zeros(1, 3, input_size, input_size))
+            found = list(
+                self._graph.get_all_groups([classifier], root_module_types=(nn.Conv2d, nn.Linear))
+            )
+        except (RuntimeError, ValueError, KeyError, AttributeError) as error:
+            raise ModelError(
+                f"This model cannot be pruned, as it cannot be traced: {error}"
+            ) from error
+        self.groups = tuple(self._describe(group, criterion) for group in found)
+        self._costs = tuple(
+            _LayerMacs(macs, *(self._shares(layer, found, side) for side in ("out", "in")))
+            for layer, macs in layers.items()
+        )
+
+    def macs(self, widths: Sequence[int]) -> float:
+        """Multiply-accumulates for one image when group `i` has `widths[i]` channels."""
+        removed = [group.width - width for group, width in zip(self.groups, widths, strict=True)]
+
+        def kept(shares: tuple[tuple[int, float], ...]) -> float:
+            return 1 - sum(removed[index] * share for index, share in shares)
+
+        return math.fsum(cost.macs * kept(cost.outputs) * kept(cost.inputs) for cost in self._costs)
+
+    def remove(self, widths: Sequence[int]) -> None:
+        """Remove the least important channels of the module until the groups have `widths`.
+
+        Raises ModelError where the layers do not fit together afterwards.
+        """
+        for group, width in zip(self.groups, widths, strict=True):
+            least = group.importance.argsort(stable=True)[: group.width - width].tolist()
+            if least:
+                self._graph.get_pruning_group(group.root, group.prune, sorted(least)).prune()
+        # Not every way to join and reshape channels is followed by torch-pruning.
+        try:
+            left = count_macs(self._module, self._input_size)
+        except RuntimeError as error:
+            raise ModelError(f"This model cannot be pruned: {error}.") from error
+        if not math.isclose(left, self.macs(widths), rel_tol=1e-6):
+            raise ModelError(
+                "This model cannot be pruned: its channels are joined in a way unknown."
+            )
+
+    def _describe(self, group: tp.dependency.Group, criterion: Criterion) -> ChannelGroup:
+        makers = [
+            dependency.target.module
+            for dependency, _ in group
+            if self._graph.is_out_channel_pruning_fn(dependency.handler)
+            and isinstance(dependency.target.module, nn.Conv2d | nn.Linear)
+            and not _is_depthwise(dependency.target.module)
+        ]
+        return ChannelGroup(
+            root=group[0].dep.target.module,
+            prune=group[0].dep.handler,
+            width=len(group[0].idxs),
+            is_inner=len(makers) == 1,
+            importance=criterion.importance(group),
+        )
+
+    def _shares(
+        self, layer: nn.Module, groups: Sequence[tp.dependency.Group], side: str
+    ) -> tuple[tuple[int, float], ...]:
+        is_side = {
+            "out": self._graph.is_out_channel_pruning_fn,
+            "in": self._graph.is_in_channel_pruning_fn,
+        }[side]
+        total = layer.get_parameter("weight").shape[0 if side == "out" else 1]
+        return tuple(
+            (index, float(len(indices) / len(group[0].idxs) / total))
+            for index, group in enumerate(groups)
+            for dependency, indices in group
+            if dependency.target.module is layer and is_side(dependency.handler)
+            if side == "out" or not _is_depthwise(layer)
+        )
+
+
+def _is_depthwise(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1
+
+
+def _check_layers(module: nn.Module) -> None:
+    bad = []
+    for name, layer in module.named_modules():
+        if isinstance(layer, nn.Conv2d) and layer.groups > 1 and not _is_depthwise(layer):
+            bad.append(f"{name} (convolution in {layer.groups} groups)")
+        elif list(layer.parameters(recurse=False)) and not isinstance(layer, PRUNABLE):
+            bad.append(f"{name} ({type(layer).__name__})")
+    if bad:
+        more = ", …" if len(bad) > SHOWN_LAYERS else ""
+        raise ModelError(
+            f"This model cannot be pruned: {len(bad)} layers are not supported:"
+            f" {', '.join(bad[:SHOWN_LAYERS])}{more}."
+        )

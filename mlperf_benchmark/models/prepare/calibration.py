@@ -1,0 +1,73 @@
+"""The images that batch norm is re-estimated and INT8 ranges are found with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.models.architectures.architecture import Architecture
+from mlperf_benchmark.models.files.calibration_list import CalibrationImage
+from mlperf_benchmark.models.files.description import Calibration
+from mlperf_benchmark.models.prepare.images import load_images, select_images
+
+CALIBRATION_NEEDED = (
+    "Pruning and INT8 need --calibration-path DIR: a hundred or more images as the model will see"
+    " them, none of them an evaluation image."
+)
+NOISE_COUNT = 32
+BATCH = 50
+
+
+@dataclass(frozen=True)
+class CalibrationSource:
+    """Where calibration images come from. `count` None stands for all."""
+
+    path: Path | None
+    count: int | None
+    evaluation_path: Path | None
+    seed: int
+    cache_dir: Path
+
+
+@dataclass(frozen=True)
+class CalibrationImages:
+    """Normalised float32 (count, 3, height, width), and what a model description says of it.
+
+    `contents` is empty for noise.
+    """
+
+    images: NDArray[np.float32]
+    description: Calibration
+    contents: tuple[CalibrationImage, ...]
+
+    def batches(self) -> list[Tensor]:
+        """The images in portions that torch takes at once."""
+        images = torch.from_numpy(self.images)
+        return [images[first : first + BATCH] for first in range(0, len(images), BATCH)]
+
+
+def load_calibration(
+    source: CalibrationSource, architecture: Architecture, *, random_weights: bool
+) -> CalibrationImages:
+    """Load the images, or noise for random weights, which have seen nothing else.
+
+    Raises UsageError where images are needed and not given, and DatasetError.
+    """
+    if source.path is None:
+        if not random_weights:
+            raise UsageError(CALIBRATION_NEEDED)
+        count = source.count or NOISE_COUNT
+        size = architecture.input_size
+        noise = np.random.default_rng(source.seed).standard_normal(
+            (count, 3, size, size), np.float32
+        )
+        return CalibrationImages(noise, Calibration(None, count, None, source.seed), ())
+    selection = select_images(source.path, source.count, source.seed)
+    if source.evaluation_path is not None:
+        selection.refuse_overlap(source.evaluation_path)
+    images = load_images(selection, architecture.dataset, source.cache_dir)
+    return CalibrationImages(images, selection.description(), selection.contents)

@@ -1,0 +1,203 @@
+"""The steps of finetune.py: prune, train epoch by epoch, keep a checkpoint of each."""
+
+import copy
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dataset import DATASETS
+from mlperf_benchmark.core.errors import OutputError, UsageError
+from mlperf_benchmark.core.files import staged
+from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES, Architecture
+from mlperf_benchmark.models.architectures.checkpoint import (
+    Checkpoint,
+    is_checkpoint,
+    parse_checkpoint,
+    resize,
+)
+from mlperf_benchmark.models.architectures.weights import LoadedModel, load_weights, read_tensors
+from mlperf_benchmark.models.files.description import Pruning
+from mlperf_benchmark.models.optimize.distillation import Distillation, count_right
+from mlperf_benchmark.models.prepare.calibration import BATCH, CalibrationSource, load_calibration
+from mlperf_benchmark.models.prepare.finetune_options import FineTuningRun
+from mlperf_benchmark.models.prepare.images import (
+    ImageSelection,
+    load_images,
+    select_images,
+    select_labelled,
+)
+from mlperf_benchmark.models.prepare.progress import download_progress, training_progress
+from mlperf_benchmark.models.prepare.training_images import TrainingImages
+from mlperf_benchmark.models.prepare.variant import prune_model
+
+BATCH_NORM_IMAGES = 256
+REPORTED_AT_MOST = 5000
+"""Images of the training folder that top-1 is reported on where no others are given."""
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Normalised float32 batches with the class indices; empty where these are not known."""
+
+    batches: list[tuple[Tensor, Tensor]]
+
+    def top1(self, module: nn.Module, device: str) -> str:
+        """Right and all, for people."""
+        if not self.batches:
+            return "not measured, as the images have no labels"
+        good, total = count_right(module, self.batches, device)
+        return f"{good}/{total} ({100 * good / total:.1f} %)"
+
+
+def fine_tune(run: FineTuningRun, report: Report) -> Path:
+    """Train what `run` asks for and return the checkpoint's path.
+
+    Raises UsageError and its kinds. A run that is interrupted goes on with `resume` from its last
+    whole epoch and gives the same weights.
+    """
+    _check_output(run)
+    architecture: Architecture = ARCHITECTURES.load(run.model)
+    device = run.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    files = select_images(run.train_path, None, run.seed)
+    labelled = _labelled(run, architecture, files)
+    with download_progress(run.weights) as progress:
+        teacher = load_weights(
+            architecture, run.weights, seed=run.seed, cache_dir=run.cache_dir, progress=progress
+        )
+    student, pruning, kept = _student(run, architecture, teacher)
+    training = Distillation(student, teacher.module, run.training, device)
+    report(f"Unpruned: top-1 {labelled.top1(teacher.module, device)}")
+    first = 0
+    if kept is not None:
+        training.restore(kept["optimizer"])
+        first = kept["epochs"]
+    report(f"Pruned, {first} epochs: top-1 {labelled.top1(student, device)}")
+
+    images = TrainingImages(
+        [files.folder / name for name in files.names],
+        DATASETS.load(architecture.dataset).image,
+        run.seed,
+    )
+    batch_size = min(run.training.batch_size, len(images.files))
+    for epoch in range(first, run.training.epochs):
+        with training_progress(epoch, images.batch_count(batch_size)) as progress_step:
+            loss = training.run_epoch(
+                epoch,
+                images.batches(epoch, batch_size, run.workers),
+                batch_count=images.batch_count(batch_size),
+                seed=run.seed,
+                progress=progress_step,
+            )
+        checkpoint = Checkpoint(
+            architecture=architecture.name,
+            weights=teacher.weights,
+            pruning=pruning,
+            training={
+                "epochs": epoch + 1,
+                "batch_size": batch_size,
+                "learning_rate": run.training.learning_rate,
+                "images": len(images.files),
+                "seed": run.seed,
+            },
+            state={name: tensor.cpu() for name, tensor in student.state_dict().items()},
+        )
+        kept = {"epochs": epoch + 1, "optimizer": training.state(), "run": _fingerprint(run)}
+        _save(run.output, checkpoint.content() | {"resume": kept})
+        top1 = labelled.top1(student, device)
+        report(f"Epoch {epoch + 1} of {run.training.epochs}: loss {loss:.4f}, top-1 {top1}")
+    return run.output
+
+
+def _check_output(run: FineTuningRun) -> None:
+    if run.resume and not run.output.exists():
+        raise OutputError(f"There is no checkpoint {run.output} to resume from.")
+    if run.output.exists() and not run.resume and not run.overwrite:
+        raise OutputError(f"{run.output} exists. Give --resume, --overwrite or another --output.")
+
+
+def _labelled(run: FineTuningRun, architecture: Architecture, files: ImageSelection) -> Labelled:
+    if run.validation_path is not None:
+        selection = select_labelled(run.validation_path, run.seed)
+    elif not files.is_labelled:
+        return Labelled([])
+    else:
+        count = min(len(files.names), REPORTED_AT_MOST)
+        selection = select_images(run.train_path, count, run.seed)
+    images = torch.from_numpy(load_images(selection, architecture.dataset, run.cache_dir))
+    labels = torch.tensor(selection.labels)
+    starts = range(0, len(images), BATCH)
+    return Labelled([(images[at : at + BATCH], labels[at : at + BATCH]) for at in starts])
+
+
+def _student(
+    run: FineTuningRun, architecture: Architecture, teacher: LoadedModel
+) -> tuple[nn.Module, Pruning, Mapping[str, Any] | None]:
+    """The pruned module: out of the checkpoint with what training kept, or pruned now."""
+    if run.resume:
+        return _resumed(run, architecture)
+    student = LoadedModel(copy.deepcopy(teacher.module), teacher.weights, teacher.pruning)
+    available = len(select_images(run.train_path, None, run.seed).names)
+    source = CalibrationSource(
+        path=run.train_path,
+        count=min(available, BATCH_NORM_IMAGES),
+        evaluation_path=None,
+        seed=run.seed,
+        cache_dir=run.cache_dir,
+    )
+    calibration = load_calibration(source, architecture, random_weights=False)
+    pruning = prune_model(student, architecture, run.pruning, run.seed, calibration)
+    return student.module, pruning, None
+
+
+def _resumed(
+    run: FineTuningRun, architecture: Architecture
+) -> tuple[nn.Module, Pruning, Mapping[str, Any]]:
+    content = read_tensors(run.output)
+    if not is_checkpoint(content):
+        raise UsageError(f"{run.output} is no checkpoint of finetune.py.")
+    kept = content["resume"]
+    wanted = _fingerprint(run)
+    differences = [
+        f"{name} was {kept['run'].get(name)}, now {value}"
+        for name, value in wanted.items()
+        if kept["run"].get(name) != value
+    ]
+    if differences:
+        raise UsageError(
+            f"{run.output} is of another training ({'; '.join(differences)}). Repeat its options,"
+            " or start anew with --overwrite."
+        )
+    checkpoint = parse_checkpoint(content)
+    module = architecture.build()
+    resize(module, checkpoint.state)
+    module.load_state_dict(checkpoint.state)
+    return module, checkpoint.pruning, kept
+
+
+def _fingerprint(run: FineTuningRun) -> dict[str, Any]:
+    """What a resumed run must repeat to give the same weights."""
+    return {
+        "model": run.model,
+        "weights": run.weights,
+        "seed": run.seed,
+        "train-path": str(run.train_path),
+        **dataclasses.asdict(run.pruning),
+        **dataclasses.asdict(run.training),
+    }
+
+
+def _save(output: Path, content: dict[str, Any]) -> None:
+    """Replace the checkpoint as a whole. Raises OutputError."""
+    with staged(output.parent) as folder:
+        try:
+            torch.save(content, folder / output.name)
+        except RuntimeError as error:
+            # torch does not say what the system said.
+            raise OSError(f"torch cannot write {output.name}") from error

@@ -1,0 +1,222 @@
+"""The options of prepare.py. Those that are not given are absent: the dataclasses have defaults."""
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES
+from mlperf_benchmark.models.files.formats import BACKEND_FORMATS, FORMATS
+from mlperf_benchmark.models.optimize.config import (
+    CRITERIA,
+    OVERFLOW_FIXES,
+    PRESETS,
+    RANGE_ESTIMATORS,
+    SCOPES,
+    PruningConfig,
+    QuantizationConfig,
+)
+from mlperf_benchmark.models.prepare.recipe import PRECISIONS, Recipe
+from mlperf_benchmark.run.options import Parser
+from mlperf_benchmark.tvm_compiler.options import CompileOptions
+
+COMPILED_BACKEND = "tvm"
+
+
+def parse(arguments: Sequence[str]) -> Recipe:
+    """Read the command line. Raises UsageError."""
+    parser = Parser(
+        prog="prepare.py",
+        description="Turn the weights of a model into a model file with its description.",
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+    )
+    add_model(parser)
+    _file(parser)
+    add_pruning(parser)
+    _quantization(parser)
+    _compilation(parser)
+    add_images(parser)
+    given = vars(parser.parse_args(arguments))
+    pruning = take(given, PruningConfig)
+    quantization = take(given, QuantizationConfig)
+    compilation = take(given, CompileOptions)
+    is_compiled = given.get("backend") == COMPILED_BACKEND
+    if compilation and not is_compiled:
+        raise UsageError(f"{_option(compilation)} applies to --backend {COMPILED_BACKEND} only.")
+    is_int8 = given.get("precision") == "int8"
+    if quantization and not is_int8:
+        raise UsageError(f"{_option(quantization)} applies to --precision int8 only.")
+    return Recipe(
+        **given,
+        pruning=pruning_config(pruning),
+        quantization=QuantizationConfig(**quantization) if is_int8 else None,
+        compilation=CompileOptions(**compilation) if is_compiled else None,
+    )
+
+
+def take(given: dict[str, Any], config: type) -> dict[str, Any]:
+    """Remove from `given` and return what are fields of the dataclass `config`."""
+    names = [field.name for field in dataclasses.fields(config) if field.name in given]
+    return {name: given.pop(name) for name in names}
+
+
+def pruning_config(given: dict[str, Any]) -> PruningConfig | None:
+    """None where nothing is to be pruned. Raises UsageError."""
+    if given and "prune" not in given:
+        raise UsageError(f"{_option(given)} applies to --prune F only.")
+    return PruningConfig(**given) if given else None
+
+
+def _option(given: dict[str, Any]) -> str:
+    names = {
+        "method": "--prune-method",
+        "scope": "--prune-scope",
+        "channels": "--prune-channels",
+        "fast_bias_correction": "--full-bias-correction",
+    }
+    first = next(iter(given))
+    return names.get(first, "--" + first.replace("_", "-"))
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which model and weights."""
+    add = parser.add_argument
+    add("model", help=f"one of: {', '.join(ARCHITECTURES.names())}")
+    add(
+        "--weights",
+        required=True,
+        help="a state dict of the model, a checkpoint of finetune.py, or the name of a source:"
+        " torchvision (resnet50), package (efficientnet-lite0), random (any model)",
+    )
+    add("--seed", type=int, help="of everything random (default: 0)")
+    add("--cache-dir", type=Path, help="for downloads and preprocessed images (default: cache)")
+
+
+def _file(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("model file").add_argument
+    add("--backend", help=f"who shall run it: {', '.join(BACKEND_FORMATS)} (default: openvino)")
+    add("--format", help=f"{', '.join(FORMATS.names())} (default: what the backend prefers)")
+    add("--precision", help=f"{' or '.join(PRECISIONS)} (default: fp32)")
+    add("--output", type=Path, help="folder (default: models)")
+    add("--name", help="file name without suffix (default: MODEL[_prunedPERCENT]_PRECISION)")
+    add("--overwrite", action="store_true", help="replace an existing file")
+
+
+def add_pruning(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what to prune; their names are fields of PruningConfig."""
+    add = parser.add_argument_group("pruning").add_argument
+    add("--prune", type=float, metavar="F", help="part of the multiply-accumulates that goes")
+    add(
+        "--prune-method",
+        dest="method",
+        metavar="NAME",
+        help=f"what makes a channel important: {', '.join(CRITERIA.names())} (default: l2)",
+    )
+    add(
+        "--prune-scope",
+        dest="scope",
+        metavar="NAME",
+        help=f"compare channels of all layers or of each: {', '.join(SCOPES.names())}"
+        " (default: uniform)",
+    )
+    add(
+        "--prune-channels",
+        dest="channels",
+        metavar="NAME",
+        help="inner: spare those that residual sums join while the others suffice; all"
+        " (default: inner)",
+    )
+    add("--round-to", type=int, metavar="N", help="channels are multiples of N (default: 16)")
+
+
+def _quantization(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("quantization, with --precision int8").add_argument
+    add("--preset", help=f"{' or '.join(PRESETS)} (default: what suits the model)")
+    add(
+        "--range-estimator",
+        metavar="NAME",
+        help=f"of activations: {', '.join(RANGE_ESTIMATORS)} (default: minmax)",
+    )
+    add(
+        "--full-bias-correction",
+        dest="fast_bias_correction",
+        action="store_false",
+        help="the slower and more exact bias correction",
+    )
+    add(
+        "--overflow-fix",
+        metavar="NAME",
+        help=f"layers with 7-bit weights, for CPUs without VNNI: {', '.join(OVERFLOW_FIXES)}"
+        " (default: all)",
+    )
+    add(
+        "--max-drop",
+        type=float,
+        metavar="D",
+        help="top-1 that may be lost, 0.01 for a percentage point: layers that lose most stay FP32",
+    )
+    add(
+        "--validation-path",
+        type=Path,
+        metavar="DIR",
+        help="labelled images to measure that on; neither calibration nor evaluation images",
+    )
+
+
+def _compilation(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("compilation, with --backend tvm").add_argument
+    add(
+        "--batches",
+        type=_batches,
+        metavar="N,N",
+        help="batch sizes that get a library each (default: 1,8)",
+    )
+    add(
+        "--target",
+        metavar="CPU",
+        help="LLVM's name of the processor to compile for (default: host, this one)",
+    )
+    add(
+        "--tune",
+        type=float,
+        metavar="SECONDS",
+        help="look so long for tiles that are faster on this machine than the rule's",
+    )
+    add(
+        "--tiles",
+        type=Path,
+        metavar="FILE",
+        help="JSON of the tiles found: read where it exists, written by --tune",
+    )
+    add("--threads", type=int, metavar="N", help="threads to tune with (default: all)")
+
+
+def _batches(text: str) -> tuple[int, ...]:
+    try:
+        batches = tuple(int(number) for number in text.split(","))
+    except ValueError:
+        batches = ()
+    if not batches or min(batches) < 1:
+        raise argparse.ArgumentTypeError(f'"{text}" is no list of batch sizes like 1,8')
+    return batches
+
+
+def add_images(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which images may be used."""
+    add = parser.add_argument_group("images").add_argument
+    add(
+        "--calibration-path",
+        type=Path,
+        metavar="DIR",
+        help="images for INT8 ranges and batch-norm statistics; not needed with random weights",
+    )
+    add("--calibration-count", type=int, metavar="N", help="draw N of them (default: all)")
+    add(
+        "--evaluation-path",
+        type=Path,
+        metavar="DIR",
+        help="images that accuracy will be measured on: refused among the others",
+    )

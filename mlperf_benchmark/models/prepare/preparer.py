@@ -1,0 +1,123 @@
+"""The steps from weights to a model file with its description."""
+
+from pathlib import Path
+
+from torch import nn
+
+from mlperf_benchmark.core.errors import OutputError, UsageError
+from mlperf_benchmark.core.files import file_sha256, staged
+from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES, Architecture
+from mlperf_benchmark.models.architectures.onnx_export import export_onnx
+from mlperf_benchmark.models.architectures.weights import LoadedModel, load_weights
+from mlperf_benchmark.models.files.calibration_list import write_calibration_list
+from mlperf_benchmark.models.files.description import (
+    ModelDescription,
+    Size,
+    description_path,
+    tool_versions,
+    write_description,
+)
+from mlperf_benchmark.models.files.formats import FORMATS, ModelFormat
+from mlperf_benchmark.models.optimize.macs import count_macs, count_parameters
+from mlperf_benchmark.models.prepare.calibration import (
+    CALIBRATION_NEEDED,
+    CalibrationSource,
+    load_calibration,
+)
+from mlperf_benchmark.models.prepare.progress import download_progress
+from mlperf_benchmark.models.prepare.recipe import Recipe
+from mlperf_benchmark.models.prepare.variant import prune_model, quantize_graph
+
+
+def prepare_model(recipe: Recipe) -> Path:
+    """Make the model file that `recipe` asks for and return its path.
+
+    Raises UsageError and its kinds for what cannot be used; leaves nothing half-written.
+    """
+    options = (recipe.compilation,) if recipe.compilation else ()
+    file_format: ModelFormat = FORMATS.load(recipe.file_format)(*options)
+    architecture: Architecture = ARCHITECTURES.load(recipe.model)
+    _check_images(recipe, architecture)
+    loaded = _load(recipe, architecture)
+    stem = recipe.file_stem(loaded.pruning.ratio if loaded.pruning else None)
+    target = recipe.output / f"{stem}.{recipe.file_format}"
+    _refuse_existing(target, overwrite=recipe.overwrite)
+
+    calibration = None
+    if recipe.pruning or recipe.quantization:
+        source = CalibrationSource(
+            path=recipe.calibration_path,
+            count=recipe.calibration_count,
+            evaluation_path=recipe.evaluation_path,
+            seed=recipe.seed,
+            cache_dir=recipe.cache_dir,
+        )
+        calibration = load_calibration(
+            source, architecture, random_weights=loaded.weights.sha256 is None
+        )
+    pruning = loaded.pruning
+    if recipe.pruning and calibration:
+        pruning = prune_model(loaded, architecture, recipe.pruning, recipe.seed, calibration)
+    graph = file_format.convert(export_onnx(loaded.module, architecture.input_size))
+    quantization = None
+    if recipe.quantization and calibration:
+        graph, quantization = quantize_graph(
+            graph,
+            architecture,
+            recipe.quantization,
+            calibration,
+            evaluation_path=recipe.evaluation_path,
+            cache_dir=recipe.cache_dir,
+        )
+    with staged(recipe.output) as folder:
+        model = file_format.save(graph, folder, stem, str(loaded.weights))
+        if calibration and calibration.contents:
+            write_calibration_list(model, calibration.contents)
+        description = ModelDescription(
+            architecture=architecture.name,
+            weights=loaded.weights,
+            dataset=architecture.dataset,
+            input_size=architecture.input_size,
+            precision=recipe.precision,
+            size=_size(loaded.module, architecture),
+            unpruned_size=_size(architecture.build(), architecture),
+            pruning=pruning,
+            fine_tuning=loaded.fine_tuning,
+            quantization=quantization,
+            tools=tool_versions(file_format.tools),
+            files={file.name: file_sha256(file) for file in sorted(folder.iterdir())},
+        )
+        write_description(model, description)
+    return target
+
+
+def _load(recipe: Recipe, architecture: Architecture) -> LoadedModel:
+    with download_progress(recipe.weights) as progress:
+        return load_weights(
+            architecture,
+            recipe.weights,
+            seed=recipe.seed,
+            cache_dir=recipe.cache_dir,
+            progress=progress,
+        )
+
+
+def _check_images(recipe: Recipe, architecture: Architecture) -> None:
+    """Find out before a download what no weights can make good."""
+    wanted = recipe.pruning is not None or recipe.quantization is not None
+    if wanted and recipe.calibration_path is None and recipe.weights in architecture.weight_sources:
+        raise UsageError(CALIBRATION_NEEDED)
+    for folder in (recipe.calibration_path, recipe.evaluation_path):
+        if folder is not None and not folder.is_dir():
+            raise UsageError(f"There is no folder of images {folder}.")
+
+
+def _size(module: nn.Module, architecture: Architecture) -> Size:
+    macs = count_macs(module, architecture.input_size)
+    return Size(gmacs=macs / 1e9, parameters=count_parameters(module))
+
+
+def _refuse_existing(target: Path, *, overwrite: bool) -> None:
+    for path in (target, description_path(target)):
+        if path.exists() and not overwrite:
+            raise OutputError(f"{path} exists. Give --overwrite, or another --output or --name.")

@@ -1,0 +1,42 @@
+"""Progress of long steps: a bar on a terminal, nothing in a log."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from mlperf_benchmark.models.architectures.sources import Progress as ByteProgress
+
+
+@contextmanager
+def download_progress(what: str) -> Iterator[ByteProgress]:
+    """Yield a function that draws received and expected bytes on stderr."""
+    columns = (TextColumn(what), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+
+        def advance(received: int, expected: int) -> None:
+            bar.update(task, completed=received, total=expected or None)
+
+        yield advance
+
+
+@contextmanager
+def training_progress(epoch: int, batches: int) -> Iterator[Callable[[float], None]]:
+    """Yield what is to be called with the loss of each batch."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    console = Console(stderr=True)
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task(f"Epoch {epoch + 1}", total=batches)
+        yield lambda loss: bar.update(task, advance=1, description=f"Epoch {epoch + 1}, {loss:.4f}")

@@ -1,0 +1,63 @@
+"""What a model file shall be made from and how."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.registry import known_name
+from mlperf_benchmark.models.files.formats import BACKEND_FORMATS
+from mlperf_benchmark.models.optimize.config import PruningConfig, QuantizationConfig
+from mlperf_benchmark.tvm_compiler.options import CompileOptions
+
+PRECISIONS = ("fp32", "int8")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One model file. `format` None stands for the one that the backend prefers.
+
+    `compilation` is for formats that are compiled, None for the others.
+    `calibration_count` None stands for all images of `calibration_path`. No image of
+    `evaluation_path` may be used.
+    """
+
+    model: str
+    weights: str
+    seed: int = 0
+    backend: str = "openvino"
+    format: str | None = None
+    precision: str = "fp32"
+    pruning: PruningConfig | None = None
+    quantization: QuantizationConfig | None = None
+    calibration_path: Path | None = None
+    calibration_count: int | None = None
+    evaluation_path: Path | None = None
+    output: Path = Path("models")
+    name: str | None = None
+    cache_dir: Path = Path("cache")
+    overwrite: bool = False
+    compilation: CompileOptions | None = None
+
+    def __post_init__(self) -> None:
+        known_name("precision", self.precision, PRECISIONS)
+
+    @property
+    def file_format(self) -> str:
+        """Name of the model file format. Raises UsageError for one the backend cannot read."""
+        formats = BACKEND_FORMATS[known_name("backend", self.backend, BACKEND_FORMATS)]
+        if self.format is None:
+            return formats[0]
+        if self.format not in formats:
+            raise UsageError(
+                f"The backend {self.backend} does not read {self.format} files;"
+                f" --format may be {', '.join(formats)}."
+            )
+        return self.format
+
+    def file_stem(self, pruned_before: float | None = None) -> str:
+        """File name without suffix; the weights may have been pruned before."""
+        if self.name:
+            return self.name
+        pruned = self.pruning.prune if self.pruning else pruned_before
+        part = f"_pruned{100 * pruned:g}" if pruned else ""
+        return f"{self.model}{part}_{self.precision}"

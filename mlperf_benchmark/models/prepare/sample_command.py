@@ -1,0 +1,25 @@
+"""What sample.py does."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from mlperf_benchmark.models.prepare.sample import prepare_sample
+
+
+def main() -> int:
+    """Prepare the sample and say where it is."""
+    parser = argparse.ArgumentParser(
+        prog="sample.py",
+        description="Prepare the sample: EfficientNet-Lite0 for OpenVINO and 20 labelled images.",
+    )
+    parser.add_argument(
+        "--output", type=Path, default=Path("build/sample"), help="folder (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--cache-dir", type=Path, default=Path("cache"), help="for downloads (default: %(default)s)"
+    )
+    arguments = parser.parse_args()
+    sample = prepare_sample(arguments.output, arguments.cache_dir)
+    sys.stdout.write(f"{sample.model}\n{sample.images}\n")
+    return 0

@@ -1,0 +1,104 @@
+"""The steps that make a variant of a model: pruned, quantized."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.models.architectures.architecture import Architecture
+from mlperf_benchmark.models.architectures.weights import LoadedModel
+from mlperf_benchmark.models.files.calibration_list import refuse_calibration_images
+from mlperf_benchmark.models.files.description import AccuracyControl, Pruning, Quantization
+from mlperf_benchmark.models.optimize.config import PruningConfig, QuantizationConfig
+from mlperf_benchmark.models.optimize.macs import count_macs
+from mlperf_benchmark.models.optimize.pruning.pruner import prune
+from mlperf_benchmark.models.prepare.calibration import CalibrationImages
+from mlperf_benchmark.models.prepare.images import ImageSelection, load_images, select_labelled
+
+NNCF = "NNCF post-training quantization"
+
+
+def prune_model(
+    loaded: LoadedModel,
+    architecture: Architecture,
+    config: PruningConfig,
+    seed: int,
+    calibration: CalibrationImages,
+) -> Pruning:
+    """Prune the module in place and say what was done. Raises UsageError or ModelError."""
+    if loaded.pruning is not None:
+        raise UsageError(
+            "These weights are pruned already; leave --prune out, or prune the original ones."
+        )
+    size = architecture.input_size
+    before = count_macs(loaded.module, size)
+    prune(loaded.module, size, config, seed, calibration.batches())
+    return Pruning(
+        method=config.method,
+        scope=config.scope,
+        channels=config.channels,
+        ratio=config.prune,
+        reached=round(1 - count_macs(loaded.module, size) / before, 4),
+        round_to=config.round_to,
+        seed=seed,
+        batch_norm=calibration.description,
+    )
+
+
+def quantize_graph(
+    graph: Any,
+    architecture: Architecture,
+    config: QuantizationConfig,
+    calibration: CalibrationImages,
+    *,
+    evaluation_path: Path | None,
+    cache_dir: Path,
+) -> tuple[Any, Quantization]:
+    """Quantize the graph and say what was done. Raises UsageError, DatasetError or ModelError."""
+    # NNCF takes seconds to import, and an FP32 model does not need it.
+    from mlperf_benchmark.models.optimize.accuracy_control import Labelled, quantize_within_drop  # noqa: PLC0415
+    from mlperf_benchmark.models.optimize.quantization import quantize  # noqa: PLC0415
+
+    preset = config.preset or architecture.quantization_preset
+    control = None
+    if config.validation_path is None or config.max_drop is None:
+        quantized = quantize(graph, calibration.images, config, preset)
+    else:
+        selection = _validation_images(config.validation_path, calibration, evaluation_path)
+        pixels = load_images(selection, architecture.dataset, cache_dir)
+        labelled = Labelled(pixels, np.array(selection.labels, np.int64))
+        quantized, outcome = quantize_within_drop(
+            graph, calibration.images, config, preset, labelled, max_drop=config.max_drop
+        )
+        sys.stderr.write(
+            f"Top-1 on {len(pixels)} validation images: {outcome.fp32_right} right in FP32,"
+            f" {outcome.int8_right} in INT8 with {len(outcome.reverted)} layers back in FP32.\n"
+        )
+        control = AccuracyControl(
+            max_drop=config.max_drop,
+            validation=selection.description(),
+            fp32_right=outcome.fp32_right,
+            int8_right=outcome.int8_right,
+            reverted=outcome.reverted,
+        )
+    return quantized, Quantization(
+        method=NNCF,
+        preset=preset,
+        range_estimator=config.range_estimator,
+        fast_bias_correction=config.fast_bias_correction,
+        overflow_fix=config.overflow_fix,
+        calibration=calibration.description,
+        accuracy_control=control,
+    )
+
+
+def _validation_images(
+    folder: Path, calibration: CalibrationImages, evaluation_path: Path | None
+) -> ImageSelection:
+    selection = select_labelled(folder, 0)
+    refuse_calibration_images(calibration.contents, [folder / name for name in selection.names])
+    if evaluation_path is not None:
+        selection.refuse_overlap(evaluation_path)
+    return selection

@@ -1,0 +1,1 @@
+"""Both ends of one wire: the client that LoadGen drives, and what makes a model servable."""

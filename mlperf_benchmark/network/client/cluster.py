@@ -1,0 +1,108 @@
+"""The nodes as one system: whether they agree, and what is to be told of them."""
+
+import ipaddress
+import socket
+from collections import Counter
+from collections.abc import Sequence
+
+import psutil
+
+from mlperf_benchmark.core.errors import ModelError
+from mlperf_benchmark.core.node_info import NetworkReport, NodeInfo
+from mlperf_benchmark.network.client.node import Description
+
+# Of one CPU, which is what Python's lock lets the client use beside gRPC's own threads.
+BUSY = 0.8
+
+
+def check_agreement(descriptions: Sequence[Description]) -> None:
+    """Raises ModelError naming the first node that serves something else than the first one."""
+    first = descriptions[0]
+    for other in descriptions[1:]:
+        for what, one, two in (
+            ("model (sha256)", _sha256(first), _sha256(other)),
+            ("input", first.interface.images, other.interface.images),
+            ("output", first.interface.output, other.interface.output),
+            ("number of classes", first.interface.classes, other.interface.classes),
+        ):
+            if one != two:
+                raise ModelError(
+                    f"Node {other.info.address} serves another {what} than "
+                    f"{first.info.address}: {two} instead of {one}."
+                )
+
+
+def unique_names(names: Sequence[str], addresses: Sequence[str]) -> tuple[str, ...]:
+    """The nodes' names; one that several nodes have gets the node's address."""
+    counts = Counter(names)
+    return tuple(
+        name if counts[name] == 1 else f"{name} at {address}"
+        for name, address in zip(names, addresses, strict=True)
+    )
+
+
+def report(
+    descriptions: Sequence[Description], nodes: Sequence[NodeInfo], client_load: float
+) -> NetworkReport:
+    """`nodes` are the infos after the test; `client_load` is in CPUs."""
+    differences = []
+    warnings = []
+    if not descriptions[0].interface.takes_argmax:
+        differences.append("ArgMax in the QDL")
+        warnings.append(
+            "The nodes answer class scores, and the client takes the ArgMax: the network division "
+            "wants it on the node. docs/serving.md shows how to serve labels."
+        )
+    names = Counter(node.name for node in nodes)
+    shared = sorted(name for name in names if names[name] > 1)
+    if shared:
+        differences.append("nodes of the same name")
+        warnings.append(
+            f"Several nodes are called {', '.join(shared)}: give each a name of its own (Triton: "
+            "--id NAME)."
+        )
+    local = [node.address for node in nodes if _is_local(node.address)]
+    if local:
+        differences.append("a node on LoadGen's own machine")
+        warnings.append(
+            f"{', '.join(local)} is this machine: a test of the way, and no result of a cluster."
+        )
+    if len({_precision(node) for node in nodes}) > 1:
+        found = ", ".join(f"{node.address} {_precision(node)}" for node in nodes)
+        warnings.append(f"The nodes compute in different precisions: {found}.")
+    if client_load > BUSY:
+        warnings.append(
+            f"The client was busy for {client_load:.0%} of the time, and Python works on one CPU: "
+            "it may be what was measured, and not the nodes."
+        )
+    lost = [node for node in nodes if node.lost]
+    differences += [f"node {node.address} lost" for node in lost]
+    return NetworkReport(
+        nodes=tuple(nodes),
+        differences=tuple(differences),
+        invalid_reasons=tuple(
+            f"Node {node.address} was lost: it {node.lost}. Its unanswered queries were sent again "
+            "to the others."
+            for node in lost
+        ),
+        warnings=tuple(warnings),
+    )
+
+
+def _sha256(description: Description) -> str | None:
+    return None if description.model is None else str(description.model.model["sha256"])
+
+
+def _precision(node: NodeInfo) -> str:
+    return str((node.runtime or {}).get("executed_precision", "unknown"))
+
+
+def _is_local(endpoint: str) -> bool:
+    """Whether the endpoint is an address of this machine."""
+    host = endpoint.rpartition(":")[0].strip("[]")
+    try:
+        found = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
+    except OSError:
+        return False
+    own = {address.address for card in psutil.net_if_addrs().values() for address in card}
+    return any(ipaddress.ip_address(address).is_loopback for address in found) or bool(found & own)

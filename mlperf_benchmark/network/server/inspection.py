@@ -1,0 +1,159 @@
+"""What a model file is, found without running what is in it."""
+
+import dataclasses
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import openvino as ov
+
+from backend import BackendConfig
+from dataset import DATASETS
+from mlperf_benchmark.core.errors import ModelError, UsageError
+from mlperf_benchmark.core.files import file_sha256
+from mlperf_benchmark.core.image_format import ImageFormat
+from mlperf_benchmark.images.transforms import PREPROCESSINGS
+from mlperf_benchmark.loadgen.labels import label_offset
+from mlperf_benchmark.models.files.description import ModelDescription, read_description
+from mlperf_benchmark.models.files.formats import BACKEND_FORMATS
+from mlperf_benchmark.network.served_model import JPEG, ServedModel
+from mlperf_benchmark.network.server.request import ServingRequest
+from mlperf_benchmark.openvino_model.files import model_file
+from mlperf_benchmark.openvino_model.graph import FittedModel, fit
+from mlperf_benchmark.run.record import describe_model
+from mlperf_benchmark.run.result import Model
+
+DEFAULT_PRECISION = {"openvino": "f32", "tvm": "default"}
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """`files` are those that make up the model, the one to load first."""
+
+    backend: str
+    dataset: str
+    image: ImageFormat
+    classes: int
+    identity: Model
+    description: ModelDescription | None
+    files: tuple[Path, ...]
+    config: BackendConfig
+
+
+@contextmanager
+def inspected(request: ServingRequest) -> Iterator[Inspected]:
+    """Read the model of `request`; what an archive holds stays unpacked meanwhile.
+
+    Raises ModelError or UsageError for what cannot be served.
+    """
+    model = request.model
+    if not model.is_file():
+        raise ModelError(f"There is no model file {model}.")
+    backend = _backend_of(model)
+    description = read_description(model)
+    dataset = _dataset(request, description)
+    with tempfile.TemporaryDirectory(prefix="serve-") as folder:
+        config = BackendConfig(
+            model=model,
+            image=DATASETS.load(dataset).image,
+            goal="throughput",
+            max_batch_size=request.max_batchsize,
+            variable_batch=True,
+            threads=request.threads,
+            streams=None,
+            precision=request.precision or DEFAULT_PRECISION[backend],
+            inputs=(),
+            outputs=(),
+            data_format=None,
+            cache_dir=Path(folder),
+        )
+        classes, files = _compiled(config) if backend == "tvm" else _openvino(config)
+        yield Inspected(
+            backend=backend,
+            dataset=dataset,
+            image=config.image,
+            classes=classes,
+            identity=describe_model(model, description),
+            description=description,
+            files=files,
+            config=config,
+        )
+
+
+def describe_served(request: ServingRequest, model: Inspected, name: str) -> ServedModel:
+    """What the node, and a client that asks it, is told."""
+    identity = dataclasses.replace(model.identity, path=request.model.name)
+    return ServedModel(
+        name=name,
+        payload=request.payload,
+        model=dataclasses.asdict(identity),
+        dataset=model.dataset,
+        image=model.image,
+        classes=model.classes,
+        label_offset=label_offset(model.classes),
+        backend=model.backend,
+        precision=model.config.precision,
+        max_batch_size=request.max_batchsize,
+        instances=request.instances,
+        threads=request.threads,
+        files={file.name: file_sha256(file) for file in model.files},
+    )
+
+
+def fitted(config: BackendConfig) -> FittedModel:
+    """OpenVINO's model of `config`, fitted to the images. Raises ModelError."""
+    assert config.model is not None
+    try:
+        model = ov.Core().read_model(model_file(config.model, config.cache_dir))
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise ModelError(f"OpenVINO cannot read {config.model}: {reason}") from error
+    return fit(model, config)
+
+
+def _openvino(config: BackendConfig) -> tuple[int, tuple[Path, ...]]:
+    assert config.model is not None
+    file = model_file(config.model, config.cache_dir)
+    weights = (file.with_suffix(".bin"),) if file.suffix == ".xml" else ()
+    return fitted(config).classes, (file, *weights)
+
+
+def _compiled(config: BackendConfig) -> tuple[int, tuple[Path, ...]]:
+    # TVM takes a second to import.
+    from mlperf_benchmark.tvm_compiler.artifact import read_description as read_compiled  # noqa: PLC0415
+
+    assert config.model is not None
+    compiled = read_compiled(config.model)
+    expected = (config.image.height, config.image.width, 3)
+    if compiled.input_shape != expected:
+        raise ModelError(
+            f"{config.model} takes images of shape {compiled.input_shape} (height, width, "
+            f"channels); the data set makes {expected}."
+        )
+    if config.precision != DEFAULT_PRECISION["tvm"]:
+        raise UsageError("--precision does not apply to the tvm backend.")
+    return compiled.classes, (config.model,)
+
+
+def _backend_of(model: Path) -> str:
+    suffix = model.suffix.lower().removeprefix(".")
+    for backend, formats in BACKEND_FORMATS.items():
+        if suffix in formats:
+            return backend
+    known = ", ".join(f".{name}" for formats in BACKEND_FORMATS.values() for name in formats)
+    raise ModelError(f"{model} is none of {known}.")
+
+
+def _dataset(request: ServingRequest, description: ModelDescription | None) -> str:
+    name = request.dataset or (description.dataset if description else None)
+    if name is None:
+        raise UsageError(
+            f"{request.model} has no description that tells its preprocessing: --dataset NAME "
+            f"({', '.join(DATASETS.names())})."
+        )
+    DATASETS.load(name)
+    if request.payload == JPEG and name not in PREPROCESSINGS:
+        raise UsageError(f"--payload jpeg does not apply to the data set {name}: it has no files.")
+    return name

@@ -1,0 +1,138 @@
+"""The options of serve.py."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from dataset import DATASETS
+from mlperf_benchmark.core.option_values import positive_int
+from mlperf_benchmark.core.registry import Registry
+from mlperf_benchmark.core.run_config import PRECISIONS
+from mlperf_benchmark.network.served_model import PAYLOADS
+from mlperf_benchmark.network.server.request import ServingRequest
+from mlperf_benchmark.network.server.triton_wheel import NodeOptions, start_triton
+from mlperf_benchmark.run.options import Parser
+
+Command = Callable[[], Path]
+
+# A node starts without what makes repositories.
+WRITERS = Registry(
+    "engine",
+    {
+        "ovms": "mlperf_benchmark.network.server.ovms:write_ovms",
+        "triton": "mlperf_benchmark.network.server.triton:write_triton",
+    },
+)
+
+
+def parse(arguments: Sequence[str]) -> Command:
+    """What the command line asks for, as a call. Raises UsageError."""
+    parser = Parser(
+        prog="serve.py",
+        description="Make a prepared model servable by an inference engine, or start Triton.",
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    triton = commands.add_parser(
+        "triton", help="write a model repository of Triton", argument_default=argparse.SUPPRESS
+    )
+    _model(triton)
+    _triton(triton)
+    triton.set_defaults(engine="triton")
+    ovms = commands.add_parser(
+        "ovms", help="write OpenVINO Model Server's layout", argument_default=argparse.SUPPRESS
+    )
+    _model(ovms)
+    ovms.set_defaults(engine="ovms")
+    start = commands.add_parser(
+        "start", help="start Triton out of the package nvidia-pytriton, without docker"
+    )
+    _start(start)
+    given = vars(parser.parse_args(arguments))
+    engine = given.pop("engine", None)
+    if engine is None:
+        options = NodeOptions(**given | {"tritonserver": tuple(given["tritonserver"])})
+        return lambda: start_triton(options)
+    request = ServingRequest(**given)
+    return lambda: WRITERS.load(engine)(request)
+
+
+def _model(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("model", type=Path, help=".xml, .zip or .onnx (OpenVINO), .tvm (TVM, Triton only)")
+    add(
+        "--output",
+        type=Path,
+        required=True,
+        help="the repository, a folder of models",
+    )
+    add(
+        "--name",
+        help="the served model's name (default: its architecture's, or the file's)",
+    )
+    add(
+        "--dataset",
+        metavar="NAME",
+        help=f"whose preprocessing: {', '.join(DATASETS.names())} (default: as described)",
+    )
+    add("--precision", choices=PRECISIONS, help="of OpenVINO's computation (default: f32)")
+    add(
+        "--instances",
+        type=positive_int,
+        metavar="N",
+        help="inferences side by side on a node (default: 1)",
+    )
+    add(
+        "--threads",
+        type=positive_int,
+        metavar="N",
+        help="threads of each of them (default: the node's CPUs, shared evenly)",
+    )
+    add("--max-batchsize", type=positive_int, metavar="N", help="largest batch (default: 8)")
+
+
+def _triton(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--payload",
+        choices=PAYLOADS,
+        help="what clients send: preprocessed pixels, or files that the node decodes and"
+        " preprocesses (default: pixels)",
+    )
+    add(
+        "--queue-delay-us",
+        type=_not_negative,
+        metavar="N",
+        help="microseconds that a request may wait for others to fill its batch (default: 0)",
+    )
+
+
+def _start(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("repository", type=Path, help="what serve.py triton wrote")
+    add("--id", required=True, metavar="NAME", help="the node's name, another one for each node")
+    add("--address", default="127.0.0.1", help="to listen on (default: %(default)s)")
+    add("--grpc-port", type=positive_int, default=8001, metavar="N", help="default: %(default)s")
+    add(
+        "--cache-dir",
+        type=Path,
+        default=Path("cache"),
+        help="for the backend's files (default: %(default)s)",
+    )
+    add(
+        "--tritonserver",
+        nargs=argparse.REMAINDER,
+        default=(),
+        metavar="OPTION",
+        help="all that follows goes to tritonserver, e.g. --tritonserver --log-verbose 1",
+    )
+
+
+def _not_negative(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise argparse.ArgumentTypeError(f'"{text}" is not a whole number of at least 0')
+    return number

@@ -1,0 +1,36 @@
+"""An engine's model repository: one folder a model, each there whole or not at all."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mlperf_benchmark.core.errors import OutputError, UsageError
+from mlperf_benchmark.core.files import staged
+from mlperf_benchmark.network.server.inspection import Inspected
+from mlperf_benchmark.network.server.request import ServingRequest
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def served_name(request: ServingRequest, inspected: Inspected) -> str:
+    """The name that clients ask for. Raises UsageError for one that is no folder's."""
+    default = inspected.description.architecture if inspected.description else request.model.stem
+    name = request.name or default
+    if not _NAME.fullmatch(name):
+        raise UsageError(f'"{name}" is no model name (--name): letters, digits, ".", "_" and "-".')
+    return name
+
+
+@contextmanager
+def new_model(repository: Path, name: str) -> Iterator[Path]:
+    """Yield an empty folder whose content, the folder `name`, moves to `repository` on success.
+
+    Raises OutputError where that exists or cannot be written.
+    """
+    target = repository / name
+    if target.exists():
+        raise OutputError(f"{target} exists. Remove it, or give another --output or --name.")
+    with staged(repository) as folder:
+        (folder / name).mkdir()
+        yield folder

@@ -1,0 +1,1 @@
+"""One run: options, configuration, test, result and summary."""

@@ -1,0 +1,249 @@
+"""One run: prepare the data, load the model, probe it, let LoadGen test it, write the result."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from backend import BACKENDS, Backend, BackendConfig, BackendInfo, NetworkBackend
+from dataset import DATASETS, Dataset, DatasetConfig, DatasetInfo
+from mlperf_benchmark.core.cpus import cpu_quota, usable_cpus
+from mlperf_benchmark.core.errors import Interrupted, UsageError
+from mlperf_benchmark.core.image_format import Images
+from mlperf_benchmark.core.network_config import JPEG
+from mlperf_benchmark.core.run_config import RunConfig
+from mlperf_benchmark.images.label_list import find_label_list
+from mlperf_benchmark.loadgen.accuracy_log import read_predictions
+from mlperf_benchmark.loadgen.detail_log import performance, read_detail_log
+from mlperf_benchmark.loadgen.labels import label_offset
+from mlperf_benchmark.loadgen.monitor import RunMonitor
+from mlperf_benchmark.loadgen.probe import (
+    QUICK_SECONDS,
+    SECONDS,
+    WARM_UP_RUNS,
+    Probe,
+    probe,
+    warm_up,
+)
+from mlperf_benchmark.loadgen.qdl import QueryDispatchLibrary
+from mlperf_benchmark.loadgen.rules import rules
+from mlperf_benchmark.loadgen.samples import SampleLibrary
+from mlperf_benchmark.loadgen.session import Session
+from mlperf_benchmark.loadgen.settings import build_settings, official_settings
+from mlperf_benchmark.loadgen.sut import SystemUnderTest, sut_for
+from mlperf_benchmark.loadgen.turns import Turns, TurnTakingSUT
+from mlperf_benchmark.loadgen.user_conf import read_user_conf
+from mlperf_benchmark.models.files.calibration_list import (
+    read_calibration_list,
+    refuse_calibration_images,
+)
+from mlperf_benchmark.models.files.description import parse_description, read_description
+from mlperf_benchmark.run.accuracy import label_offset_hint, top1
+from mlperf_benchmark.run.estimate import check_memory, expected_seconds
+from mlperf_benchmark.run.output_folder import OutputFolder
+from mlperf_benchmark.run.progress import clock, progress_line
+from mlperf_benchmark.run.record import Outcome, build_result, describe_model, served_model
+from mlperf_benchmark.run.result import Model, Result
+from mlperf_benchmark.run.summary import print_summary
+from mlperf_benchmark.run.warnings import offset_warning, setup_warnings, validity_warnings
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a test needs: labelled samples and a loaded model."""
+
+    dataset: Dataset
+    dataset_info: DatasetInfo
+    backend: Backend
+    info: BackendInfo
+
+
+def run_benchmark(config: RunConfig, console: Console, turns: Turns | None = None) -> Result:
+    """Run one LoadGen test, write and print its result. With `turns` it runs in turns alone.
+
+    Raises an error of mlperf_benchmark.core.errors when there is none. A process runs one test only.
+    """
+    _check_early(config)
+    folder = OutputFolder(config.output)
+    try:
+        return _run(config, folder, console, turns)
+    except Interrupted as interruption:
+        if folder.is_published:
+            interruption.leaves = f"the run was finished: its result is in {config.output}"
+        raise
+
+
+def _run(config: RunConfig, folder: OutputFolder, console: Console, turns: Turns | None) -> Result:
+    with folder.open(config.overwrite):
+        description = read_description(config.model) if config.model else None
+        prepared = _prepare(config)
+        if config.model is not None:
+            model: Model | None = describe_model(config.model, description)
+        else:
+            model = served_model(prepared.backend)
+            if model is not None and model.description is not None:
+                description = parse_description(model.description)
+        random_weights = description is not None and description.has_random_weights
+        _refuse_calibration_images(config)
+        warnings = setup_warnings(
+            config, prepared.info, usable_cpus(), description, prepared.dataset.has_labels
+        )
+        if turns is not None:
+            turns.wait()
+        outcome = _test(config, prepared, folder.work, console, turns)
+        if outcome.performance is not None:
+            rate = float(outcome.log.effective("target_qps"))
+            warnings += validity_warnings(outcome.performance, rate, config.user_conf)
+        if outcome.network is not None:
+            warnings += outcome.network.warnings
+        if config.accuracy:
+            predictions = read_predictions(folder.work, prepared.dataset_info.count)
+            if prepared.dataset.has_labels and not random_weights:
+                labels = prepared.dataset.labels
+                outcome = outcome.with_accuracy(top1(predictions, labels))
+                warnings += offset_warning(label_offset_hint(predictions, labels))
+        result = build_result(
+            config,
+            outcome,
+            model=model,
+            info=prepared.info,
+            dataset=prepared.dataset_info,
+            warnings=warnings,
+        )
+        path = folder.publish(result)
+    prepared.backend.close()
+    print_summary(result, str(path), console)
+    return result
+
+
+def _check_early(config: RunConfig) -> None:
+    """Find out before anything long starts."""
+    official_settings(config.model_name, config.scenario)
+    if config.user_conf is not None:
+        read_user_conf(config.user_conf, config.model_name)
+    if config.audit_conf is not None and not config.audit_conf.is_file():
+        # LoadGen would silently make a plain run of it.
+        raise UsageError(f"No file {config.audit_conf}; --audit-conf names an audit.config.")
+
+
+def _prepare(config: RunConfig) -> Prepared:
+    dataset: Dataset = DATASETS.load(config.dataset)(
+        DatasetConfig(
+            path=config.dataset_path,
+            image_list=config.dataset_list,
+            cache_dir=config.cache_dir,
+            count=config.count,
+            encoded=config.network is not None and config.network.payload == JPEG,
+        )
+    )
+    backend: Backend = BACKENDS.load(config.backend)(
+        BackendConfig(
+            model=config.model,
+            image=dataset.image,
+            goal="latency" if config.scenario == "SingleStream" else "throughput",
+            max_batch_size=config.max_batchsize,
+            variable_batch=config.scenario == "Server",
+            threads=config.threads or _threads_of_quota(),
+            streams=config.streams,
+            precision=config.precision,
+            inputs=config.inputs,
+            outputs=config.outputs,
+            data_format=config.data_format,
+            cache_dir=config.cache_dir,
+            network=config.network,
+        )
+    )
+    # The model first: it takes a second to find fault with, preprocessing may take an hour.
+    info = backend.load()
+    return Prepared(dataset, dataset.prepare(), backend, info)
+
+
+def _refuse_calibration_images(config: RunConfig) -> None:
+    """Accuracy on images that the model was calibrated with would be too good."""
+    if not (config.accuracy and config.model and config.dataset_path):
+        return
+    calibrated = read_calibration_list(config.model)
+    if calibrated:
+        found = find_label_list(config.dataset_path, config.dataset_list, config.count)
+        refuse_calibration_images(calibrated, [config.dataset_path / name for name in found.names])
+
+
+def _threads_of_quota() -> int | None:
+    """Runtimes see the machine's cores; in a container with a quota they would start too many."""
+    return None if cpu_quota() is None else usable_cpus()
+
+
+def _test(
+    config: RunConfig, prepared: Prepared, logs: Path, console: Console, turns: Turns | None
+) -> Outcome:
+    count = prepared.dataset_info.count
+    images = _first_batch(config, prepared)
+    probed = _probe(config, prepared, images)
+    settings = build_settings(config, count, probed)
+    check_memory(config, settings)
+    seconds = expected_seconds(config, settings, count, probed)
+    _announce(config, seconds, probed, console)
+    monitor = RunMonitor()
+    backend = prepared.backend
+    samples = SampleLibrary(backend.sample_loader(prepared.dataset), count)
+    # What was asked for: a model of a larger fixed batch pads.
+    batch = min(config.max_batchsize, prepared.info.max_batch_size)
+    offset = label_offset(prepared.info.classes)
+    sut: SystemUnderTest
+    if isinstance(backend, NetworkBackend):
+        sut = QueryDispatchLibrary(backend, samples, monitor, offset)
+    else:
+        sut = sut_for(config.scenario, batch)(backend, samples, monitor, batch, offset)
+    if turns is not None:
+        requests = 0 if config.scenario == "SingleStream" else prepared.info.requests
+        resume = partial(warm_up, backend, images, requests, runs=1)
+        sut = TurnTakingSUT(sut, monitor, turns, resume)
+    session = Session(sut, samples, monitor, count)
+    with progress_line(seconds) as watch:
+        session.run(settings, logs, config.audit_conf, watch)
+    log = read_detail_log(logs)
+    network = sut.report() if isinstance(sut, QueryDispatchLibrary) else None
+    differences = network.differences if network else ()
+    if turns is not None:
+        differences += (f"a pause after every {turns.queries} queries",)
+    return Outcome(
+        log=log,
+        rules=rules(log, config.model_name).with_modifications(differences),
+        performance=None if config.accuracy else performance(log, paused=turns is not None),
+        accuracy=None,
+        network=network,
+    )
+
+
+def _first_batch(config: RunConfig, prepared: Prepared) -> Images:
+    batch = min(config.max_batchsize, prepared.info.max_batch_size)
+    load = prepared.backend.sample_loader(prepared.dataset)
+    return load([place % prepared.dataset_info.count for place in range(batch)])
+
+
+def _probe(config: RunConfig, prepared: Prepared, images: Images) -> Probe:
+    requests = prepared.info.requests
+    if isinstance(prepared.backend, NetworkBackend):
+        # Once is enough for a connection, and what waits at a slow node takes its time.
+        requests = max(1, requests // WARM_UP_RUNS)
+    warm_up(prepared.backend, images, requests)
+    # With a number of queries LoadGen makes up just these, whatever speed it expects; only
+    # Server's default rate comes from the probe all the same.
+    quick = config.queries is not None and config.scenario != "Server"
+    return probe(
+        prepared.backend,
+        images,
+        single=config.scenario == "SingleStream",
+        seconds=QUICK_SECONDS if quick else SECONDS,
+    )
+
+
+def _announce(config: RunConfig, seconds: float, probed: Probe, console: Console) -> None:
+    mode = "accuracy" if config.accuracy else "performance"
+    console.print(
+        f"{config.scenario} {mode} run, about {clock(seconds)} "
+        f"(the probe reached {probed.samples_per_second:.1f} samples/s).",
+        highlight=False,
+        soft_wrap=True,
+    )

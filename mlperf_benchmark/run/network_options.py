@@ -1,0 +1,103 @@
+"""The options of served nodes, and what they come to."""
+
+import argparse
+from pathlib import Path
+
+from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.network_config import NODE_LOSS, PAYLOADS, NetworkConfig
+from mlperf_benchmark.core.option_values import positive, positive_int
+
+NETWORK_OPTIONS = (
+    "endpoint",
+    "served_model",
+    "deadline",
+    "in_flight",
+    "on_node_loss",
+    "payload",
+    "tls_ca",
+    "tls_cert",
+    "tls_key",
+    "token_file",
+)
+DEADLINE_SECONDS = 10.0
+# Enough for an engine to fill its batches from; more would only wait in its queue.
+IN_FLIGHT = 64
+
+
+def add_network_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("served nodes (kserve)")
+    add = group.add_argument
+    add("--endpoint", type=_endpoints, metavar="HOST:PORT,…", help="gRPC addresses of the nodes")
+    add("--served-model", metavar="NAME", help="the model's name there (default: the profile's)")
+    add(
+        "--deadline",
+        type=positive,
+        metavar="SECONDS",
+        help=f"for the answer to a request (default: {DEADLINE_SECONDS:g})",
+    )
+    add(
+        "--in-flight",
+        type=positive_int,
+        metavar="N",
+        help=f"unanswered requests at a node, at most (default: {IN_FLIGHT})",
+    )
+    add(
+        "--on-node-loss",
+        choices=NODE_LOSS,
+        help="end the run (default), or go on with the other nodes, to an INVALID result",
+    )
+    add(
+        "--payload",
+        choices=PAYLOADS,
+        help="what a request holds: preprocessed pixels (default) or the image file",
+    )
+    add("--tls-ca", type=Path, metavar="FILE", help="certificates to trust; turns on TLS")
+    add("--tls-cert", type=Path, metavar="FILE", help="the client's certificate, with --tls-key")
+    add("--tls-key", type=Path, metavar="FILE", help="the client's key")
+    add(
+        "--token-file",
+        type=Path,
+        metavar="FILE",
+        help="holds a bearer token (default: environment variable KSERVE_TOKEN)",
+    )
+
+
+def resolve_network(options: argparse.Namespace, served_model: str | None) -> NetworkConfig:
+    """`served_model` is the profile's. Raises UsageError for what cannot be meant."""
+    if options.endpoint is None:
+        raise UsageError("The kserve backend needs its nodes: --endpoint HOST:PORT[,HOST:PORT…].")
+    model = options.served_model or served_model
+    if model is None:
+        raise UsageError("The kserve backend needs the model's name: --served-model NAME.")
+    if (options.tls_cert is None) != (options.tls_key is None):
+        raise UsageError("--tls-cert and --tls-key go together.")
+    for option in ("tls_cert", "token_file"):
+        if getattr(options, option) is not None and options.tls_ca is None:
+            flag = "--" + option.replace("_", "-")
+            raise UsageError(
+                f"{flag} needs an encrypted connection: --tls-ca FILE (for public certificates "
+                "the system's list, often /etc/ssl/certs/ca-certificates.crt)."
+            )
+    return NetworkConfig(
+        endpoints=options.endpoint,
+        served_model=model,
+        deadline=options.deadline or DEADLINE_SECONDS,
+        in_flight=options.in_flight or IN_FLIGHT,
+        on_node_loss=options.on_node_loss or NODE_LOSS[0],
+        payload=options.payload or PAYLOADS[0],
+        tls_ca=options.tls_ca,
+        tls_cert=options.tls_cert,
+        tls_key=options.tls_key,
+        token_file=options.token_file,
+    )
+
+
+def _endpoints(text: str) -> tuple[str, ...]:
+    endpoints = tuple(endpoint.strip() for endpoint in text.split(","))
+    for endpoint in endpoints:
+        host, _, port = endpoint.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16 or "/" in host:
+            raise argparse.ArgumentTypeError(f'"{endpoint}" is not HOST:PORT')
+    if len(set(endpoints)) != len(endpoints):
+        raise argparse.ArgumentTypeError(f'"{text}" names a node twice')
+    return endpoints

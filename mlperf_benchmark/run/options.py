@@ -1,0 +1,170 @@
+"""The options of main.py. Names follow the MLPerf reference app where it has one."""
+
+import argparse
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from backend import BACKENDS
+from dataset import DATASETS
+from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.option_values import positive, positive_int
+from mlperf_benchmark.core.run_config import DATA_FORMATS, PRECISIONS, SCENARIOS
+from mlperf_benchmark.core.versions import version
+from mlperf_benchmark.run.network_options import add_network_options
+from profiles import PROFILES
+
+
+class Parser(argparse.ArgumentParser):
+    """Reports bad usage as an error of ours, so that it looks like every other one."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message[:1].upper()}{message[1:]}. See {self.prog} --help.")
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Parse the command line. Options that were not given are None (flags: False)."""
+    parser = Parser(
+        prog="main.py",
+        description="Run one MLPerf LoadGen test of a model and write its logs and results.json.",
+        allow_abbrev=False,
+    )
+    add_model_options(parser)
+    add_data_options(parser)
+    _test(parser)
+    add_runtime_options(parser)
+    add_network_options(parser)
+    _output(parser)
+    return parser.parse_args(arguments)
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what to run")
+    add = group.add_argument
+    add("--profile", metavar="NAME", help=f"defaults for the rest: {_list(PROFILES)}")
+    add("--model", type=Path, metavar="FILE", help="model file (.xml, .onnx, .zip; .tvm for tvm)")
+    add("--backend", metavar="NAME", help=f"overrides the profile's: {_list(BACKENDS.names())}")
+    add(
+        "--model-name",
+        metavar="NAME",
+        help="model name for LoadGen's rules (default: the profile's, resnet50)",
+    )
+    add("--inputs", type=_names, metavar="NAME", help="model input (default: found)")
+    add("--outputs", type=_names, metavar="NAME", help="model output (default: found)")
+    add(
+        "--data-format",
+        choices=DATA_FORMATS,
+        help="layout of the model's input (default: found from its shape)",
+    )
+
+
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("data set")
+    add = group.add_argument
+    add("--dataset", metavar="NAME", help=f"overrides the profile's: {_list(DATASETS.names())}")
+    add("--dataset-path", type=Path, metavar="DIR", help="folder with the images")
+    add(
+        "--dataset-list",
+        type=Path,
+        metavar="FILE",
+        help="label list (default: val_map.txt, val.txt or class folders in --dataset-path)",
+    )
+    add(
+        "--cache-dir",
+        type=Path,
+        default=Path("cache"),
+        metavar="DIR",
+        help="where preprocessed images are kept (default: ./cache)",
+    )
+    add("--count", type=positive_int, metavar="N", help="use the first N images only")
+
+
+def _test(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("LoadGen test")
+    add = group.add_argument
+    add(
+        "--scenario",
+        default="SingleStream",
+        metavar="NAME",
+        help=f"one of {', '.join(SCENARIOS)} (default: SingleStream)",
+    )
+    add("--accuracy", action="store_true", help="measure accuracy instead of performance")
+    add(
+        "--time",
+        type=positive,
+        metavar="SECONDS",
+        help="run for so long instead of the rules' 600 s",
+    )
+    add(
+        "--queries",
+        type=positive_int,
+        metavar="N",
+        help="issue exactly N queries (Offline: one query of N samples), however long it takes",
+    )
+    add(
+        "--queries-per-turn",
+        type=positive_int,
+        metavar="N",
+        help="for programs that let processes take turns, as compare.py does: before every N "
+        'queries say "ready" and wait for a line on standard input (SingleStream, MultiStream)',
+    )
+    add(
+        "--qps",
+        type=positive,
+        metavar="RATE",
+        help="Server: target queries a second; Offline: expected samples a second",
+    )
+    add("--max-batchsize", type=positive_int, metavar="N", help="largest batch of an inference")
+    add("--samples-per-query", type=positive_int, metavar="N", help="MultiStream: default 8")
+    add(
+        "--max-latency",
+        type=positive,
+        metavar="SECONDS",
+        help="Server: latency bound of the 99th percentile (default: the rules' 0.015)",
+    )
+    add(
+        "--performance-sample-count",
+        type=positive_int,
+        metavar="N",
+        help="samples that LoadGen keeps in memory (default: the rules' 1024)",
+    )
+    add("--user-conf", type=Path, metavar="FILE", help="LoadGen user.conf")
+    add("--audit-conf", type=Path, metavar="FILE", help="LoadGen audit.config of a compliance test")
+
+
+def add_runtime_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("runtime")
+    add = group.add_argument
+    add("--threads", type=positive_int, metavar="N", help="threads of the backend")
+    add("--streams", type=positive_int, metavar="N", help="inferences computed side by side")
+    add(
+        "--precision",
+        choices=PRECISIONS,
+        help="what floating-point layers compute in; default: the runtime's choice (profiles: f32)",
+    )
+
+
+def _output(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("output")
+    add = group.add_argument
+    add(
+        "--output",
+        type=Path,
+        default=Path("output"),
+        metavar="DIR",
+        help="folder for LoadGen's logs and results.json (default: ./output)",
+    )
+    add("--overwrite", action="store_true", help="replace the result in --output")
+    add("--debug", action="store_true", help="show the traceback of an error")
+    parser.add_argument("--version", action="version", version=version())
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name for name in text.split(",") if name)
+    if len(names) != 1:
+        raise argparse.ArgumentTypeError(f'"{text}" is not one name; a classifier has one')
+    return names

@@ -1,0 +1,109 @@
+"""The output folder: a result appears in it whole, or not at all.
+
+LoadGen writes into `.incomplete` inside it. When the run is over its files move up and
+results.json follows last, so a folder with a results.json holds a finished run.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mlperf_benchmark.core.errors import OutputError, RunError
+from mlperf_benchmark.run.result import Result
+
+RESULTS = "results.json"
+LOADGEN_FILES = (
+    "mlperf_log_summary.txt",
+    "mlperf_log_detail.txt",
+    "mlperf_log_accuracy.json",
+)
+INCOMPLETE = ".incomplete"
+FULL_BYTES = 16 << 10
+
+
+class OutputFolder:
+    """Life cycle: `open`, write into `work`, then `publish`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.work = path / INCOMPLETE
+        self._inode: int | None = None
+
+    @property
+    def is_published(self) -> bool:
+        """Whether the result that lies here is the one of `publish`."""
+        target = self.path / RESULTS
+        return target.exists() and target.stat().st_ino == self._inode
+
+    @contextmanager
+    def open(self, overwrite: bool) -> Iterator[None]:
+        """Make `work`, and remove it at the end, however that comes.
+
+        Raises OutputError for a folder that cannot be written or holds a result already.
+        """
+        result = self.path / RESULTS
+        try:
+            if result.exists() and not overwrite:
+                raise OutputError(
+                    f"{self.path} holds a result already. Choose another --output, or replace it "
+                    f"with --overwrite."
+                )
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = os.open(self.path, os.O_RDONLY)
+        except OSError as error:
+            raise _unusable(self.path, error) from error
+        try:
+            self._make_work(lock)
+            try:
+                yield
+            except RunError as error:
+                # LoadGen does not check what it writes.
+                if shutil.disk_usage(self.work).free < FULL_BYTES:
+                    raise OutputError(
+                        f"The disk that {self.path} is on is full. Free space there or choose "
+                        f"another --output."
+                    ) from error
+                raise
+            finally:
+                shutil.rmtree(self.work, ignore_errors=True)
+        finally:
+            os.close(lock)
+
+    def _make_work(self, lock: int) -> None:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # What a killed run may have left.
+            shutil.rmtree(self.work, ignore_errors=True)
+            self.work.mkdir()
+        except BlockingIOError as error:
+            raise OutputError(
+                f"Another run is writing to {self.path}. Choose another --output."
+            ) from error
+        except OSError as error:
+            raise _unusable(self.path, error) from error
+
+    def publish(self, result: Result) -> Path:
+        """Move LoadGen's logs up and write results.json. Returns its path."""
+        target = self.path / RESULTS
+        temporary = self.work / RESULTS
+        try:
+            text = json.dumps(result.to_dict(), indent=2, ensure_ascii=False) + "\n"
+            temporary.write_text(text, encoding="utf-8")
+            self._inode = temporary.stat().st_ino
+            target.unlink(missing_ok=True)
+            for name in LOADGEN_FILES:
+                (self.work / name).replace(self.path / name)
+            temporary.replace(target)
+        except OSError as error:
+            raise _unusable(self.path, error) from error
+        return target
+
+
+def _unusable(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"Cannot write to the output folder {path}: {error.strerror}. Choose another with --output."
+    )

@@ -1,0 +1,154 @@
+"""Gathers what results.json tells of a run."""
+
+import dataclasses
+import datetime
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from backend import Backend, BackendInfo, NetworkBackend
+from dataset import DatasetInfo
+from mlperf_benchmark.core.files import files_sha256
+from mlperf_benchmark.core.machine import describe_system
+from mlperf_benchmark.core.node_info import NetworkReport
+from mlperf_benchmark.core.run_config import RunConfig
+from mlperf_benchmark.core.versions import PRODUCT, package_versions
+from mlperf_benchmark.loadgen.detail_log import DetailLog, Performance
+from mlperf_benchmark.loadgen.rules import SEEDS, Rules
+from mlperf_benchmark.models.files.description import ModelDescription
+from mlperf_benchmark.run.accuracy import Accuracy
+from mlperf_benchmark.run.result import (
+    INVALID,
+    SCHEMA_VERSION,
+    VALID,
+    AccuracyResult,
+    LoadGenRecord,
+    Model,
+    Result,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What one run brought: `performance` or `accuracy`, as the mode was.
+
+    `network` is None for a backend in this process.
+    """
+
+    log: DetailLog
+    rules: Rules
+    performance: Performance | None
+    accuracy: Accuracy | None
+    network: NetworkReport | None
+
+    def with_accuracy(self, accuracy: Accuracy) -> "Outcome":
+        return dataclasses.replace(self, accuracy=accuracy)
+
+
+def build_result(
+    config: RunConfig,
+    outcome: Outcome,
+    *,
+    model: Model | None,
+    info: BackendInfo,
+    dataset: DatasetInfo,
+    warnings: Sequence[str],
+) -> Result:
+    """Put the record together."""
+    log, performance, accuracy = outcome.log, outcome.performance, outcome.accuracy
+    reasons = list(performance.invalid_reasons) if performance else list(log.errors)
+    network_reasons = outcome.network.invalid_reasons if outcome.network else ()
+    validity = None
+    if performance:
+        validity = VALID if performance.valid and not network_reasons else INVALID
+    elif log.errors or network_reasons:
+        validity = INVALID
+    return Result(
+        schema_version=SCHEMA_VERSION,
+        created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        product=PRODUCT,
+        command=[Path(sys.argv[0]).name, *sys.argv[1:]],
+        config=_jsonable(config),
+        scenario=config.scenario,
+        mode="accuracy" if config.accuracy else "performance",
+        rules=outcome.rules.name,
+        rule_differences=list(outcome.rules.differences),
+        validity=validity,
+        invalid_reasons=[*reasons, *network_reasons],
+        latency_ms=performance.latency_ms if performance else None,
+        samples_per_second=performance.samples_per_second if performance else None,
+        queries=performance.queries if performance else None,
+        early_stopping=performance.early_stopping if performance else None,
+        accuracy=_accuracy(accuracy),
+        model=model,
+        backend=_backend(info, outcome.network),
+        dataset=dataclasses.asdict(dataset),
+        loadgen=_loadgen(log),
+        system=describe_system() | {"packages": package_versions()},
+        warnings=list(warnings),
+    )
+
+
+def describe_model(path: Path, description: ModelDescription | None) -> Model:
+    """The file's identity; an .xml counts with the .bin that holds its weights."""
+    parts = [path]
+    if path.suffix.lower() == ".xml":
+        parts.append(path.with_suffix(".bin"))
+    return Model(
+        path=str(path),
+        sha256=files_sha256(parts),
+        bytes=sum(part.stat().st_size for part in parts),
+        description=dataclasses.asdict(description) if description else None,
+    )
+
+
+def served_model(backend: Backend) -> Model | None:
+    """What the nodes tell of their model; None for a backend in this process."""
+    fields = backend.served_model() if isinstance(backend, NetworkBackend) else None
+    return Model(**fields) if fields else None
+
+
+def _backend(info: BackendInfo, network: NetworkReport | None) -> dict[str, Any]:
+    if network is not None:
+        info = dataclasses.replace(info, nodes=network.nodes)
+    return dataclasses.asdict(info)
+
+
+def _accuracy(accuracy: Accuracy | None) -> AccuracyResult | None:
+    if accuracy is None:
+        return None
+    return AccuracyResult(
+        top1=round(100 * accuracy.good / accuracy.total, 4),
+        good=accuracy.good,
+        total=accuracy.total,
+    )
+
+
+def _loadgen(log: DetailLog) -> LoadGenRecord:
+    settings = {
+        key.removeprefix("effective_"): value
+        for key, value in log.values.items()
+        if key.startswith("effective_")
+    }
+    return LoadGenRecord(
+        version=str(log.values["loadgen_version"]),
+        seeds={name: int(settings[name]) for name in SEEDS},
+        settings=settings,
+        error_count=int(log.values.get("num_errors", len(log.errors))),
+    )
+
+
+def _jsonable(config: RunConfig) -> dict[str, Any]:
+    return _without_paths(dataclasses.asdict(config))
+
+
+def _without_paths(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: str(value)
+        if isinstance(value, Path)
+        else _without_paths(value)
+        if isinstance(value, dict)
+        else value
+        for name, value in values.items()
+    }

@@ -1,0 +1,83 @@
+"""results.json: what a run was and what came out. Documented in docs/results.md."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+SCHEMA_VERSION = 1
+
+VALID = "VALID"
+INVALID = "INVALID"
+
+
+@dataclass(frozen=True)
+class Model:
+    """The model file. `sha256` and `bytes` of an .xml include the .bin that follows it.
+
+    `description` is the model.json that stands beside a prepared model, where there is one.
+    """
+
+    path: str
+    sha256: str
+    bytes: int
+    description: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class AccuracyResult:
+    """`top1` in percent: 100 × good / total. None of it for weights that are random."""
+
+    top1: float
+    good: int
+    total: int
+
+
+@dataclass(frozen=True)
+class LoadGenRecord:
+    """LoadGen's version, seeds and the settings that it says it used."""
+
+    version: str
+    seeds: dict[str, int]
+    settings: dict[str, Any]
+    error_count: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """One run. Timing figures are LoadGen's own (see mlperf_benchmark.loadgen.detail_log.Performance).
+
+    `validity` is None for an accuracy run, as LoadGen judges performance runs only; an accuracy
+    run in which LoadGen counts an error is INVALID.
+    """
+
+    schema_version: int
+    created: str
+    product: str
+    command: list[str]
+    config: dict[str, Any]
+    scenario: str
+    mode: str
+    rules: str
+    rule_differences: list[str]
+    validity: str | None
+    invalid_reasons: list[str]
+    latency_ms: dict[str, float] | None
+    samples_per_second: float | None
+    queries: int | None
+    early_stopping: str | None
+    accuracy: AccuracyResult | None
+    model: Model | None
+    backend: dict[str, Any]
+    dataset: dict[str, Any]
+    loadgen: LoadGenRecord
+    system: dict[str, Any]
+    warnings: list[str]
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether the figures stand: nothing said against them."""
+        return self.validity != INVALID
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it is written to results.json."""
+        return dataclasses.asdict(self)

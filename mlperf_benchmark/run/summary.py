@@ -1,0 +1,92 @@
+"""The short table on the terminal."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from mlperf_benchmark.run.result import INVALID, Result
+
+MB = 1e6
+
+
+def print_summary(result: Result, path: str, console: Console) -> None:
+    """Print the figures, then whatever is doubtful about them."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column()
+    for name, value in _rows(result):
+        table.add_row(name, value)
+    console.print(table, soft_wrap=True)
+    for reason in result.invalid_reasons:
+        console.print(f"[bold red]INVALID[/] {_plain(reason)}", soft_wrap=True)
+    for warning in result.warnings:
+        console.print(f"[yellow]Warning:[/] {_plain(warning)}", soft_wrap=True)
+    console.print(f"Result: {_plain(path)}", soft_wrap=True, highlight=False)
+
+
+def _rows(result: Result) -> list[tuple[str, str]]:
+    rows = [("Scenario", f"{result.scenario}, {result.mode}"), ("Rules", _rules(result))]
+    if result.validity is not None:
+        colour = "red" if result.validity == INVALID else "green"
+        rows.append(("Validity", f"[{colour}]{result.validity}[/]"))
+    if result.model is not None:
+        rows.append(("Model", f"{_plain(result.model.path)} ({result.model.bytes / MB:.1f} MB)"))
+    backend = result.backend
+    rows.append(
+        (
+            "Backend",
+            # OpenVINO's version goes on with its build and commit.
+            f"{backend['name']} {backend['version'].partition('-')[0]}, "
+            f"{backend['executed_precision']}, " + _parallel(backend),
+        )
+    )
+    rows.append(("Samples", f"{result.dataset['count']} of {result.dataset['name']}"))
+    rows.extend(_performance(result))
+    rows.append(("Top-1", _accuracy(result)))
+    return rows
+
+
+def _rules(result: Result) -> str:
+    differences = "; ".join(result.rule_differences)
+    return result.rules + (f" ({_plain(differences)})" if differences else "")
+
+
+def _performance(result: Result) -> list[tuple[str, str]]:
+    latency = result.latency_ms
+    if latency is None or result.samples_per_second is None:
+        return []
+    rows = [("Throughput", f"{result.samples_per_second:.2f} samples/s")]
+    # In Offline LoadGen takes latencies from the start of its one query: no figure for a user.
+    if result.scenario != "Offline":
+        what = "Query latency" if result.scenario == "MultiStream" else "Latency"
+        figures = ", ".join(f"{name} {latency[name]:.3f}" for name in ("p50", "p90", "p99"))
+        rows.append((what, f"{figures}, mean {latency['mean']:.3f} ms"))
+    rows.append(("Queries", str(result.queries)))
+    return rows
+
+
+def _accuracy(result: Result) -> str:
+    if result.accuracy is None:
+        return "not measured (add --accuracy)" if result.mode == "performance" else "no claim"
+    accuracy = result.accuracy
+    return f"{accuracy.top1:.2f} % ({accuracy.good}/{accuracy.total})"
+
+
+def _parallel(backend: dict[str, Any]) -> str:
+    """Of each node, where there are nodes and they tell."""
+    counted = [
+        _counted(backend[f"{what}s"], what) for what in ("thread", "stream") if backend[f"{what}s"]
+    ]
+    if backend["nodes"]:
+        counted.insert(0, f"on {_counted(len(backend['nodes']), 'node')}")
+    return ", ".join(counted)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _plain(text: str) -> str:
+    """Keep brackets in paths and messages from being taken for rich's markup."""
+    return text.replace("[", r"\[")

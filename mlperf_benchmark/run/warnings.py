@@ -1,0 +1,132 @@
+"""What is doubtful about a run, each with the next step to take."""
+
+import math
+import re
+from pathlib import Path
+
+from backend import BackendInfo
+from mlperf_benchmark.core.run_config import RunConfig
+from mlperf_benchmark.loadgen.detail_log import Performance
+from mlperf_benchmark.models.files.description import ModelDescription
+
+# LoadGen's phrase -> what to do about it here. LoadGen's own advice names settings that are not
+# options of this program.
+CURES = (
+    (
+        "Decrease the expected latency",
+        "the model was more than twice as fast as the probe before the run, so another program "
+        "may have kept the machine busy then. Run again on a quiet machine.",
+    ),
+    (
+        "Increase the target QPS",
+        "the queries ran out before the minimum duration: raise {rate}.",
+    ),
+    (
+        "Increase expected QPS",
+        "the model was faster than expected and done too soon: set {rate} to {faster}.",
+    ),
+    (
+        "Reduce target QPS",
+        "the latency bound was missed: lower {rate} (now {qps:.6g}), or choose a faster variant.",
+    ),
+)
+OUT_OF_TIME = "Max test duration reached"
+NEEDED = re.compile(r"Need to process at least (\d+) queries")
+MORE_NEEDED = re.compile(r"Would need to run at least (\d+) more queries")
+
+
+def validity_warnings(outcome: Performance, target_qps: float, user_conf: Path | None) -> list[str]:
+    """What cures an INVALID run; nothing for a VALID one."""
+    if outcome.valid:
+        return []
+    reasons = " ".join(outcome.invalid_reasons)
+    faster = math.ceil(outcome.samples_per_second * 1.2)
+    rate = f"target_qps in {user_conf}" if user_conf else "--qps"
+    cures = [
+        cure.format(faster=faster, qps=target_qps, rate=rate)
+        for phrase, cure in CURES
+        if phrase in reasons
+    ]
+    needed = _queries_needed(outcome)
+    if not cures and needed:
+        cures.append(
+            f"early stopping needs at least {needed} queries and there were {outcome.queries}: "
+            f"raise --time, or give --queries {needed} in its place."
+        )
+    elif not cures and OUT_OF_TIME in reasons:
+        cures.append("the time was over before LoadGen had enough queries: raise --time.")
+    return [f"INVALID, {cure}" for cure in cures or ["see mlperf_log_detail.txt for the errors."]]
+
+
+def _queries_needed(outcome: Performance) -> int | None:
+    needed = NEEDED.search(outcome.early_stopping)
+    if needed:
+        return int(needed[1])
+    more = MORE_NEEDED.search(outcome.early_stopping)
+    return outcome.queries + int(more[1]) if more else None
+
+
+def setup_warnings(
+    config: RunConfig,
+    info: BackendInfo,
+    cpus: int,
+    description: ModelDescription | None,
+    has_labels: bool,
+) -> list[str]:
+    """What can be said before the run."""
+    warnings = []
+    if description and has_labels and description.dataset != config.dataset:
+        warnings.append(
+            f"The model wants the preprocessing of {description.dataset}, but gets that of "
+            f"{config.dataset}: its accuracy suffers. Use --dataset {description.dataset}."
+        )
+    if description and description.has_random_weights:
+        warnings.append(
+            "The model's weights are random: its speed counts, its accuracy means nothing. "
+            "Prepare it with trained --weights for accuracy."
+        )
+    for option, asked, used in (
+        ("threads", config.threads, info.threads),
+        ("streams", config.streams, info.streams),
+    ):
+        if asked is not None and asked != used:
+            warnings.append(f"--{option} {asked} was asked for, but the runtime uses {used}.")
+    # Served nodes have CPUs and options of their own.
+    if info.threads > cpus and not info.nodes:
+        warnings.append(
+            f"{info.threads} threads share {cpus} usable CPUs and wait for each other: "
+            f"use --threads {cpus} or fewer."
+        )
+    if config.precision != "default" and not info.executed_precision.startswith(
+        (config.precision, "int8", "none", "unknown")
+    ):
+        warnings.append(
+            f"--precision {config.precision} was asked for, but the runtime computes in "
+            f"{info.executed_precision}."
+        )
+    if config.precision == "default" and "bf16" in info.executed_precision and not info.nodes:
+        warnings.append(
+            "The runtime computes in bfloat16 where it can; use --precision f32 for FP32 figures."
+        )
+    if info.int8_can_overflow:
+        warnings.append(
+            "This CPU has no VNNI, and its INT8 kernels overflow with 8-bit weights: accuracy is "
+            "lower than on other CPUs. Quantize to 7-bit weights (prepare.py --overflow-fix all)."
+        )
+    if config.audit_conf is None and Path("audit.config").exists():
+        warnings.append(
+            "audit.config in the working directory is ignored: name it with --audit-conf for a "
+            "compliance run."
+        )
+    return warnings
+
+
+def offset_warning(offset: int | None) -> list[str]:
+    """For labels that would be right if they were counted from another number."""
+    if offset is None:
+        return []
+    return [
+        f"Accuracy is near zero, but adding {offset} to every answer would score: the model "
+        f"and the label list count classes from different numbers. Use labels that count from 0, "
+        f"in the order of the sorted WordNet ids."
+    ]

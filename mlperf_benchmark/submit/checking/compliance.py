@@ -1,0 +1,65 @@
+"""The folders of the compliance tests."""
+
+from pathlib import Path
+
+from mlperf_benchmark.submit.checking.accuracy import (
+    ACCURACY_TEXT,
+    check_accuracy_files,
+    read_accuracy,
+)
+from mlperf_benchmark.submit.checking.finding import Finding, Findings, exactly
+from mlperf_benchmark.submit.checking.performance import check_performance
+from mlperf_benchmark.submit.finished_run import ACCURACY_LOG
+from mlperf_benchmark.submit.rules import COMPLIANCE_TESTS, TEST01, RulesVersion
+from mlperf_benchmark.submit.verification import PASS
+
+BASELINE, COMPLIANCE = "baseline_accuracy.txt", "compliance_accuracy.txt"
+# Percent by which the accuracies of unlike answers may differ.
+MAX_DIFFERENCE = 1.0
+AGAIN = "Run the test and make the tree again"
+
+
+def check_compliance(scenario: Path, version: RulesVersion) -> Findings:
+    """TEST01 and TEST04 of one scenario."""
+    for test in COMPLIANCE_TESTS:
+        folder = scenario / test
+        if not folder.is_dir():
+            yield Finding(folder, "missing", f"{AGAIN}.")
+            continue
+        run = folder / "performance" / "run_1"
+        yield from check_performance(run, test, scenario.name, version)
+        path = folder / "verify_performance.txt"
+        if not _passed(path):
+            yield Finding(path, "the performance comparison did not pass", f"{AGAIN}.")
+        if test == TEST01:
+            yield from _check_answers(folder)
+
+
+def _check_answers(folder: Path) -> Findings:
+    verify, accuracy = folder / "verify_accuracy.txt", folder / "accuracy"
+    if not verify.is_file():
+        yield Finding(verify, "missing", f"{AGAIN}.")
+        return
+    needed = {ACCURACY_LOG, ACCURACY_TEXT}
+    same = _passed(verify)
+    if not same:
+        needed |= {BASELINE, COMPLIANCE}
+    yield from exactly(accuracy, needed, (), f"{AGAIN}.")
+    yield from check_accuracy_files(accuracy)
+    if same:
+        return
+    before, after = read_accuracy(accuracy / BASELINE), read_accuracy(accuracy / COMPLIANCE)
+    if not before or not after or abs(1 - before / after) * 100 > MAX_DIFFERENCE:
+        yield Finding(
+            verify,
+            f"answers differ from the accuracy run's, and so does their accuracy: {before} % and "
+            f"{after} %",
+            "Find out what makes the model answer differently in a performance run.",
+        )
+
+
+def _passed(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return PASS in (line.strip() for line in lines)

@@ -1,0 +1,172 @@
+"""What submission.py does: plan, run what is missing, assemble, check."""
+
+import dataclasses
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.loadgen.user_conf import read_user_conf
+from mlperf_benchmark.run.progress import clock
+from mlperf_benchmark.submit.checking.report import check_and_report
+from mlperf_benchmark.submit.documents import is_short
+from mlperf_benchmark.submit.executing import finished
+from mlperf_benchmark.submit.finished_run import USER_CONF, FinishedRun, find_runs
+from mlperf_benchmark.submit.foresight import foresee
+from mlperf_benchmark.submit.machine import machine_facts
+from mlperf_benchmark.submit.making import make_runs, state
+from mlperf_benchmark.submit.model_facts import model_facts
+from mlperf_benchmark.submit.options import Request, parse
+from mlperf_benchmark.submit.peak import find_peak
+from mlperf_benchmark.submit.plan import PlannedRun, planned_runs
+from mlperf_benchmark.submit.probing import expectation, probes, write_user_conf
+from mlperf_benchmark.submit.rules import rules_version
+from mlperf_benchmark.submit.system_file import (
+    MODEL_FIELDS,
+    SystemFile,
+    missing_answers,
+    read_system_file,
+    write_template,
+)
+from mlperf_benchmark.submit.tree import Submission, group_runs, write_tree
+
+OK, FINDINGS = 0, 3
+
+
+def main() -> int:
+    """Exit status 0 for a tree without findings, 3 for one with some."""
+    return run(parse(sys.argv[1:]), Console())
+
+
+def run(request: Request, console: Console) -> int:
+    """Do what was asked for. Returns the exit status: 0, or 3 for findings or INVALID runs."""
+    if request.check is not None:
+        return check_and_report(request.check, rules_version(request.version), console)
+    if request.find_peak:
+        return find_peak(request, console)
+    if request.runs is not None:
+        return _assemble(request, list(find_runs(request.runs)), console)
+    return _make(request, console)
+
+
+def _make(request: Request, console: Console) -> int:
+    user_conf = request.user_conf or request.output / USER_CONF
+    planned = planned_runs(request, user_conf)
+    config = planned[0].config
+    closed = request.division == "closed" and not request.rehearsal
+    described = foresee(config, closed)
+    description = dataclasses.asdict(described) if described else None
+    _answers(request, model_facts(description, config.model is not None))
+    for one in planned:
+        # Runs of something else are refused before the first probe.
+        finished(one)
+    _prepare_user_conf(request, user_conf, config.model_name, console)
+    missing = _print_plan(planned, request, console)
+    if request.plan:
+        return OK
+    make_runs(planned, missing, lambda line: _say(console, line))
+    runs = [done for one in planned if (done := finished(one)) is not None]
+    invalid = [one.name for one in planned if finished(one) is None]
+    if invalid and not request.is_rehearsal:
+        _say(
+            console,
+            f"INVALID: {', '.join(invalid)}. No tree is made of them; their warnings above say "
+            f"what to change, for instance in {user_conf}. The same command makes them again.",
+        )
+        return FINDINGS
+    if invalid:
+        _say(console, f"INVALID, which a rehearsal may be: {', '.join(invalid)}.")
+        runs = [found for one in planned for found in find_runs(one.output)]
+    return _assemble(request, runs, console)
+
+
+def _assemble(request: Request, found: Sequence[FinishedRun], console: Console) -> int:
+    groups = group_runs(found, request.division, request.scenarios)
+    runs = [run for group in groups.values() for run in group.values()]
+    short = [run.name for run in runs if is_short(run)]
+    if short and request.division == "closed" and not request.rehearsal:
+        raise UsageError(
+            f"{', '.join(short)}: shorter than the closed division accepts. Make them without "
+            f"--time, or add --rehearsal for a tree that is marked as one."
+        )
+    model: Mapping[str, Any] | None = runs[0].result["model"]
+    description = model["description"] if model else None
+    known = model_facts(description, model is not None)
+    system_file, machine = _answers(request, known)
+    submission = Submission(
+        division=request.division,
+        system_file=system_file,
+        machine=machine,
+        facts=known | dict(system_file.model),
+        description=description,
+        runs=groups,
+        rehearsal=bool(short) or request.rehearsal,
+    )
+    tree, failed = write_tree(submission, request.output)
+    _say(console, f"Tree: {tree}")
+    _say(
+        console, "Keep the runs: MLCommons may ask for the accuracy logs, which the tree shortens."
+    )
+    for line in failed:
+        _say(console, f"Compliance failed: {line}.")
+    if failed and request.runs is None:
+        _say(console, "The same command makes INVALID runs and tests of unlike speed again.")
+    if request.division == "closed" and not failed:
+        _say(console, "All compliance tests passed.")
+    return check_and_report(tree, rules_version(request.version), console)
+
+
+def _answers(request: Request, known: Mapping[str, str]) -> tuple[SystemFile, dict[str, str]]:
+    """The system file; UsageError listing all that is missing in it."""
+    facts = machine_facts()
+    asked = [name for name in MODEL_FIELDS if name not in known]
+    if not request.system.exists():
+        write_template(request.system, facts, asked)
+        raise UsageError(
+            f"{request.system} was written as a template. Fill in its empty texts, then run again."
+        )
+    file = read_system_file(request.system)
+    missing = missing_answers(file, facts, asked)
+    if missing:
+        raise UsageError(f"{request.system}: fill in {'; '.join(missing)}.")
+    return file, facts
+
+
+def _prepare_user_conf(request: Request, path: Path, model_name: str, console: Console) -> None:
+    if path.exists():
+        read_user_conf(path, model_name)
+        return
+    if request.user_conf is not None:
+        raise UsageError(f"No file {path}; leave --user-conf out to have one written.")
+    _say(console, "Probing each scenario for what to expect.")
+    write_user_conf(path, model_name, [expectation(one) for one in probes(request)])
+
+
+def _print_plan(
+    planned: Sequence[PlannedRun], request: Request, console: Console
+) -> list[PlannedRun]:
+    """Print every run with its expected duration. Returns those that are to be made."""
+    expected = {one.scenario: one for one in map(expectation, probes(request))}
+    missing = []
+    total = 0.0
+    for one in planned:
+        probed = expected[one.config.scenario]
+        seconds = probed.seconds(one.config)
+        found = state(one, planned)
+        if found.is_finished:
+            _say(console, f"  {one.name:28} finished")
+            continue
+        missing.append(one)
+        total += seconds
+        again = f"again: {found.why_again}" if found.why_again else None
+        remarks = (f"about {clock(seconds)}", again, probed.too_short(one.config))
+        _say(console, f"  {one.name:28} {', '.join(filter(None, remarks))}")
+    _say(console, f"{len(missing)} runs to make, about {clock(total)}." if missing else "All done.")
+    return missing
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(line, highlight=False, markup=False, soft_wrap=True)

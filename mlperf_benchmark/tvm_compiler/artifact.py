@@ -1,0 +1,121 @@
+"""The compiled model as one file: a zip of `model.json` and one shared library per batch size.
+
+The libraries are machine code: whoever loads a file runs what its author wrote.
+"""
+
+import dataclasses
+import hashlib
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlperf_benchmark.core.errors import ModelError
+
+FORMAT = 1
+DESCRIPTION = "model.json"
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Library:
+    """One shared library of the file, compiled for `batch` images."""
+
+    batch: int
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class CompiledModel:
+    """What `model.json` holds.
+
+    `input_shape` is (H, W, C) of uint8 pixels, `classes` the number of scores. `precision` is
+    "int8" or "float32", whichever does most of the `macs` (of one image). `tiles` is the choice
+    for each convolution of batch 1 or the smallest, `fallbacks` the share of the MACs of each
+    operator that TVM's own schedule computes.
+    """
+
+    tvm_version: str
+    target: str
+    features: tuple[str, ...]
+    input_name: str
+    output_name: str
+    input_shape: tuple[int, int, int]
+    classes: int
+    precision: str
+    layout: str
+    macs: int
+    source_sha256: str
+    tiles: Mapping[str, Any]
+    fallbacks: Mapping[str, float]
+    libraries: tuple[Library, ...]
+    format: int = FORMAT
+
+
+def write_artifact(path: Path, model: CompiledModel, folder: Path) -> None:
+    """Write `model` and its libraries, which are in `folder`, to `path`. Raises OSError."""
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        with zipfile.ZipFile(temporary, "w") as archive:
+            text = json.dumps(dataclasses.asdict(model), indent=2)
+            # A fixed date makes the same model the same file; machine code is not compressed,
+            # so that loading is quick.
+            archive.writestr(zipfile.ZipInfo(DESCRIPTION, _EPOCH), text + "\n")
+            for library in model.libraries:
+                entry = zipfile.ZipInfo(library.file, _EPOCH)
+                with archive.open(entry, "w", force_zip64=True) as target:
+                    target.write((folder / library.file).read_bytes())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_description(path: Path) -> CompiledModel:
+    """What a compiled model says of itself. Raises ModelError where it is none."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            content = json.loads(archive.read(DESCRIPTION))
+        if content["format"] != FORMAT:
+            raise ModelError(
+                f"{path} has format {content['format']} of compiled models, this program reads "
+                f"{FORMAT}. Compile the model again."
+            )
+        libraries = tuple(Library(**entry) for entry in content.pop("libraries"))
+        features = tuple(content.pop("features"))
+        height, width, channels = content.pop("input_shape")
+        return CompiledModel(
+            **content,
+            features=features,
+            libraries=libraries,
+            input_shape=(height, width, channels),
+        )
+    except OSError as error:
+        raise ModelError(f"Cannot read the model {path}: {error.strerror}.") from error
+    except (zipfile.BadZipFile, ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"{path} is not a model compiled for the tvm backend: {error}. "
+            "Compile one with prepare.py --backend tvm."
+        ) from error
+
+
+def extract_library(path: Path, library: Library, folder: Path) -> Path:
+    """Copy one library of a compiled model to `folder`, if it is intact, and return its path."""
+    if Path(library.file).name != library.file:
+        raise ModelError(f"{path} names a library outside of itself: {library.file}.")
+    target = folder / library.file
+    try:
+        with zipfile.ZipFile(path) as archive:
+            code = archive.read(library.file)
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise ModelError(f"{path} is damaged: {error}. Compile the model again.") from error
+    if sha256(code) != library.sha256:
+        raise ModelError(f"{path} is damaged: {library.file} differs. Compile the model again.")
+    target.write_bytes(code)
+    return target
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,143 @@
+"""The way from an ONNX model to a compiled one."""
+
+import dataclasses
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import tvm
+
+from mlperf_benchmark.core.errors import ModelError, OutputError
+from mlperf_benchmark.tvm_compiler.artifact import CompiledModel, Library, sha256, write_artifact
+from mlperf_benchmark.tvm_compiler.building import build, check_linker, link
+from mlperf_benchmark.tvm_compiler.fusion import fuse
+from mlperf_benchmark.tvm_compiler.graph import Convolution, Graph, multiply_accumulates
+from mlperf_benchmark.tvm_compiler.lowering import Lowered, TileChooser, lower
+from mlperf_benchmark.tvm_compiler.onnx_source import OnnxSource, import_relax, open_model
+from mlperf_benchmark.tvm_compiler.options import CompileOptions
+from mlperf_benchmark.tvm_compiler.relax_reader import read_relax
+from mlperf_benchmark.tvm_compiler.target import CpuTarget, check_host_runs, cpu_target
+from mlperf_benchmark.tvm_compiler.threads import usable_threads
+from mlperf_benchmark.tvm_compiler.tiling import default_tile
+from mlperf_benchmark.tvm_compiler.tuning import Tiles, key, read_tiles, tune, write_tiles
+from mlperf_benchmark.tvm_compiler.versions import check_versions
+
+Report = Callable[[str], None]
+
+
+def compile_model(
+    model: Any, path: Path, options: CompileOptions, report: Report = lambda line: None
+) -> CompiledModel:
+    """Compile the ONNX `model` (onnx.ModelProto) to the file `path`; `report` gets progress.
+
+    Raises ModelError for models that cannot be compiled, OutputError where `path` cannot be
+    written. Nothing is left half-written.
+    """
+    check_versions()
+    check_linker()
+    target = cpu_target(options.target)
+    source = open_model(model)
+    with tempfile.TemporaryDirectory(prefix="tvm-") as name:
+        folder = Path(name)
+        compiled: CompiledModel | None = None
+        libraries = []
+        chooser: TileChooser | None = None
+        for batch in sorted(set(options.batches)):
+            graph = image_graph(source, batch)
+            chooser = chooser or _tile_chooser(graph, target, options, report)
+            lowered = lower(graph, target, chooser)
+            if compiled is None:
+                compiled = _describe(source, target, graph, lowered, batch)
+                _report_fallbacks(compiled, report)
+                _report_large_weights(lowered, report)
+            report(f"Compiling batch {batch} for {target.cpu}: {_summary(lowered, batch)}")
+            libraries.append(_export(lowered, target, batch, folder))
+        if compiled is None:
+            raise ModelError("No batch size to compile for was given.")
+        compiled = dataclasses.replace(compiled, libraries=tuple(libraries))
+        try:
+            write_artifact(path, compiled, folder)
+        except OSError as error:
+            raise OutputError(f"Cannot write {path}: {error.strerror}.") from error
+    return compiled
+
+
+def image_graph(source: OnnxSource, batch: int) -> Graph:
+    """The fused graph of a model that takes uint8 images."""
+    graph = read_relax(import_relax(source, batch))
+    shape = graph.output_shape
+    if len(shape) != 2 or shape[0] != batch:
+        raise ModelError(f"The model's output has the shape {shape}; (batch, classes) is expected.")
+    return fuse(graph.with_image_input())
+
+
+def _tile_chooser(
+    graph: Graph, target: CpuTarget, options: CompileOptions, report: Report
+) -> TileChooser:
+    """The winners of tuning where there are some, else the rule's tiles."""
+    tiles: Tiles = {}
+    if options.tiles is not None and options.tiles.exists():
+        tiles = read_tiles(options.tiles, target)
+    if options.tune > 0:
+        check_host_runs("The tuned model", target.cpu, target.features)
+        threads = usable_threads(options.threads)
+        tiles |= tune(graph, target, options.tune, threads, report)
+        if options.tiles is not None:
+            write_tiles(options.tiles, target, tiles)
+    return lambda spec: tiles.get(key(spec)) or default_tile(spec)
+
+
+def _export(lowered: Lowered, target: CpuTarget, batch: int, folder: Path) -> Library:
+    file = folder / f"batch{batch}.so"
+    link(build(lowered.module, target), file)
+    return Library(batch, file.name, sha256(file.read_bytes()))
+
+
+def _describe(
+    source: OnnxSource, target: CpuTarget, graph: Graph, lowered: Lowered, batch: int
+) -> CompiledModel:
+    channels, height, width = source.shape
+    integer = sum(
+        multiply_accumulates(node, graph.values)
+        for node in graph.nodes
+        if isinstance(node.operator, Convolution) and node.operator.weights.scales is not None
+    )
+    return CompiledModel(
+        tvm_version=str(tvm.__version__),
+        target=target.cpu,
+        features=target.features,
+        input_name=source.input_name,
+        output_name=source.output_name,
+        input_shape=(height, width, channels),
+        classes=graph.output_shape[1],
+        precision="int8" if integer * 2 > lowered.macs else "float32",
+        layout="NCHW16c",
+        macs=lowered.macs // batch,
+        source_sha256=source.sha256,
+        tiles={name: dataclasses.asdict(tile) for name, tile in lowered.tiles.items()},
+        fallbacks={name: macs / max(lowered.macs, 1) for name, macs in lowered.fallbacks.items()},
+        libraries=(),
+    )
+
+
+def _report_fallbacks(compiled: CompiledModel, report: Report) -> None:
+    for name, share in compiled.fallbacks.items():
+        report(
+            f'No schedule for "{name}": left to TVM\'s default, parallelised '
+            f"({share:.1%} of the multiply-accumulates)."
+        )
+
+
+def _report_large_weights(lowered: Lowered, report: Report) -> None:
+    if lowered.widened:
+        report(
+            f"The target has no VNNI, and the weights of {lowered.widened / lowered.macs:.0%} of "
+            "the multiply-accumulates are too large for its quickest INT8 products. Quantize with "
+            "--overflow-fix all."
+        )
+
+
+def _summary(lowered: Lowered, batch: int) -> str:
+    functions = len(lowered.module.functions) - 1
+    return f"{functions} functions, {lowered.macs / batch / 1e9:.3f} GMACs an image"

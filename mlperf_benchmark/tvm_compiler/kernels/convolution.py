@@ -1,0 +1,277 @@
+"""Convolutions over all input channels, of any kernel size; classifiers are 1x1 convolutions."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tvm import tirx
+from tvm.tirx.script import builder as tir
+
+from mlperf_benchmark.tvm_compiler.kernels.dot import Dot
+from mlperf_benchmark.tvm_compiler.kernels.emit import (
+    Parameters,
+    Place,
+    Split,
+    Stored,
+    accumulators,
+    build,
+    fill_halo,
+    finish,
+    for_parts,
+    parallel,
+    prefetch,
+    ramp,
+    read,
+    splat,
+    write,
+)
+from mlperf_benchmark.tvm_compiler.storage import LANES, View
+
+Size = tuple[int, int, int]
+"""(blocks, rows, columns) of a tile."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Kernel size, stride, dilation as (y, x) and the padding above and to the left."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+    padding: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """What one pass over the input channels computes: `rows` x `columns` pixels of `blocks`
+    blocks of 16 output channels, all held in registers.
+
+    Tasks are ordered with output channels outermost (`channels_first`: weights stay in the
+    cache) or rows outermost (the input stays). With `prefetch` the first tiles of a group of
+    output channels fetch the weights of the next group, one block each.
+
+    With a `chunk` a task is a whole image: all its tiles go through so many blocks of input
+    channels, whose weights stay in the nearest cache, then through the next ones. Sums wait in
+    memory meanwhile. 0: a tile goes through all input channels at once, in registers.
+    """
+
+    rows: int
+    columns: int
+    blocks: int
+    channels_first: bool
+    prefetch: bool
+    chunk: int
+
+
+@dataclass(frozen=True)
+class ConvolutionSpec:
+    source: View
+    stored: Stored
+    window: Window
+    dot: Dot
+
+
+def packed_weights(weights: NDArray[Any], block: int, dot: Dot) -> NDArray[Any]:
+    """(O, I, KH, KW) to flat [O / 16][I / block][KH][KW][block / group][16][group].
+
+    Output channels are padded to 16 and input channels to `dot.group` with zeros; the last
+    block of input channels is as short as it can be.
+    """
+    outputs, inputs, height, width = weights.shape
+    groups = -(-inputs // dot.group)
+    padded = np.zeros((-(-outputs // LANES) * LANES, groups * dot.group, height, width))
+    padded[:outputs, :inputs] = weights
+    full = inputs // block * block
+    parts = []
+    for first, last in ((0, full), (full, padded.shape[1])):
+        if first == last:
+            continue
+        size = min(block, last - first)
+        part = padded[:, first:last].reshape(
+            -1, LANES, (last - first) // size, size // dot.group, dot.group, height, width
+        )
+        part = dot.pack(part.transpose(0, 2, 5, 6, 3, 1, 4))
+        parts.append(part.reshape(part.shape[0], -1))
+    return np.ascontiguousarray(np.concatenate(parts, axis=1).reshape(-1))
+
+
+@dataclass(frozen=True)
+class _Registers:
+    """The accumulators of a tile of `size` at `place`."""
+
+    accs: list[Any]
+    place: Place
+    size: Size
+
+
+def pixels_of(place: Place, size: Size) -> Iterator[Place]:
+    """Where the 16 channels of each accumulator of a tile go."""
+    n, block, y, x = place
+    for b, i, j in np.ndindex(size):
+        yield n, block + b, y + i, x + j
+
+
+class ConvolutionKernel:
+    """Writes the TIR of one convolution."""
+
+    def __init__(self, spec: ConvolutionSpec, tile: Tile) -> None:
+        self.spec = spec
+        self.tile = tile
+        self.dot = dot = spec.dot
+        self.sink = spec.stored.sink
+        kernel_height, kernel_width = spec.window.kernel
+        block = spec.source.block
+        self.full_blocks = spec.source.channels // block
+        rest = spec.source.channels % block
+        self.rest_steps = -(-rest // dot.group)
+        self.full_steps = block // dot.group
+        self.taps = kernel_height * kernel_width
+        self.step = LANES * dot.group
+        steps = self.full_blocks * self.full_steps + self.rest_steps
+        self.output_stride = steps * self.taps * self.step
+
+    def function(self) -> Any:
+        return build(
+            (self.spec.source.size, self.spec.source.dtype),
+            (self.sink.blocks * self.output_stride, self.dot.weights),
+            self.spec.stored,
+            self.body,
+        )
+
+    def body(self, p: Parameters) -> None:
+        channels = Split(self.sink.blocks, self.tile.blocks)
+        images = Split(self.sink.batch, 1)
+        rows = Split(self.sink.height, self.sink.height if self.tile.chunk else self.tile.rows)
+
+        def task(n: Any, block: Any, y: Any, blocks: int, row_count: int) -> None:
+            if self.tile.chunk:
+                self.emit_image(p, (n, block), blocks)
+            else:
+                for_parts(
+                    Split(self.sink.width, self.tile.columns),
+                    lambda x, count: self.emit_tile(
+                        p, (n, block, y, x), (blocks, row_count, count)
+                    ),
+                )
+            for b in range(blocks):
+                fill_halo(p.sink, self.sink, (n, block + b, y), row_count)
+
+        if self.tile.channels_first:
+            parallel(
+                [channels, images, rows],
+                lambda first, size: task(first[1], first[0], first[2], size[0], size[2]),
+            )
+        else:
+            parallel(
+                [images, rows, channels],
+                lambda first, size: task(first[0], first[2], first[1], size[2], size[1]),
+            )
+
+    def emit_tile(self, p: Parameters, place: Place, size: Size) -> None:
+        """One tile of `size`, from all input channels to the output."""
+        tile = self.registers(place, size)
+        for acc in tile.accs:
+            write(acc, splat(0, self.dot.accumulator))
+        self.emit_blocks(p, tile, tirx.const(0, "int32"), self.full_blocks)
+        if self.rest_steps:
+            self.emit_reduction(p, tile, tirx.const(self.full_blocks, "int32"), self.rest_steps)
+        for acc, target in zip(tile.accs, pixels_of(place, size), strict=True):
+            finish(read(acc), self.spec.stored, p, target)
+
+    def registers(self, place: Place, size: Size) -> _Registers:
+        return _Registers(accumulators(int(np.prod(size)), self.dot.accumulator), place, size)
+
+    def emit_image(self, p: Parameters, first: tuple[Any, Any], blocks: int) -> None:
+        """All tiles of `blocks` blocks of an image, `first` = (image, block), chunk by chunk."""
+        n, block = first
+        pixels = self.sink.height * self.sink.width
+        sums = tir.alloc_buffer((blocks * pixels * LANES,), self.dot.accumulator, scope="global")
+
+        def place_of_sum(place: Place) -> Any:
+            _, b, y, x = place
+            return ramp((((b - block) * self.sink.height + y) * self.sink.width + x) * LANES)
+
+        def for_tiles(emit: Callable[[Place, Size], None]) -> None:
+            columns = Split(self.sink.width, self.tile.columns)
+            for_parts(
+                Split(self.sink.height, self.tile.rows),
+                lambda y, row_count: for_parts(
+                    columns, lambda x, count: emit((n, block, y, x), (blocks, row_count, count))
+                ),
+            )
+
+        def add(reduce: Callable[[_Registers], None]) -> None:
+            def emit(place: Place, size: Size) -> None:
+                tile = self.registers(place, size)
+                for acc, target in zip(tile.accs, pixels_of(place, size), strict=True):
+                    write(acc, sums[place_of_sum(target)])
+                reduce(tile)
+                for acc, target in zip(tile.accs, pixels_of(place, size), strict=True):
+                    tir.buffer_store(sums, read(acc), [place_of_sum(target)])
+
+            for_tiles(emit)
+
+        def store(place: Place, size: Size) -> None:
+            for target in pixels_of(place, size):
+                finish(sums[place_of_sum(target)], self.spec.stored, p, target)
+
+        with tir.serial(0, blocks * pixels) as pixel:
+            zero = splat(0, self.dot.accumulator)
+            tir.buffer_store(sums, zero, [ramp(pixel * LANES)])
+        for_parts(
+            Split(self.full_blocks, self.tile.chunk),
+            lambda c, count: add(lambda tile: self.emit_blocks(p, tile, c, count)),
+        )
+        if self.rest_steps:
+            last = tirx.const(self.full_blocks, "int32")
+            add(lambda tile: self.emit_reduction(p, tile, last, self.rest_steps))
+        for_tiles(store)
+
+    def emit_blocks(self, p: Parameters, tile: _Registers, first: Any, count: int) -> None:
+        """Accumulate `count` whole blocks of the input channels from `first` on."""
+        if count:
+            with tir.serial(0, count) as c:
+                self.emit_reduction(p, tile, first + c, self.full_steps)
+
+    def emit_reduction(self, p: Parameters, tile: _Registers, c: Any, steps: int) -> None:
+        """Accumulate block `c` of the input channels, `steps` groups of them."""
+        window, source, dot = self.spec.window, self.spec.source, self.dot
+        n, block, y, x = tile.place
+        blocks, rows, columns = tile.size
+        height, width = window.kernel
+        with tir.serial(0, height) as r, tir.serial(0, width) as s, tir.serial(0, steps) as k:
+            origin = source.offset(
+                n,
+                c,
+                y * window.stride[0] - window.padding[0] + r * window.dilation[0],
+                x * window.stride[1] - window.padding[1] + s * window.dilation[1],
+            )
+            weight = (
+                block * self.output_stride
+                + c * (self.full_steps * self.taps * self.step)
+                + ((r * width + s) * steps + k) * self.step
+            )
+            if self.tile.prefetch:
+                prefetch(p.weights, weight + self.distance_to_next(n, y))
+            loaded = [
+                dot.load_weights(p.weights, weight + b * self.output_stride) for b in range(blocks)
+            ]
+            for i, j in np.ndindex(rows, columns):
+                offset = i * window.stride[0] * source.row_stride
+                offset += j * window.stride[1] * source.block
+                element = dot.load_input(p.source, origin + k * dot.group + offset)
+                for b in range(blocks):
+                    dot.accumulate(tile.accs[(b * rows + i) * columns + j], element, loaded[b])
+
+    def distance_to_next(self, n: Any, y: Any) -> Any:
+        """From the weights of this tile to those that it shall fetch for the next group.
+
+        Without it all of a group's weights would come from memory during its first tile, which
+        then waits, and nothing during the others. Tiles that have nothing to fetch touch what
+        they read.
+        """
+        number = n * (-(-self.sink.height // self.tile.rows)) + y // self.tile.rows
+        ahead = (self.tile.blocks + number) * self.output_stride
+        return tirx.Select(number < self.tile.blocks, ahead, tirx.const(0, "int32"))

@@ -1,0 +1,259 @@
+"""Small pieces that the kernels are written with: vectors, loops, epilogue, halo."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from types import MappingProxyType
+from typing import Any
+
+from tvm import tirx
+from tvm.script.ir_builder import IRBuilder
+from tvm.tirx.script import builder as tir
+
+from mlperf_benchmark.tvm_compiler.epilogue import Coefficient, Epilogue, Limit, Linear, PerChannel
+from mlperf_benchmark.tvm_compiler.storage import LANES, View
+
+ATTRIBUTES = MappingProxyType({"tirx.is_scheduled": True, "tirx.noalias": True})
+"""Of every TIR function here: TVM shall not schedule it, and its buffers do not overlap."""
+
+
+def ramp(offset: Any, lanes: int = LANES) -> Any:
+    return tirx.Ramp(offset, 1, lanes)
+
+
+def splat(value: Any, dtype: str = "float32", lanes: int = LANES) -> Any:
+    """A vector of one number, Python's or TIR's."""
+    scalar = tirx.const(value, dtype) if isinstance(value, (int, float)) else value
+    return tir.broadcast(scalar, lanes)
+
+
+def accumulators(count: int, dtype: str) -> list[Any]:
+    """`count` buffers of one vector each: small enough that TVM leaves them on the stack, and
+    separate so that LLVM promotes each to a register."""
+    return [tir.alloc_buffer((LANES,), dtype, scope="global") for _ in range(count)]
+
+
+def read(accumulator: Any) -> Any:
+    return accumulator[ramp(0)]
+
+
+def write(accumulator: Any, value: Any) -> None:
+    tir.buffer_store(accumulator, value, [ramp(0)])
+
+
+Place = tuple[Any, Any, Any, Any]
+"""(image, channel block, y, x) of 16 channels of one pixel."""
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The buffers of a kernel: input, weights (or none), addends, arrays and output."""
+
+    source: Any
+    weights: Any
+    addends: tuple[Any, ...]
+    arrays: tuple[Any, ...]
+    sink: Any
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Where results go: the view of the output, those of the addends and the epilogue."""
+
+    sink: View
+    addends: tuple[View, ...]
+    epilogue: Epilogue
+
+
+def build(
+    source: tuple[int, str],
+    weights: tuple[int, str] | None,
+    stored: Stored,
+    body: Callable[[Parameters], None],
+) -> Any:
+    """A TIR function over flat buffers; `source` and `weights` are (elements, dtype).
+
+    Its parameters are the input, the weights, the addends, the arrays of the epilogue, the
+    output.
+    """
+    with IRBuilder() as builder, tir.prim_func(s_tir=True):
+        tir.func_attr(dict(ATTRIBUTES))
+        body(
+            Parameters(
+                tir.arg("source", tir.buffer((source[0],), source[1])),
+                tir.arg("weights", tir.buffer((weights[0],), weights[1])) if weights else None,
+                tuple(
+                    tir.arg(f"addend{i}", tir.buffer((view.size,), view.dtype))
+                    for i, view in enumerate(stored.addends)
+                ),
+                tuple(
+                    tir.arg(f"array{i}", tir.buffer((stored.sink.blocks * LANES,), "float32"))
+                    for i in range(stored.epilogue.arrays)
+                ),
+                tir.arg("sink", tir.buffer((stored.sink.size,), stored.sink.dtype)),
+            )
+        )
+    return builder.get()
+
+
+def finish(accumulated: Any, stored: Stored, p: Parameters, place: Place) -> None:
+    """Run the epilogue on 16 channels, a vector of any dtype, and store them at `place`."""
+    block = place[1]
+    target = [ramp(stored.sink.offset(*place))]
+    if not stored.epilogue.operations and str(accumulated.ty) == f"{stored.sink.dtype}x{LANES}":
+        tir.buffer_store(p.sink, accumulated, target)
+        return
+
+    def coefficient(value: Coefficient) -> Any:
+        if isinstance(value, PerChannel):
+            return p.arrays[value.index][ramp(block * LANES)]
+        return splat(value)
+
+    def addend(index: int) -> Any:
+        loaded = p.addends[index][ramp(stored.addends[index].offset(*place))]
+        return to_float(loaded)
+
+    running = to_float(accumulated)
+    for operation in stored.epilogue.operations:
+        if isinstance(operation, Linear):
+            total = None if operation.offset == 0.0 else coefficient(operation.offset)
+            for term in operation.terms:
+                value = running if term.addend is None else addend(term.addend)
+                if term.coefficient != 1.0:
+                    value = value * coefficient(term.coefficient)
+                total = value if total is None else total + value
+            running = total
+        elif isinstance(operation, Limit):
+            running = limit(running, operation.low, operation.high)
+        else:
+            running = limit(tirx.nearbyint(running), operation.low, operation.high)
+    if stored.sink.dtype == "uint8":
+        running = running.astype("int32x16").astype("uint8x16")
+    tir.buffer_store(p.sink, running, target)
+
+
+def to_float(vector: Any) -> Any:
+    if str(vector.ty).startswith("uint8"):
+        vector = vector.astype("int32x16")
+    return vector.astype("float32x16") if str(vector.ty).startswith("int32") else vector
+
+
+def limit(vector: Any, low: float, high: float) -> Any:
+    if low != float("-inf"):
+        vector = tirx.max(vector, splat(float(low)))
+    if high != float("inf"):
+        vector = tirx.min(vector, splat(float(high)))
+    return vector
+
+
+def fill_halo(buffer: Any, view: View, place: tuple[Any, Any, Any], rows: int) -> None:
+    """Fill the border beside `rows` rows from `place` = (image, block, y) on.
+
+    The first rows of an image bring the border above with them, the last the border below.
+    """
+    n, block, y = place
+    top, left, bottom, right = view.halo
+    if view.halo == (0, 0, 0, 0):
+        return
+    lanes = LANES if view.block == LANES else 1
+    value = tirx.const(int(view.fill) if view.dtype == "uint8" else view.fill, view.dtype)
+
+    def fill(first_row: Any, row_count: int, first_column: int, columns: int) -> None:
+        if not row_count or not columns:
+            return
+        with tir.serial(0, row_count) as row, tir.serial(0, columns * view.block // lanes) as step:
+            offset = view.offset(n, block, first_row + row, first_column) + step * lanes
+            if lanes == 1:
+                tir.buffer_store(buffer, value, [offset])
+            else:
+                tir.buffer_store(buffer, tir.broadcast(value, lanes), [ramp(offset)])
+
+    fill(y, rows, -left, left)
+    fill(y, rows, view.width, right)
+    width = left + view.width + right
+    if top:
+        with tir.If(y == 0), tir.Then():
+            fill(-top, top, -left, width)
+    if bottom:
+        with tir.If(y + rows == view.height), tir.Then():
+            fill(view.height, bottom, -left, width)
+
+
+def prefetch(buffer: Any, offset: Any) -> None:
+    """Ask for a cache line of `buffer`, which may lie past its end, to be read soon."""
+    read_access, second_level, data = (tirx.const(number, "int32") for number in (0, 2, 1))
+    address = tirx.address_of(buffer[offset])
+    arguments = (address, read_access, second_level, data)
+    tir.evaluate(tirx.call_llvm_intrin("void", "llvm.prefetch", *arguments))
+
+
+@dataclass(frozen=True)
+class Split:
+    """A dimension cut into `full` parts of `size` and one of `rest` (0: divides evenly)."""
+
+    extent: int
+    size: int
+
+    @property
+    def full(self) -> int:
+        return self.extent // self.size
+
+    @property
+    def rest(self) -> int:
+        return self.extent % self.size
+
+    @property
+    def parts(self) -> int:
+        return self.full + bool(self.rest)
+
+
+def parallel(splits: Sequence[Split], body: Callable[[list[Any], list[int]], None]) -> None:
+    """One parallel loop over the parts of all `splits`, the first outermost.
+
+    `body` gets the first index and the size of its part in every dimension. It is emitted once
+    for every combination of sizes that occurs.
+    """
+    total = 1
+    for split in splits:
+        total *= split.parts
+    with tir.parallel(0, total) as task:
+        indices: list[Any] = []
+        left = task
+        for split in reversed(splits):
+            indices.insert(0, left % split.parts if split is not splits[0] else left)
+            left = left // split.parts
+        cases = [
+            [(size, part) for part, size in enumerate((s.size, s.rest)) if (s.full, s.rest)[part]]
+            for s in splits
+        ]
+        for combination in product(*cases):
+            condition = _condition(splits, indices, combination)
+            first = [index * s.size for index, s in zip(indices, splits, strict=True)]
+            sizes = [size for size, _ in combination]
+            if condition is None:
+                body(first, sizes)
+            else:
+                with tir.If(condition), tir.Then():
+                    body(first, sizes)
+
+
+def _condition(
+    splits: Sequence[Split], indices: Sequence[Any], combination: Sequence[tuple[int, int]]
+) -> Any:
+    """The test for this combination of full and rest parts; None where it is the only one."""
+    condition = None
+    for split, index, (_, is_rest) in zip(splits, indices, combination, strict=True):
+        if not split.full or not split.rest:
+            continue
+        test = index >= split.full if is_rest else index < split.full
+        condition = test if condition is None else tirx.all(condition, test)
+    return condition
+
+
+def for_parts(split: Split, body: Callable[[Any, int], None]) -> None:
+    """A serial loop over the full parts, then the rest."""
+    if split.full:
+        with tir.serial(0, split.full) as index:
+            body(index * split.size, split.size)
+    if split.rest:
+        body(tirx.const(split.full * split.size, "int32"), split.rest)

@@ -1,0 +1,98 @@
+"""Between plain layouts and channel blocks: the input image, the result, TVM's own operators."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from tvm import tirx
+from tvm.script.ir_builder import IRBuilder
+from tvm.tirx.script import builder as tir
+
+from mlperf_benchmark.tvm_compiler.graph import Quantization
+from mlperf_benchmark.tvm_compiler.kernels.emit import ATTRIBUTES, Split, fill_halo, parallel
+from mlperf_benchmark.tvm_compiler.storage import View
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """uint8 NHWC pixels to scale * pixel + offset, per channel, in `sink`.
+
+    A uint8 sink gets that quantized. Channels of the sink past those of the image become zero.
+    """
+
+    sink: View
+    quantization: Quantization | None
+
+
+def image(spec: ImageSpec) -> Any:
+    """One row per task. Scale and offset are parameters, so that they are chosen at run time."""
+    sink = spec.sink
+    with IRBuilder() as builder, tir.prim_func(s_tir=True):
+        tir.func_attr(dict(ATTRIBUTES))
+        shape = (sink.batch, sink.height, sink.width, sink.channels)
+        # Callers' arrays have whatever alignment their memory had.
+        source = tir.arg("source", tir.buffer(shape, "uint8", align=1))
+        scale = tir.arg("scale", tir.buffer((sink.channels,), "float32"))
+        offset = tir.arg("offset", tir.buffer((sink.channels,), "float32"))
+        target = tir.arg("sink", tir.buffer((sink.size,), sink.dtype))
+
+        def value_at(n: Any, y: Any, x: Any, c: int) -> Any:
+            if c >= sink.channels:
+                return tirx.const(0, sink.dtype)
+            value = source[n, y, x, c].astype("float32") * scale[c] + offset[c]
+            if spec.quantization is None:
+                return value
+            value = value * _float(1 / spec.quantization.scales[0])
+            value = tirx.nearbyint(value + _float(spec.quantization.zero_point))
+            value = tirx.min(tirx.max(value, _float(0)), _float(255))
+            return value.astype("int32").astype("uint8")
+
+        def task(first: list[Any], _: list[int]) -> None:
+            n, y = first
+            with tir.serial(0, sink.width) as x:
+                for c in range(sink.blocks * sink.block):
+                    place = sink.offset(n, c // sink.block, y, x) + c % sink.block
+                    tir.buffer_store(target, value_at(n, y, x, c), [place])
+            for block in range(sink.blocks):
+                fill_halo(target, sink, (n, block, y), 1)
+
+        parallel([Split(sink.batch, 1), Split(sink.height, 1)], task)
+    return builder.get()
+
+
+def to_plain(source: View) -> Any:
+    """float32 channel blocks to NCHW."""
+    with IRBuilder() as builder, tir.prim_func(s_tir=True):
+        tir.func_attr(dict(ATTRIBUTES))
+        blocked = tir.arg("source", tir.buffer((source.size,), "float32"))
+        shape = (source.batch, source.channels, source.height, source.width)
+        plain = tir.arg("sink", tir.buffer(shape, "float32"))
+        with tir.parallel(0, source.batch * source.channels) as plane:
+            n, c = plane // source.channels, plane % source.channels
+            with tir.serial(0, source.height) as y, tir.serial(0, source.width) as x:
+                place = source.offset(n, c // source.block, y, x) + c % source.block
+                tir.buffer_store(plain, blocked[place], [n, c, y, x])
+    return builder.get()
+
+
+def from_plain(sink: View) -> Any:
+    """float32 NCHW to channel blocks of float32; channels past the last become zero."""
+    with IRBuilder() as builder, tir.prim_func(s_tir=True):
+        tir.func_attr(dict(ATTRIBUTES))
+        shape = (sink.batch, sink.channels, sink.height, sink.width)
+        plain = tir.arg("source", tir.buffer(shape, "float32"))
+        target = tir.arg("sink", tir.buffer((sink.size,), "float32"))
+
+        def task(first: list[Any], _: list[int]) -> None:
+            n, block, y = first
+            with tir.serial(0, sink.width) as x, tir.serial(0, sink.block) as lane:
+                c = block * sink.block + lane
+                value = tirx.if_then_else(c < sink.channels, plain[n, c, y, x], _float(0))
+                tir.buffer_store(target, value, [sink.offset(n, block, y, x) + lane])
+            fill_halo(target, sink, (n, block, y), 1)
+
+        parallel([Split(sink.batch, 1), Split(sink.blocks, 1), Split(sink.height, 1)], task)
+    return builder.get()
+
+
+def _float(value: float) -> Any:
+    return tirx.const(float(value), "float32")

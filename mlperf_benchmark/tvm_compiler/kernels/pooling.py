@@ -1,0 +1,86 @@
+"""Max pooling and global average pooling."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from tvm import tirx
+from tvm.tirx.script import builder as tir
+
+from mlperf_benchmark.tvm_compiler.kernels.convolution import Window
+from mlperf_benchmark.tvm_compiler.kernels.emit import (
+    Parameters,
+    Split,
+    Stored,
+    accumulators,
+    build,
+    fill_halo,
+    finish,
+    parallel,
+    ramp,
+    read,
+    splat,
+    write,
+)
+from mlperf_benchmark.tvm_compiler.storage import View
+
+
+@dataclass(frozen=True)
+class PoolSpec:
+    """The halo of `source` holds a number that is never larger than the pixels beside it."""
+
+    source: View
+    stored: Stored
+    window: Window
+
+
+def max_pool(spec: PoolSpec) -> Any:
+    """One row of one channel block per task."""
+    source, sink, window = spec.source, spec.stored.sink, spec.window
+
+    def body(p: Parameters) -> None:
+        def task(first: list[Any], _: list[int]) -> None:
+            n, block, y = first
+            with tir.serial(0, sink.width) as x:
+                best = None
+                for r in range(window.kernel[0]):
+                    for s in range(window.kernel[1]):
+                        offset = source.offset(
+                            n,
+                            block,
+                            y * window.stride[0] - window.padding[0] + r,
+                            x * window.stride[1] - window.padding[1] + s,
+                        )
+                        pixel = p.source[ramp(offset)]
+                        best = pixel if best is None else tirx.max(best, pixel)
+                finish(best, spec.stored, p, (n, block, y, x))
+            fill_halo(p.sink, sink, (n, block, y), 1)
+
+        parallel([Split(sink.batch, 1), Split(sink.blocks, 1), Split(sink.height, 1)], task)
+
+    return build((source.size, source.dtype), None, spec.stored, body)
+
+
+def global_sum(spec: PoolSpec) -> Any:
+    """Sums over H and W, in int32 for uint8; the epilogue's scale makes it a mean."""
+    source, sink = spec.source, spec.stored.sink
+    dtype = "int32" if source.dtype == "uint8" else "float32"
+
+    def body(p: Parameters) -> None:
+        def task(first: list[Any], _: list[int]) -> None:
+            n, block = first
+            # Several sums at once: one would wait for the addition before it.
+            sums = accumulators(4, dtype)
+            for total in sums:
+                write(total, splat(0, dtype))
+            with tir.serial(0, source.height) as y:
+                for x in range(source.width):
+                    total = sums[x % 4]
+                    pixel = p.source[ramp(source.offset(n, block, y, x))]
+                    write(total, read(total) + pixel.astype(f"{dtype}x16"))
+            total = (read(sums[0]) + read(sums[1])) + (read(sums[2]) + read(sums[3]))
+            finish(total, spec.stored, p, (n, block, 0, 0))
+            fill_halo(p.sink, sink, (n, block, 0), 1)
+
+        parallel([Split(sink.batch, 1), Split(sink.blocks, 1)], task)
+
+    return build((source.size, source.dtype), None, spec.stored, body)

@@ -1,0 +1,239 @@
+"""Turns an operator graph into a Relax module that calls one TIR function per operator."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from tvm import relax
+
+from mlperf_benchmark.tvm_compiler.epilogue import Epilogue, Scaling, plan
+from mlperf_benchmark.tvm_compiler.graph import (
+    AddValue,
+    Argument,
+    Convolution,
+    Fallback,
+    GlobalAveragePool,
+    Graph,
+    Image,
+    MaxPool,
+    Node,
+    Value,
+    multiply_accumulates,
+)
+from mlperf_benchmark.tvm_compiler.kernels.convolution import (
+    ConvolutionKernel,
+    ConvolutionSpec,
+    Tile,
+    Window,
+    packed_weights,
+)
+from mlperf_benchmark.tvm_compiler.kernels.depthwise import (
+    DepthwiseKernel,
+    DepthwiseSpec,
+    packed_depthwise_weights,
+)
+from mlperf_benchmark.tvm_compiler.kernels.dot import WidenedDot, float_dot, int8_dot
+from mlperf_benchmark.tvm_compiler.kernels.elementwise import ElementwiseSpec, elementwise
+from mlperf_benchmark.tvm_compiler.kernels.emit import Stored
+from mlperf_benchmark.tvm_compiler.kernels.layout import ImageSpec, image
+from mlperf_benchmark.tvm_compiler.kernels.pooling import PoolSpec, global_sum, max_pool
+from mlperf_benchmark.tvm_compiler.module_writer import ModuleWriter, TirFunction, shape_name
+from mlperf_benchmark.tvm_compiler.placement import place
+from mlperf_benchmark.tvm_compiler.target import CpuTarget
+from mlperf_benchmark.tvm_compiler.tiling import depthwise_columns
+
+TileChooser = Callable[[ConvolutionSpec], Tile]
+
+
+@dataclass
+class Lowered:
+    """A Relax module and its parameters' shapes and dtypes.
+
+    `specs` and `tiles` are of the convolutions, by the name of their TIR function. Multiply-
+    accumulates are for the whole batch: all, those of each operator that is left to TVM, and
+    those of weights that have to be widened.
+    """
+
+    module: Any = None
+    parameters: tuple[tuple[tuple[int, ...], str], ...] = ()
+    specs: dict[str, ConvolutionSpec] = field(default_factory=dict)
+    tiles: dict[str, Tile] = field(default_factory=dict)
+    fallbacks: dict[str, int] = field(default_factory=dict)
+    macs: int = 0
+    widened: int = 0
+
+
+def lower(graph: Graph, target: CpuTarget, choose_tile: TileChooser) -> Lowered:
+    """The module has one function, `main`, from the graph's input to its output in float32.
+
+    For images its parameters are the pixels, and scale and offset of the normalisation.
+    """
+    return _Lowering(graph, target, choose_tile).run()
+
+
+class _Lowering:
+    def __init__(self, graph: Graph, target: CpuTarget, choose_tile: TileChooser) -> None:
+        self.graph = graph
+        self.target = target
+        self.choose_tile = choose_tile
+        self.writer = ModuleWriter(graph, place(graph))
+        self.lowered = Lowered()
+
+    def run(self) -> Lowered:
+        def body() -> None:
+            for node in self.graph.nodes:
+                self.lowered.macs += multiply_accumulates(node, self.graph.values)
+                self.lower_node(node)
+
+        self.lowered.module = self.writer.write(body)
+        self.lowered.parameters = self.writer.parameters
+        return self.lowered
+
+    def lower_node(self, node: Node) -> None:
+        operator = node.operator
+        if isinstance(operator, Fallback):
+            self.fallback(node, operator)
+        elif isinstance(operator, Image):
+            self.image(node)
+        elif isinstance(operator, Convolution) and operator.groups > 1:
+            self.depthwise(node, operator)
+        elif isinstance(operator, Convolution):
+            self.convolution(node, operator)
+        elif isinstance(operator, MaxPool):
+            self.max_pool(node, operator)
+        elif isinstance(operator, GlobalAveragePool):
+            self.global_average(node)
+        else:
+            self.identity(node)
+
+    def convolution(self, node: Node, operator: Convolution) -> None:
+        window = _window(operator)
+        view = self.writer.placement.inputs[node.output]
+        integer = operator.weights.scales is not None
+        dot = int8_dot(self.target, operator.weights.data) if integer else float_dot(self.target)
+        stored, extra = self.stored(node, self.scaling(node, operator))
+        weights = packed_weights(operator.weights.data, view.block, dot)
+        arguments = [self.source(node), self.writer.constant(weights), *extra]
+        name = f"conv{_window_name(window)}_{shape_name(view)}_{shape_name(stored.sink)}"
+        if stored.sink.interleaved and view.interleaved:
+            addends = tuple(addend.as_row() for addend in stored.addends)
+            stored = replace(stored, sink=stored.sink.as_row(), addends=addends)
+            view = view.as_row()
+        spec = ConvolutionSpec(view, stored, window, dot)
+        tile = self.choose_tile(spec)
+        kernel = ConvolutionKernel(spec, tile)
+        function = TirFunction(name, (spec, tile), kernel.function)
+        symbol = self.writer.store(node.output, function, arguments)
+        self.lowered.specs[symbol], self.lowered.tiles[symbol] = spec, tile
+        if isinstance(dot, WidenedDot):
+            self.lowered.widened += multiply_accumulates(node, self.graph.values)
+
+    def depthwise(self, node: Node, operator: Convolution) -> None:
+        window = _window(operator)
+        view = self.writer.placement.inputs[node.output]
+        stored, extra = self.stored(node, self.scaling(node, operator))
+        weights = packed_depthwise_weights(operator.weights.data)
+        spec = DepthwiseSpec(view, stored, window)
+        kernel = DepthwiseKernel(spec, depthwise_columns(spec, self.target))
+        name = f"depthwise{_window_name(window)}_{shape_name(view)}"
+        arguments = [self.source(node), self.writer.constant(weights), *extra]
+        self.writer.store(node.output, TirFunction(name, spec, kernel.function), arguments)
+
+    def max_pool(self, node: Node, operator: MaxPool) -> None:
+        quantization = self.value(node.inputs[0]).quantization
+        same = quantization is not None and quantization == self.value(node.output).quantization
+        if same and len(node.steps) == 1:
+            stored = Stored(self.writer.view(node.output), (), Epilogue((), (), 0, "uint8"))
+            extra: list[Any] = []
+        else:
+            stored, extra = self.stored(node, self.dequantization(node))
+        window = Window(operator.kernel, operator.stride, (1, 1), operator.padding[:2])
+        spec = PoolSpec(self.writer.placement.inputs[node.output], stored, window)
+        name = f"maxpool{_window_name(window)}_{shape_name(spec.source)}"
+        function = TirFunction(name, spec, lambda: max_pool(spec))
+        self.writer.store(node.output, function, [self.source(node), *extra])
+
+    def global_average(self, node: Node) -> None:
+        view = self.writer.view(node.inputs[0])
+        scaling = self.dequantization(node)
+        pixels = np.float32(view.height * view.width)
+        stored, extra = self.stored(node, Scaling(scaling.scale / pixels, scaling.offset))
+        spec = PoolSpec(view, stored, Window((1, 1), (1, 1), (1, 1), (0, 0)))
+        function = TirFunction(f"average_{shape_name(view)}", spec, lambda: global_sum(spec))
+        self.writer.store(node.output, function, [self.source(node), *extra])
+
+    def identity(self, node: Node) -> None:
+        view = self.writer.view(node.inputs[0])
+        stored, extra = self.stored(node, self.dequantization(node))
+        spec = ElementwiseSpec(view, stored)
+        function = TirFunction(f"elementwise_{shape_name(view)}", spec, lambda: elementwise(spec))
+        self.writer.store(node.output, function, [self.source(node), *extra])
+
+    def image(self, node: Node) -> None:
+        spec = ImageSpec(self.writer.view(node.output), self.value(node.output).quantization)
+        function = TirFunction(f"image_{shape_name(spec.sink)}", spec, lambda: image(spec))
+        arguments = [self.writer.input, *self.writer.normalisation]
+        self.writer.store(node.output, function, arguments)
+
+    def fallback(self, node: Node, operator: Fallback) -> None:
+        arguments = [self.argument(argument) for argument in operator.arguments]
+        if operator.function is not None:
+            function = operator.function.without_attr("global_symbol")
+            variable = self.writer.builder.add_func(function, operator.name)
+            call = relax.call_tir(variable, arguments, operator.call.ty)
+        else:
+            call = relax.Call(operator.call.op, arguments, operator.call.attrs)
+        self.writer.store_plain(node.output, call)
+        macs = multiply_accumulates(node, self.graph.values)
+        known = self.lowered.fallbacks.get(operator.name, 0)
+        self.lowered.fallbacks[operator.name] = known + macs
+
+    def argument(self, argument: Any) -> Any:
+        """The Relax expression of an argument of a fallback."""
+        if isinstance(argument, tuple):
+            return relax.Tuple([self.argument(field) for field in argument])
+        if isinstance(argument, Argument):
+            return self.writer.plain(argument.value, argument.shape)
+        return argument
+
+    def value(self, name: str) -> Value:
+        return self.graph.values[name]
+
+    def source(self, node: Node) -> Any:
+        """The input of `node`, in the view that it reads."""
+        return self.writer.blocked(node.inputs[0], self.writer.placement.inputs[node.output])
+
+    def stored(self, node: Node, scaling: Scaling) -> tuple[Stored, list[Any]]:
+        """Where the results of `node` go, and its addends and arrays as arguments."""
+        view = self.writer.view(node.output)
+        epilogue, arrays = plan(node.steps, self.graph.values, scaling, view)
+        names = [step.value for step in node.steps if isinstance(step, AddValue)]
+        arguments = [self.writer.blocked(name) for name in names]
+        arguments += [self.writer.channel_constant(array, view) for array in arrays]
+        return Stored(view, tuple(self.writer.view(name) for name in names), epilogue), arguments
+
+    def scaling(self, node: Node, operator: Convolution) -> Scaling:
+        """From sums of products to real numbers; the offset undoes the input's zero point."""
+        quantization = self.value(node.inputs[0]).quantization
+        if quantization is None or operator.weights.scales is None:
+            return Scaling.none()
+        scale = quantization.scale() * operator.weights.scales
+        sums = operator.weights.data.sum(axis=(1, 2, 3), dtype=np.int64)
+        return Scaling(scale, (-quantization.zero_point * scale * sums).astype(np.float32))
+
+    def dequantization(self, node: Node) -> Scaling:
+        """From what is stored of the input of `node` to real numbers."""
+        quantization = self.value(node.inputs[0]).quantization
+        if quantization is None:
+            return Scaling.none()
+        return Scaling(quantization.scale(), -quantization.zero_point * quantization.scale())
+
+
+def _window(operator: Convolution) -> Window:
+    _, _, height, width = operator.weights.data.shape
+    return Window((height, width), operator.stride, operator.dilation, operator.padding[:2])
+
+
+def _window_name(window: Window) -> str:
+    return f"{window.kernel[0]}x{window.kernel[1]}s{window.stride[0]}"

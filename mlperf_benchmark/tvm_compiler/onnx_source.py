@@ -1,0 +1,87 @@
+"""Reads an ONNX file and imports it into Relax for one batch size."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import onnx
+from tvm import relax
+from tvm.relax.frontend.onnx import from_onnx
+
+from mlperf_benchmark.core.errors import ModelError
+from mlperf_benchmark.tvm_compiler.onnx_folding import fold_constants, merge_padding
+
+
+@dataclass(frozen=True)
+class OnnxSource:
+    """A model with one float32 input (N, C, H, W). `sha256` is that of the file."""
+
+    model: Any
+    input_name: str
+    output_name: str
+    shape: tuple[int, int, int]
+    sha256: str
+
+
+def read_onnx(path: Path) -> Any:
+    """The model of a file (onnx.ModelProto). Raises ModelError where it is none."""
+    try:
+        return onnx.load(path)
+    except OSError as error:
+        raise ModelError(f"Cannot read the model {path}: {error.strerror}.") from error
+    except Exception as error:
+        raise ModelError(f"{path} is not an ONNX model: {_first_line(error)}") from error
+
+
+def open_model(model: Any) -> OnnxSource:
+    """Check and simplify a copy of `model`. Raises ModelError if it cannot be compiled."""
+    digest = hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
+    try:
+        onnx.checker.check_model(model)
+    except Exception as error:
+        raise ModelError(f"The ONNX model is not valid: {_first_line(error)}") from error
+    simplified = onnx.ModelProto()
+    simplified.CopyFrom(model)
+    names = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in names]
+    if len(inputs) != 1 or len(model.graph.output) != 1:
+        raise ModelError(
+            f"The ONNX model has {len(inputs)} inputs and {len(model.graph.output)} outputs; "
+            "one of each is supported."
+        )
+    shape = _image_shape(inputs[0])
+    fold_constants(simplified)
+    merge_padding(simplified)
+    return OnnxSource(simplified, inputs[0].name, model.graph.output[0].name, shape, digest)
+
+
+def import_relax(source: OnnxSource, batch: int) -> Any:
+    """The Relax module for `batch` images at once. Raises ModelError for unknown operators."""
+    try:
+        module = from_onnx(
+            source.model,
+            shape_dict={source.input_name: [batch, *source.shape]},
+            keep_params_in_input=False,
+        )
+        # The importer also emits results that nobody reads, such as batch norm's statistics.
+        return relax.transform.DeadCodeElimination()(module)
+    except Exception as error:
+        raise ModelError(f"TVM cannot import the model: {_first_line(error)}") from error
+
+
+def _image_shape(value: Any) -> tuple[int, int, int]:
+    tensor = value.type.tensor_type
+    extents = [dimension.dim_value for dimension in tensor.shape.dim]
+    if tensor.elem_type != onnx.TensorProto.FLOAT or len(extents) != 4 or 0 in extents[1:]:
+        raise ModelError(
+            f'The model\'s input "{value.name}" is not a float32 tensor (N, C, H, W) with '
+            "fixed C, H and W."
+        )
+    channels, height, width = extents[1:]
+    return channels, height, width
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,96 @@
+"""What Relax expressions mean to the reader: constants, quantized constants, values."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tvm.ir import GenericConst
+
+from mlperf_benchmark.tvm_compiler.graph import FloatArray, Quantization
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizedConstant:
+    """A constant int8 tensor that is dequantized with `scales` along `axis`."""
+
+    data: NDArray[Any]
+    scales: FloatArray
+    axis: int
+
+    def real(self) -> FloatArray:
+        shape = [1] * self.data.ndim
+        shape[self.axis] = -1
+        return np.asarray(self.data * self.scales.reshape(shape), np.float32)
+
+
+@dataclass(frozen=True)
+class Flattened:
+    """(N, C, H, W) read as (N, C * H * W): `call` would make a tensor of it."""
+
+    value: str
+    call: Any
+
+
+Meaning = str | NDArray[Any] | QuantizedConstant | Flattened
+"""What a Relax variable stands for: a value's name, a constant, or one that is not made yet."""
+
+
+def dequantized(data: NDArray[Any], scale: Any, zero: Any, axis: int) -> Meaning:
+    axis %= max(data.ndim, 1)
+    channels = data.shape[axis] if data.ndim else 1
+    scales = np.broadcast_to(np.reshape(scale, -1), (channels,)).astype(np.float32)
+    if data.dtype == np.int8 and not np.any(zero):
+        return QuantizedConstant(data, scales, axis)
+    zeros = np.broadcast_to(np.reshape(zero, -1), (channels,)).astype(np.int64)
+    shape = [1] * data.ndim
+    if data.ndim:
+        shape[axis] = -1
+    real = (data.astype(np.int64) - zeros.reshape(shape)) * scales.reshape(shape)
+    return np.asarray(real, np.float32)
+
+
+def quantized(real: FloatArray, scale: Any, zero: Any, attributes: Any) -> NDArray[Any]:
+    """A constant as `relax.quantize` with these attributes stores it."""
+    shape = [1] * real.ndim
+    if np.size(scale) > 1:
+        shape[int(attributes.axis)] = -1
+    bounds = np.iinfo(str(attributes.out_dtype))
+    stored = np.rint(real / np.reshape(scale, shape)) + np.reshape(zero, shape)
+    return np.asarray(np.clip(stored, bounds.min, bounds.max), bounds.dtype)
+
+
+def quantization_of(scale: Any, zero: Any, call: Any) -> Quantization | None:
+    """The quantization as uint8; None when it is not constant or of a form that kernels have."""
+    if not isinstance(scale, np.ndarray) or not isinstance(zero, np.ndarray):
+        return None
+    if zero.dtype not in (np.int8, np.uint8) or np.unique(zero).size != 1:
+        return None
+    if scale.size > 1 and int(call.attrs.axis) != 1:
+        return None
+    shift = 128 if zero.dtype == np.int8 else 0
+    return Quantization(tuple(scale.reshape(-1).tolist()), int(zero.flat[0]) + shift)
+
+
+def shape_of(expression: Any) -> tuple[int, ...]:
+    return tuple(int(extent) for extent in expression.ty.shape)
+
+
+def two(numbers: Any) -> tuple[int, int]:
+    first, second = (int(number) for number in numbers)
+    return first, second
+
+
+def four(numbers: Any) -> tuple[int, int, int, int]:
+    top, left, bottom, right = (int(number) for number in numbers)
+    return top, left, bottom, right
+
+
+def number_of(expression: Any) -> float | None:
+    """A scalar constant, in any of the forms that Relax has for one."""
+    if isinstance(expression, GenericConst):
+        array = expression.value.numpy()
+        return float(array.reshape(())) if array.size == 1 else None
+    inner = getattr(expression, "value", None)
+    inner = getattr(inner, "value", inner)
+    return float(inner) if isinstance(inner, (int, float)) else None

@@ -1,0 +1,67 @@
+"""Where quantize and dequantize (QDQ) are understood as the form that a value is stored in."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from mlperf_benchmark.core.errors import ModelError
+from mlperf_benchmark.tvm_compiler.graph import (
+    Identity,
+    Quantization,
+    Requantize,
+)
+from mlperf_benchmark.tvm_compiler.relax_meaning import (
+    Flattened,
+    Meaning,
+    dequantized,
+    quantization_of,
+    quantized,
+    shape_of,
+)
+from mlperf_benchmark.tvm_compiler.relax_walk import Handler, Reader
+
+
+def quantize(reader: Reader, call: Any) -> Meaning | None:
+    source, scale, zero = (reader.meaning(argument) for argument in call.args)
+    quantization = quantization_of(scale, zero, call)
+    constant = reader.constant(call.args[0])
+    if constant is not None:
+        return quantized(constant, scale, zero, call.attrs)
+    if quantization is None or not reader.is_feature_map(call.args[0]):
+        raise ModelError(
+            f"The model quantizes activations to {call.attrs.out_dtype} in a way that is not "
+            "supported: int8 or uint8 with one zero point, and scales that are constant are."
+        )
+    if stored_as(reader, source) == quantization:
+        return source
+    name = reader.value(call.args[0])
+    return reader.emit(Identity(), (name,), shape_of(call), Requantize(quantization))
+
+
+def dequantize(reader: Reader, call: Any) -> Meaning | None:
+    source, scale, zero = (reader.meaning(argument) for argument in call.args)
+    if isinstance(source, np.ndarray):
+        return dequantized(source, scale, zero, int(call.attrs.axis))
+    quantization = quantization_of(scale, zero, call)
+    if quantization is None or stored_as(reader, source) != quantization:
+        raise ModelError(
+            "The model dequantizes a tensor in a way that is not supported: with the scale and "
+            "zero point that it was quantized with, int8 or uint8 is."
+        )
+    return source
+
+
+def stored_as(reader: Reader, meaning: Meaning) -> Quantization | None:
+    """How a value is stored, or one that is only read in another shape."""
+    name = meaning.value if isinstance(meaning, Flattened) else meaning
+    return reader.graph.values[name].quantization if isinstance(name, str) else None
+
+
+QUANTIZERS: Mapping[str, Handler] = MappingProxyType(
+    {
+        "relax.quantize": quantize,
+        "relax.dequantize": dequantize,
+    }
+)

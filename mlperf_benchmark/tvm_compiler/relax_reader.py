@@ -1,0 +1,13 @@
+"""Reads Relax, as imported from ONNX, into the operator graph."""
+
+from typing import Any
+
+from mlperf_benchmark.tvm_compiler.graph import Graph
+from mlperf_benchmark.tvm_compiler.relax_operators import OPERATORS
+from mlperf_benchmark.tvm_compiler.relax_quantizers import QUANTIZERS
+from mlperf_benchmark.tvm_compiler.relax_walk import Reader
+
+
+def read_relax(module: Any) -> Graph:
+    """The graph of `main`. Raises ModelError for what cannot be expressed in it."""
+    return Reader(module, {**OPERATORS, **QUANTIZERS}).read()

@@ -1,0 +1,175 @@
+"""Which tile a convolution gets when nothing was tuned: a rule from a simple machine model."""
+
+from dataclasses import dataclass
+from itertools import product
+from types import MappingProxyType
+
+from mlperf_benchmark.tvm_compiler.kernels.convolution import ConvolutionSpec, Size, Tile
+from mlperf_benchmark.tvm_compiler.kernels.depthwise import DepthwiseSpec
+from mlperf_benchmark.tvm_compiler.kernels.dot import Registers
+from mlperf_benchmark.tvm_compiler.storage import LANES
+from mlperf_benchmark.tvm_compiler.target import CpuTarget
+
+_LATENCY = 4
+"""Cycles from one multiply-add into a register to the next into the same one."""
+
+_STEP_OVERHEAD = 0.5
+"""Cycles a step of the innermost loop costs besides its arithmetic."""
+
+_L1_BYTES = 16 * 1024
+"""What of a core's first-level cache weights may take: half of 32 KiB."""
+
+_STEPS_A_CHUNK = 64
+"""Fewer steps between reading and writing its sums would cost a tile too much."""
+
+_IN_ORDER = 768
+"""Bytes that lie in a row and come as fast as any longer run, as the processor fetches ahead."""
+
+
+@dataclass(frozen=True)
+class _Cache:
+    """What may be counted on of a core's second-level cache (half of it), and how many bytes a
+    cycle come from it."""
+
+    size: int
+    speed: int
+
+
+_CACHES = MappingProxyType({16: _Cache(256 * 1024, 10), 32: _Cache(512 * 1024, 32)})
+"""Of processors with so many vector registers."""
+
+
+def _fits(registers: Registers, pixels: int, blocks: int) -> bool:
+    """What does not would be spilled to memory, step by step."""
+    needed = registers.sums * pixels * blocks + registers.weights * blocks + registers.element
+    return needed <= registers.total
+
+
+def candidate_tiles(spec: ConvolutionSpec) -> list[Tile]:
+    """All tiles that fit the registers, those that the model expects most of first."""
+    chunk = _chunk(spec)
+    shapes = [(shape, c) for shape in _shapes(spec) for c in ((0, chunk) if chunk else (0,))]
+    shapes.sort(key=lambda candidate: (_cost(spec, *candidate), candidate))
+    large = _weight_bytes(spec) > _cache(spec).size / 2
+    tiles = []
+    for shape, c in shapes:
+        first = bool(c) or channels_first(spec, shape)
+        orders = (True,) if c else (first, not first)
+        tiles += [
+            Tile(*shape, order, prefetch=order and large and not c, chunk=c) for order in orders
+        ]
+    return tiles
+
+
+def default_tile(spec: ConvolutionSpec) -> Tile:
+    """The candidate with the fewest cycles per step over the whole output."""
+    return candidate_tiles(spec)[0]
+
+
+def _shapes(spec: ConvolutionSpec) -> list[Size]:
+    """Those that fit the registers; several rows only of whole ones."""
+    sink, registers = spec.stored.sink, spec.dot.registers
+    found = []
+    for blocks, columns in product(range(1, sink.blocks + 1), range(1, sink.width + 1)):
+        if not _fits(registers, columns, blocks):
+            continue
+        rows = range(1, sink.height + 1) if columns == sink.width else (1,)
+        found += [(r, columns, blocks) for r in rows if _fits(registers, r * columns, blocks)]
+    return found
+
+
+def _chunk(spec: ConvolutionSpec) -> int:
+    """Blocks of input channels whose weights and pixels fit the nearest cache beside the sums.
+
+    0 where those are too few for sums to be worth a way to memory and back.
+    """
+    source, sink = spec.source, spec.stored.sink
+    sums = sink.height * sink.width * LANES * 4
+    image_block = source.block_stride * _element_bytes(spec)
+    weights_block = _weight_bytes(spec) / sink.blocks / source.blocks
+    chunk = int((_L1_BYTES * 3 / 2 - sums) / (image_block + weights_block))
+    steps = chunk * _taps(spec) * source.block / spec.dot.group
+    return chunk if steps >= _STEPS_A_CHUNK else 0
+
+
+def _cost(spec: ConvolutionSpec, shape: Size, chunk: int) -> float:
+    """Cycles per step, over the whole output."""
+    sink = spec.stored.sink
+    total = 0.0
+    for rows, row_times in _parts(sink.height, shape[0]):
+        for columns, column_times in _parts(sink.width, shape[1]):
+            for blocks, block_times in _parts(sink.blocks, shape[2]):
+                times = row_times * column_times * block_times
+                total += times * _cycles(spec, rows * columns, blocks, chunk)
+    return total
+
+
+def _cycles(spec: ConvolutionSpec, pixels: int, blocks: int, chunk: int) -> float:
+    """Of one step, at two multiply-adds and two loads a cycle.
+
+    Every tile reads the weights of its channels, which therefore better fit the nearest cache.
+    """
+    registers = spec.dot.registers
+    sums = registers.sums * pixels * blocks
+    loads = (pixels + registers.weights * blocks) / 2
+    streamed = again = 0.0
+    if chunk:
+        steps = chunk * _taps(spec) * spec.source.block / spec.dot.group
+        again = 2 * sums / steps
+    elif blocks * _weight_bytes(spec) / spec.stored.sink.blocks > _L1_BYTES:
+        streamed = blocks * LANES * 4 / _cache(spec).speed
+    return max(sums / 2, loads, streamed, _LATENCY) + again + _STEP_OVERHEAD
+
+
+def channels_first(spec: ConvolutionSpec, shape: Size) -> bool:
+    """Whether each group of output channels shall see the whole input before the next one.
+
+    What the second-level cache does not hold comes anew from beyond: the input for each group
+    of channels in this order, the weights for each group of rows in the other one.
+    """
+    rows, columns, blocks = shape
+    sink, cache = spec.stored.sink, _cache(spec).size
+    source, weights = _source_bytes(spec), _weight_bytes(spec)
+    inputs = source * (sink.blocks / blocks) if source > cache else 0.0
+    passes = weights * (sink.height / rows) if weights > cache / 2 else 0.0
+    # Weights lie in order; of the input a tile reads a short run in each block of channels.
+    run = columns * spec.source.block * _element_bytes(spec)
+    return passes * min(1.0, run / _IN_ORDER) >= inputs
+
+
+def _cache(spec: ConvolutionSpec) -> _Cache:
+    return _CACHES[spec.dot.registers.total]
+
+
+def _source_bytes(spec: ConvolutionSpec) -> float:
+    """Of one image, as far as the windows touch it."""
+    kernel, stride = spec.window.kernel, spec.window.stride
+    touched = min(1.0, kernel[0] / stride[0]) * min(1.0, kernel[1] / stride[1])
+    return spec.source.image_stride * _element_bytes(spec) * touched
+
+
+def _weight_bytes(spec: ConvolutionSpec) -> int:
+    outputs = spec.stored.sink.blocks * LANES
+    return outputs * spec.source.channels * _taps(spec) * _element_bytes(spec)
+
+
+def _taps(spec: ConvolutionSpec) -> int:
+    return spec.window.kernel[0] * spec.window.kernel[1]
+
+
+def _element_bytes(spec: ConvolutionSpec) -> int:
+    return 1 if spec.source.dtype == "uint8" else 4
+
+
+def depthwise_columns(spec: DepthwiseSpec, target: CpuTarget) -> int:
+    """Pixels at once: as many as leave registers for the weights of a row, evenly cut."""
+    width = spec.stored.sink.width
+    room = (24 if target.avx512 else 6) - spec.window.kernel[1]
+    passes = -(-width // max(room, 1))
+    return -(-width // passes)
+
+
+def _parts(extent: int, size: int) -> list[tuple[int, int]]:
+    """(size, how often) of the parts that an extent is cut into."""
+    whole = [(size, extent // size)] if extent // size else []
+    return whole + ([(extent % size, 1)] if extent % size else [])

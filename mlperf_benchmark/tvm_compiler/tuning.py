@@ -1,0 +1,181 @@
+"""Searches for better tiles than the rule's by timing them in place, inside of the network.
+
+A variant of the network gives every convolution its next candidate. Variant and rule run in
+turn, each kernel timed by the virtual machine's instrument, so that caches are as they will be
+and a machine that drifts drifts for both. The winner of a convolution is the candidate with the
+lowest median of these ratios. Winners are kept in a JSON file that can be shipped.
+"""
+
+import dataclasses
+import json
+import statistics
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tvm
+from tvm import relax
+
+from mlperf_benchmark.core.errors import OutputError, UsageError
+from mlperf_benchmark.tvm_compiler.building import build, link
+from mlperf_benchmark.tvm_compiler.graph import Graph
+from mlperf_benchmark.tvm_compiler.kernels.convolution import ConvolutionSpec, Tile
+from mlperf_benchmark.tvm_compiler.lowering import Lowered, TileChooser, lower
+from mlperf_benchmark.tvm_compiler.target import CpuTarget
+from mlperf_benchmark.tvm_compiler.threads import use_threads
+from mlperf_benchmark.tvm_compiler.tiling import candidate_tiles, default_tile
+
+FORMAT = 2
+ROUNDS = 9
+WARM_UP = 3
+WORTH_IT = 0.98
+"""A candidate has to take less than this share of the rule's time."""
+
+Tiles = dict[str, Tile]
+Report = Callable[[str], None]
+
+
+def key(spec: ConvolutionSpec) -> str:
+    """What a tile depends on, as a line to be read; the same for all batches."""
+    source, sink, window = spec.source, spec.stored.sink, spec.window
+    return (
+        f"{spec.dot.kind} {source.channels}x{source.height}x{source.width}"
+        f" -> {sink.dtype} {sink.channels}x{sink.height}x{sink.width}"
+        f" kernel {window.kernel[0]}x{window.kernel[1]}"
+        f" stride {window.stride[0]}x{window.stride[1]}"
+        f" dilation {window.dilation[0]}x{window.dilation[1]}"
+        f" added {len(spec.stored.addends)}"
+    )
+
+
+def read_tiles(path: Path, target: CpuTarget) -> Tiles:
+    """The winners in `path`. Raises UsageError where they are for another target, or damaged."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT or content["target"] != target.cpu:
+            raise UsageError(
+                f'{path} holds tiles for "{content["target"]}" (format {content["format"]}); '
+                f'"{target.cpu}" (format {FORMAT}) is wanted. Tune again with --tune.'
+            )
+        return {name: Tile(**tile) for name, tile in content["tiles"].items()}
+    except OSError as error:
+        raise UsageError(f"Cannot read the tiles {path}: {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path} is not a file of tiles: {error}.") from error
+
+
+def write_tiles(path: Path, target: CpuTarget, tiles: Mapping[str, Tile]) -> None:
+    """Raises OutputError where `path` cannot be written."""
+    content = {
+        "format": FORMAT,
+        "target": target.cpu,
+        "tiles": {name: dataclasses.asdict(tile) for name, tile in sorted(tiles.items())},
+    }
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise OutputError(f"Cannot write the tiles {path}: {error.strerror}.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def tune(graph: Graph, target: CpuTarget, seconds: float, threads: int, report: Report) -> Tiles:
+    """The winners after about `seconds`, and at least one variant of the network."""
+    use_threads(threads)
+    end = time.monotonic() + seconds
+    search = _Search()
+    rule = _Network(lower(graph, target, default_tile), target)
+    for number in count(1):
+        variant = lower(graph, target, search.candidates(number))
+        if variant.tiles == rule.tiles:
+            break
+        search.compare(rule, _Network(variant, target))
+        report(f"Tuning: variant {number}, {len(search.winners())} convolutions are faster")
+        if time.monotonic() > end:
+            break
+    return search.winners()
+
+
+class _Network:
+    """A lowered network, loaded, that tells the time of each kernel of a run."""
+
+    def __init__(self, lowered: Lowered, target: CpuTarget) -> None:
+        self.tiles = lowered.tiles
+        self.specs = lowered.specs
+        with tempfile.TemporaryDirectory(prefix="tvm-") as folder:
+            file = Path(folder) / "network.so"
+            link(build(lowered.module, target), file)
+            self._machine = relax.VirtualMachine(tvm.runtime.load_module(str(file)), tvm.cpu())
+        self._times: dict[str, float] = defaultdict(float)
+        self._started = 0.0
+        self._machine.set_instrument(self._instrument)
+        self._arguments = [
+            tvm.runtime.tensor(np.ones(shape, dtype)) for shape, dtype in lowered.parameters
+        ]
+
+    def run(self) -> dict[str, float]:
+        """Seconds by the key of a convolution, over all of the network."""
+        self._times.clear()
+        self._machine["main"](*self._arguments)
+        totals: dict[str, float] = defaultdict(float)
+        for symbol, seconds in self._times.items():
+            if symbol in self.specs:
+                totals[key(self.specs[symbol])] += seconds
+        return totals
+
+    def tile(self, name: str) -> Tile:
+        return next(self.tiles[symbol] for symbol, spec in self.specs.items() if key(spec) == name)
+
+    def _instrument(self, _: Any, symbol: str, before: bool, *__: Any) -> int:
+        if before:
+            self._started = time.perf_counter()
+        else:
+            self._times[symbol] += time.perf_counter() - self._started
+        return 0
+
+
+@dataclass(frozen=True)
+class _Winner:
+    tile: Tile
+    share: float
+
+
+class _Search:
+    def __init__(self) -> None:
+        self._candidates: dict[str, list[Tile]] = {}
+        self._best: dict[str, _Winner] = {}
+
+    def candidates(self, number: int) -> TileChooser:
+        """Candidate `number` of each, the likeliest first; the rule's where there are no more."""
+
+        def choose(spec: ConvolutionSpec) -> Tile:
+            name = key(spec)
+            if name not in self._candidates:
+                self._candidates[name] = candidate_tiles(spec)
+            found = self._candidates[name]
+            return found[number] if number < len(found) else default_tile(spec)
+
+        return choose
+
+    def compare(self, rule: _Network, variant: _Network) -> None:
+        shares: dict[str, list[float]] = defaultdict(list)
+        for number in range(WARM_UP + ROUNDS):
+            base, times = rule.run(), variant.run()
+            if number >= WARM_UP:
+                for name, seconds in times.items():
+                    shares[name].append(seconds / base[name])
+        for name, values in shares.items():
+            share = statistics.median(values)
+            if name not in self._best or share < self._best[name].share:
+                self._best[name] = _Winner(variant.tile(name), share)
+
+    def winners(self) -> Tiles:
+        return {name: w.tile for name, w in self._best.items() if w.share < WORTH_IT}

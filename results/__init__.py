@@ -1,1 +1,0 @@
-"""From a finished run to results.json and the summary on the terminal."""

@@ -1,9 +1,0 @@
-"""JPEG files to the pixels that a model takes, on the node."""
-
-from preprocessing.decoding import decode_rgb
-from preprocessing.transforms import PREPROCESSINGS, Pixels
-
-
-def pixels_of(data: bytes, preprocessing: str) -> Pixels:
-    """Decode and preprocess one file's content. Raises UnreadableImageError."""
-    return PREPROCESSINGS[preprocessing].transform(decode_rgb(data))
