@@ -37,7 +37,7 @@ from mlperf_benchmark.run.progress import clock
 
 FAILED, INVALID = 1, 3
 AXES = ("model", "backend", "scenario", "threads")
-PROGRAM = Path(__file__).parents[1] / "main.py"
+PROGRAM = Path(__file__).parents[2] / "main.py"
 
 
 def main() -> int:

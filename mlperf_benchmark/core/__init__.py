@@ -1,1 +1,1 @@
-"""What every part agrees on: errors, registries, configuration, files, the machine. Imports no other room."""
+"""What every part agrees on: errors, registries, configuration, files, the machine."""

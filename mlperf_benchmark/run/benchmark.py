@@ -62,7 +62,7 @@ class Prepared:
 def run_benchmark(config: RunConfig, console: Console, turns: Turns | None = None) -> Result:
     """Run one LoadGen test, write and print its result. With `turns` it runs in turns alone.
 
-    Raises an error of mlperf_benchmark.core.errors when there is none. A process runs one test only.
+    Raises a BenchmarkError when there is none. A process runs one test only.
     """
     _check_early(config)
     folder = OutputFolder(config.output)

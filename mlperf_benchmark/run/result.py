@@ -44,7 +44,7 @@ class LoadGenRecord:
 
 @dataclass(frozen=True)
 class Result:
-    """One run. Timing figures are LoadGen's own (see mlperf_benchmark.loadgen.detail_log.Performance).
+    """One run. Timing figures are LoadGen's own (loadgen.detail_log.Performance).
 
     `validity` is None for an accuracy run, as LoadGen judges performance runs only; an accuracy
     run in which LoadGen counts an error is INVALID.

@@ -14,7 +14,7 @@ from mlperf_benchmark.run.record import describe_model
 from mlperf_benchmark.submit.finished_run import USER_CONF, FinishedRun, read_run
 from mlperf_benchmark.submit.plan import PlannedRun
 
-MAIN = Path(__file__).parents[1] / "main.py"
+MAIN = Path(__file__).parents[2] / "main.py"
 FINISHED, FINISHED_INVALID = 0, 3
 # Ctrl-C reaches the run, too, which clears up; a second signal would cut that short.
 SECONDS_TO_END_ALONE = 3

@@ -1,6 +1,6 @@
 """The contract that every architecture fulfils, and the architectures by name.
 
-To add a model, write one module that defines `architecture` and add one line to `ARCHITECTURES`.
+To add a model, write one module that defines an `Architecture` and add one line to `ARCHITECTURES`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ARCHITECTURES = Registry(
     "model",
     {
-        "efficientnet-lite0": "mlperf_benchmark.models.architectures.efficientnet_lite0:architecture",
+        "efficientnet-lite0": "mlperf_benchmark.models.architectures.efficientnet_lite:lite0",
         "resnet50": "resnet50.model:architecture",
     },
 )
@@ -32,7 +32,7 @@ class Architecture:
     `build` returns the module with untrained weights; it takes float32 RGB of shape
     (batch, 3, input_size, input_size), normalised as the data set `dataset` says, and returns
     logits (batch, classes). `weight_sources` are the published weights by name.
-    `quantization_preset` is the one of mlperf_benchmark/models/optimize/quantization.py that suits its activations.
+    `quantization_preset` is the one of models/optimize/quantization.py that suits its activations.
     """
 
     name: str

@@ -114,7 +114,7 @@ class Node:
         return Description(info, found, model)
 
     def _model(self, name: str) -> ServedModel | None:
-        """The parameter that mlperf_benchmark/network/server/ writes; None for engines and models without."""
+        """The parameter that serve.py writes; None for engines and models without."""
         try:
             config = self._stub.ModelConfig(
                 service_pb2.ModelConfigRequest(name=name), timeout=self._config.deadline

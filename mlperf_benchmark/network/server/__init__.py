@@ -1,1 +1,1 @@
-"""Makes a prepared model servable by inference engines; see README.md here."""
+"""Makes a prepared model servable by inference engines; see docs/serving.md."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from backend import BACKENDS
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[3]
 ENTRY = Path(__file__).parent / "node" / "model.py"
 NODE = "mlperf_benchmark.network.server.node.triton_model"
 

@@ -1,6 +1,6 @@
 """The contract that every pruning criterion fulfils, and the criteria.
 
-To add one, write a subclass of `Criterion` and add a line to `CRITERIA` in mlperf_benchmark/models/optimize/config.py.
+To add one, write a subclass of `Criterion` and add a line to `CRITERIA` in config.py.
 """
 
 from abc import ABC, abstractmethod

@@ -103,7 +103,7 @@ class EfficientNetLite0(nn.Module):
         return output
 
 
-architecture = Architecture(
+lite0 = Architecture(
     name="efficientnet-lite0",
     build=EfficientNetLite0,
     input_size=224,
