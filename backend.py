@@ -24,6 +24,7 @@ BACKENDS = Registry(
         "openvino": "backend_openvino:OpenVINOBackend",
         "tvm": "backend_tvm:TVMBackend",
     },
+    group="mlperf_benchmark.backends",
 )
 
 Goal = Literal["latency", "throughput"]
@@ -42,16 +43,16 @@ class BackendConfig:
 
     model: Path | None
     image: ImageFormat
-    goal: Goal
-    max_batch_size: int
-    variable_batch: bool
-    threads: int | None
-    streams: int | None
-    precision: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    data_format: str | None
-    cache_dir: Path
+    goal: Goal = "latency"
+    max_batch_size: int = 1
+    variable_batch: bool = False
+    threads: int | None = None
+    streams: int | None = None
+    precision: str = "default"
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    data_format: str | None = None
+    cache_dir: Path = Path("cache")
     network: NetworkConfig | None = None
 
 

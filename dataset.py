@@ -23,6 +23,7 @@ DATASETS = Registry(
         "imagenet_efficientnet_lite": "imagenet:ImageNetEfficientNetLite",
         "synthetic": "mlperf_benchmark.images.synthetic:Synthetic",
     },
+    group="mlperf_benchmark.datasets",
 )
 
 
@@ -33,10 +34,10 @@ class DatasetConfig:
     `encoded`: wanted are the files as they are; nothing is preprocessed.
     """
 
-    path: Path | None
-    image_list: Path | None
-    cache_dir: Path
-    count: int | None
+    path: Path | None = None
+    image_list: Path | None = None
+    cache_dir: Path = Path("cache")
+    count: int | None = None
     encoded: bool = False
 
 

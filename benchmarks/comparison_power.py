@@ -10,7 +10,6 @@ queries: the speed of a shared machine changes within a second.
 """
 
 import argparse
-import importlib
 import json
 import time
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.slowed_run import ROOT, register
+from mlperf_benchmark.compare.commands import compare
 
 MATRIX = """\
 title = "Power"
@@ -55,7 +55,6 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("build/comparison_power"))
     options = parser.parse_args()
     register()
-    compare = importlib.import_module("mlperf_benchmark.compare.commands").compare
     options.output.mkdir(parents=True, exist_ok=True)
     for number in range(options.first, options.first + options.comparisons):
         folder = options.output / f"{number:03d}"

@@ -26,8 +26,7 @@ from mlperf_benchmark.openvino_model.graph import fit
 from profiles import profile
 model, name, seconds = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
 chosen = profile(name)
-config = BackendConfig(model, DATASETS.load(chosen.dataset).image, "latency", 1, False, None, None,
-                       chosen.precision, (), (), None, Path("cache"))
+config = BackendConfig(model, DATASETS.load(chosen.dataset).image, precision=chosen.precision)
 core = ov.Core()
 fitted = fit(core.read_model(model_file(model, config.cache_dir)), config)
 compiled = core.compile_model(fitted.model, "CPU", {

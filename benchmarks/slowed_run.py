@@ -1,29 +1,19 @@
 """main.py with one more backend, "slowed". Takes main.py's options.
 
-python3 benchmarks/slowed_run.py --backend slowed ...
+python3 -m benchmarks.slowed_run --backend slowed ...
 """
 
-import importlib
 import runpy
-import sys
 from pathlib import Path
-from typing import Any
+
+from backend import BACKENDS
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def register() -> None:
-    """Add the backend. To be called before anything imports the registry from backend.py."""
-    sys.path.insert(0, str(ROOT))
-    module: Any = importlib.import_module("backend")
-    known = module.BACKENDS
-    module.BACKENDS = type(known)(
-        known.kind,
-        {
-            "openvino": "backend_openvino:OpenVINOBackend",
-            "slowed": "benchmarks.slowed_backend:SlowedBackend",
-        },
-    )
+    """Make the backend known to this process."""
+    BACKENDS.register("slowed", "benchmarks.slowed_backend:SlowedBackend")
 
 
 if __name__ == "__main__":

@@ -94,14 +94,8 @@ def config(model: Path, image: ImageFormat, goal: Goal, batch: int, threads: int
         image=image,
         goal=goal,
         max_batch_size=batch,
-        variable_batch=False,
         threads=threads,
-        streams=None,
         precision="f32",
-        inputs=(),
-        outputs=(),
-        data_format=None,
-        cache_dir=Path("cache"),
     )
 
 

@@ -51,16 +51,8 @@ def _load(model: Path, chosen: Profile, threads: int | None) -> Backend:
     config = BackendConfig(
         model=model,
         image=DATASETS.load(chosen.dataset).image,
-        goal="latency",
-        max_batch_size=1,
-        variable_batch=False,
         threads=threads,
-        streams=None,
         precision=chosen.precision,
-        inputs=(),
-        outputs=(),
-        data_format=None,
-        cache_dir=Path("cache"),
     )
     backend: Backend = BACKENDS.load(chosen.backend)(config)
     backend.load()

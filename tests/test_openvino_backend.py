@@ -24,14 +24,8 @@ def configuration(model: Path, **changes: Any) -> BackendConfig:
     values: dict[str, Any] = {
         "image": VGG.image,
         "goal": "throughput",
-        "max_batch_size": 1,
-        "variable_batch": False,
         "threads": 1,
-        "streams": None,
         "precision": "f32",
-        "inputs": (),
-        "outputs": (),
-        "data_format": None,
         "cache_dir": model.parent / "cache",
     }
     return BackendConfig(model=model, **(values | changes))

@@ -90,15 +90,8 @@ def expected(sample: Sample, cache_dir: Path) -> list[int]:
         BackendConfig(
             model=sample.model,
             image=dataset.image,
-            goal="latency",
-            max_batch_size=1,
-            variable_batch=False,
             threads=1,
-            streams=None,
             precision="f32",
-            inputs=(),
-            outputs=(),
-            data_format=None,
             cache_dir=cache_dir,
         )
     )

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlperf_benchmark.compare.matrix import METRICS
+from mlperf_benchmark.core.parser import Parser
 from mlperf_benchmark.core.versions import version
-from mlperf_benchmark.run.options import Parser
 
 COMMANDS = ("check", "show")
 EPILOG = """\

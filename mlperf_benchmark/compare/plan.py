@@ -6,10 +6,11 @@ import numpy as np
 
 from backend import BACKENDS
 from dataset import DATASETS
-from mlperf_benchmark.compare.matrix import Matrix, Metric, Options, Variant, metric_for
+from mlperf_benchmark.compare.matrix import Matrix, Metric, Variant, metric_for
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.core.turn_protocol import TURN_SCENARIOS
+from mlperf_benchmark.run.arguments import to_arguments
 from mlperf_benchmark.run.options import parse
 from profiles import PROFILES
 
@@ -135,7 +136,7 @@ def _arguments(variant: Variant, scenario: str, threads: int | None) -> tuple[st
     options = dict(variant.options) | {"scenario": scenario}
     if threads is not None:
         options["threads"] = threads
-    arguments = tuple(word for name in options for word in _words(name, options))
+    arguments = to_arguments(options)
     try:
         parsed = parse(arguments)
         for kind, name, known in (
@@ -152,11 +153,3 @@ def _arguments(variant: Variant, scenario: str, threads: int | None) -> tuple[st
             f'Variant "{variant.name}": Server latencies compare at one rate only; set qps.'
         )
     return arguments
-
-
-def _words(name: str, options: Options) -> tuple[str, ...]:
-    value = options[name]
-    flag = "--" + name.replace("_", "-")
-    if isinstance(value, bool):
-        return (flag,) if value else ()
-    return (flag, ",".join(value) if isinstance(value, tuple) else str(value))

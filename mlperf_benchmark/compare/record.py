@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from mlperf_benchmark.compare.intervals import Estimate
 from mlperf_benchmark.compare.matrix import METRICS, Metric
 from mlperf_benchmark.compare.noise import Noise
 from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.typed_json import from_plain
 from mlperf_benchmark.run.result import VALID, AccuracyResult
 
 KIND = "comparison"
@@ -133,8 +133,8 @@ def read_comparison(path: Path) -> Comparison:
         raise UsageError(f"{path} is no JSON: {error}.") from error
     _check_kind(content, path)
     try:
-        return _comparison(content)
-    except (KeyError, TypeError, AttributeError) as error:
+        return from_plain(content | {"schema_version": SCHEMA_VERSION}, Comparison)
+    except ValueError as error:
         raise UsageError(
             f"{path} is damaged: a part of the comparison is missing or of another kind ({error})."
         ) from error
@@ -152,36 +152,3 @@ def _check_kind(content: Any, path: Path) -> None:
         raise UsageError(
             f"{path} has format version {version}, this program reads {SCHEMA_VERSION}: {advice}."
         )
-
-
-def _comparison(content: Mapping[str, Any]) -> Comparison:
-    fields = dict(content) | {"schema_version": SCHEMA_VERSION}
-    fields["rows"] = [_row(row) for row in fields["rows"]]
-    return Comparison(**fields)
-
-
-def _row(content: Mapping[str, Any]) -> Row:
-    fields = dict(content)
-    fields["measurements"] = [_measurement(run) for run in fields["measurements"]]
-    for name, kind in (
-        ("subject", Subject),
-        ("estimate", Estimate),
-        ("speedup", Estimate),
-        ("accuracy", AccuracyResult),
-    ):
-        fields[name] = kind(**fields[name]) if fields[name] is not None else None
-    return Row(**fields)
-
-
-def _measurement(content: Mapping[str, Any]) -> Measurement:
-    fields = dict(content)
-    fields["noise"] = read_noise(fields["noise"])
-    return Measurement(**fields)
-
-
-def read_noise(content: Mapping[str, Any]) -> Noise:
-    """From its JSON."""
-    frequency = content["frequency_mhz"]
-    return Noise(
-        **(dict(content) | {"frequency_mhz": tuple(frequency) if frequency is not None else None})
-    )

@@ -12,9 +12,9 @@ from typing import Any
 
 from mlperf_benchmark.compare.cell_process import CellRun
 from mlperf_benchmark.compare.plan import Plan
-from mlperf_benchmark.compare.record import read_noise
 from mlperf_benchmark.core.errors import OutputError
 from mlperf_benchmark.core.files import files_sha256, staged
+from mlperf_benchmark.core.typed_json import from_json
 from mlperf_benchmark.core.versions import PRODUCT, package_versions
 from mlperf_benchmark.run.options import parse
 
@@ -167,13 +167,6 @@ def _read_plan(path: Path) -> dict[str, Any]:
 
 def _read_round(path: Path, number: int) -> Round:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return Round(
-            number,
-            {
-                key: CellRun(**(run | {"noise": read_noise(run["noise"])}))
-                for key, run in content.items()
-            },
-        )
-    except (ValueError, KeyError, TypeError) as error:
+        return Round(number, from_json(path.read_bytes(), dict[str, CellRun]))
+    except ValueError as error:
         raise OutputError(f"{path} is damaged ({error}). Measure anew with --overwrite.") from error

@@ -30,3 +30,9 @@ class ImageFormat:
     width: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+
+    def normalise(self, pixels: NDArray[Any]) -> NDArray[np.float32]:
+        """`(pixels - mean) / std` of RGB pixels whose last axis is the channel."""
+        mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
+        normalised: NDArray[np.float32] = (pixels.astype(np.float32) - mean) / std
+        return normalised

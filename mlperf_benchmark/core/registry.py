@@ -3,10 +3,10 @@
 import difflib
 import importlib
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
+from importlib import metadata
 from typing import Any
 
-from mlperf_benchmark.core.errors import UnknownNameError
+from mlperf_benchmark.core.errors import UnknownNameError, UsageError
 
 
 def known_name(kind: str, name: str, names: Iterable[str]) -> str:
@@ -24,20 +24,51 @@ def known_name(kind: str, name: str, names: Iterable[str]) -> str:
 
 
 class Registry:
-    """Maps a name to "module:attribute" and imports the module on first use.
+    """Plug-ins of one kind by name: our own, those of installed packages, and registered ones.
 
-    A backend whose package is not installed thus costs nothing until it is asked for.
+    `entries` map a name to "module:attribute", which is imported on first use: a backend whose
+    package is not installed thus costs nothing until it is asked for. Packages add theirs by an
+    entry point of the group `group`; a name of ours stays ours.
     """
 
-    def __init__(self, kind: str, entries: Mapping[str, str]) -> None:
+    def __init__(self, kind: str, entries: Mapping[str, str], group: str | None = None) -> None:
         self.kind = kind
-        self._entries = MappingProxyType(dict(entries))
+        self._entries: dict[str, Any] = dict(entries)
+        self._group = group
+
+    def register(self, name: str, plug_in: Any) -> None:
+        """Add `plug_in`, in this process alone. Raises ValueError for a name that is taken."""
+        if name in self.names():
+            raise ValueError(f'There is a {self.kind} "{name}" already.')
+        self._entries[name] = plug_in
 
     def names(self) -> tuple[str, ...]:
-        return tuple(sorted(self._entries))
+        return tuple(sorted({*self._entries, *self._installed()}))
 
     def load(self, name: str) -> Any:
-        """Import and return what `name` stands for; UnknownNameError when nothing does."""
-        target = self._entries[known_name(self.kind, name, self._entries)]
-        module, _, attribute = target.partition(":")
-        return getattr(importlib.import_module(module), attribute)
+        """What `name` stands for, imported where it has to be.
+
+        Raises UnknownNameError where nothing does, UsageError where an installed package's
+        plug-in cannot be imported.
+        """
+        if known_name(self.kind, name, self.names()) in self._entries:
+            plug_in = self._entries[name]
+            return _imported(plug_in) if isinstance(plug_in, str) else plug_in
+        point = self._installed()[name]
+        try:
+            return point.load()
+        except (ImportError, AttributeError) as error:
+            package = point.dist.name if point.dist else point.module
+            raise UsageError(
+                f'The {self.kind} "{name}" of the package {package} cannot be loaded: {error}.'
+            ) from error
+
+    def _installed(self) -> dict[str, metadata.EntryPoint]:
+        if self._group is None:
+            return {}
+        return {point.name: point for point in metadata.entry_points(group=self._group)}
+
+
+def _imported(target: str) -> Any:
+    module, _, attribute = target.partition(":")
+    return getattr(importlib.import_module(module), attribute)

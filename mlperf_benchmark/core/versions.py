@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from importlib import metadata
 
-PRODUCT = "mlperf-benchmark 0.1.0"
+from mlperf_benchmark import __version__
+
+PRODUCT = f"mlperf-benchmark {__version__}"
 PACKAGES = (
     "mlcommons-loadgen",
     "openvino",

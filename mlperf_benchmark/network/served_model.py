@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlperf_benchmark.core.image_format import ImageFormat
+from mlperf_benchmark.core.network_config import JPEG, PIXELS
+from mlperf_benchmark.core.typed_json import check_schema, from_plain
 
 PARAMETER = "mlperf_benchmark"
 """The name under which an engine hands the JSON out."""
 
 SCHEMA = 1
-
-PIXELS = "pixels"
-JPEG = "jpeg"
-PAYLOADS = (PIXELS, JPEG)
 
 INPUTS: Mapping[str, str] = {PIXELS: "images", JPEG: "jpeg"}
 """The name of the input tensor for each payload."""
@@ -56,10 +54,7 @@ class ServedModel:
 
     @classmethod
     def from_json(cls, text: str) -> "ServedModel":
-        """The reverse of `to_json`. Raises ValueError, TypeError or KeyError."""
+        """The reverse of `to_json`. Raises ValueError."""
         content = json.loads(text)
-        if content["schema"] != SCHEMA:
-            raise ValueError(f"schema {content['schema']} instead of {SCHEMA}")
-        image = content["image"]
-        format_ = ImageFormat(**image | {name: tuple(image[name]) for name in ("mean", "std")})
-        return cls(**content | {"image": format_})
+        check_schema(content, SCHEMA)
+        return from_plain(content, cls)

@@ -3,23 +3,15 @@
 import argparse
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from backend import BACKENDS
 from dataset import DATASETS
-from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.option_values import positive, positive_int
+from mlperf_benchmark.core.parser import Parser
 from mlperf_benchmark.core.run_config import DATA_FORMATS, PRECISIONS, SCENARIOS
 from mlperf_benchmark.core.versions import version
 from mlperf_benchmark.run.network_options import add_network_options
 from profiles import PROFILES
-
-
-class Parser(argparse.ArgumentParser):
-    """Reports bad usage as an error of ours, so that it looks like every other one."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message[:1].upper()}{message[1:]}. See {self.prog} --help.")
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

@@ -9,10 +9,10 @@ from types import MappingProxyType
 from backend import BACKENDS, NetworkBackend
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.option_values import positive, positive_int
+from mlperf_benchmark.core.parser import Parser
 from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.core.run_config import SCENARIOS
 from mlperf_benchmark.run.options import (
-    Parser,
     add_data_options,
     add_model_options,
     add_runtime_options,

@@ -1,11 +1,12 @@
 """The runs that a submission needs, each as the command line of main.py that makes it."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlperf_benchmark.core.run_config import RunConfig
+from mlperf_benchmark.run.arguments import to_arguments
 from mlperf_benchmark.run.options import parse
 from mlperf_benchmark.run.resolve import REFUSALS, resolve
 from mlperf_benchmark.submit.audit import write_audit_config
@@ -41,13 +42,13 @@ def planned_run(
     given = vars(request.run_options) | {"scenario": scenario} | dict(options)
     if kind == ACCURACY:
         given["accuracy"] = True
-    parsed = parse(_arguments(given))
+    parsed = parse(to_arguments(given))
     for name in _refused(parsed):
         given.pop(name)
-    arguments = _arguments(given)
+    arguments = to_arguments(given)
     output = folder / scenario / kind
     config = resolve(parse([*arguments, "--output", str(output)]))
-    return PlannedRun(f"{scenario} {kind}", kind, tuple(arguments), config, output)
+    return PlannedRun(f"{scenario} {kind}", kind, arguments, config, output)
 
 
 def planned_runs(request: Request, user_conf: Path) -> list[PlannedRun]:
@@ -73,16 +74,3 @@ def _refused(options: argparse.Namespace) -> list[str]:
         and getattr(options, refusal.option) is not None
         and refusal.when(options)
     ]
-
-
-def _arguments(options: Mapping[str, object]) -> Sequence[str]:
-    arguments = []
-    for name, value in options.items():
-        flag = "--" + name.replace("_", "-")
-        if value is True:
-            arguments.append(flag)
-        elif isinstance(value, tuple):
-            arguments += [flag, ",".join(value)]
-        elif value is not None:
-            arguments += [flag, str(value)]
-    return arguments

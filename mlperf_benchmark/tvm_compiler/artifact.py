@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mlperf_benchmark.core.errors import ModelError
+from mlperf_benchmark.core.typed_json import from_plain
 
 FORMAT = 1
 DESCRIPTION = "model.json"
@@ -78,20 +79,13 @@ def read_description(path: Path) -> CompiledModel:
     try:
         with zipfile.ZipFile(path) as archive:
             content = json.loads(archive.read(DESCRIPTION))
+        # Before the types are checked, which may be another format's.
         if content["format"] != FORMAT:
             raise ModelError(
                 f"{path} has format {content['format']} of compiled models, this program reads "
                 f"{FORMAT}. Compile the model again."
             )
-        libraries = tuple(Library(**entry) for entry in content.pop("libraries"))
-        features = tuple(content.pop("features"))
-        height, width, channels = content.pop("input_shape")
-        return CompiledModel(
-            **content,
-            features=features,
-            libraries=libraries,
-            input_shape=(height, width, channels),
-        )
+        return from_plain(content, CompiledModel)
     except OSError as error:
         raise ModelError(f"Cannot read the model {path}: {error.strerror}.") from error
     except (zipfile.BadZipFile, ValueError, KeyError, TypeError) as error:

@@ -15,21 +15,8 @@ from mlperf_benchmark.tvm_compiler.target import cpu_target, host_target
 
 
 def backend_config(model: Path | None, image: ImageFormat, **changes: Any) -> BackendConfig:
-    settings: dict[str, Any] = {
-        "model": model,
-        "image": image,
-        "goal": "latency",
-        "max_batch_size": 1,
-        "variable_batch": True,
-        "threads": 2,
-        "streams": None,
-        "precision": "default",
-        "inputs": (),
-        "outputs": (),
-        "data_format": None,
-        "cache_dir": Path("cache"),
-    }
-    return BackendConfig(**{**settings, **changes})
+    settings: dict[str, Any] = {"variable_batch": True, "threads": 2}
+    return BackendConfig(model, image, **(settings | changes))
 
 
 class Compiler:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+NODE_CODE = ROOT / "mlperf_benchmark" / "network" / "server" / "node"
 NAME = "sleeping"
 CLASSES = 1000
 CONFIG = """name: "sleeping"
@@ -35,7 +36,7 @@ def write_sleeping(repository: Path, milliseconds: int) -> Path:
     version.mkdir(parents=True)
     (repository / NAME / "config.pbtxt").write_text(CONFIG.format(milliseconds=milliseconds))
     shutil.copyfile(__file__, version / "model.py")
-    shutil.copyfile(ROOT / "serving" / "node" / "tensors.py", version / "tensors.py")
+    shutil.copyfile(NODE_CODE / "tensors.py", version / "tensors.py")
     return repository
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from mlperf_benchmark.core.versions import PRODUCT
 from mlperf_benchmark.run.result import AccuracyResult, LoadGenRecord, Model, Result
 
 VALUES = Path(__file__).parents[1] / "fixtures" / "submission" / "loadgen_values.json"
@@ -131,7 +132,7 @@ def _result(scenario: str, kind: str, images: Path, list_sha256: str) -> dict[st
     result = Result(
         schema_version=1,
         created="2026-01-01T00:00:00+00:00",
-        product="mlperf-benchmark 0.1.0",
+        product=PRODUCT,
         command=["main.py", "--model", "/models/resnet50_int8.xml"],
         config=config,
         scenario=scenario,

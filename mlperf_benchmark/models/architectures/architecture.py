@@ -22,6 +22,7 @@ ARCHITECTURES = Registry(
         "efficientnet-lite0": "mlperf_benchmark.models.architectures.efficientnet_lite:lite0",
         "resnet50": "resnet50.model:architecture",
     },
+    group="mlperf_benchmark.models",
 )
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from mlperf_benchmark.core.errors import ModelError
-from mlperf_benchmark.models.files.description import Pruning, Weights, pruning_from
+from mlperf_benchmark.core.typed_json import check_schema, from_plain
+from mlperf_benchmark.models.files.description import Pruning, Weights
 
 SCHEMA = 1
 
@@ -43,12 +44,11 @@ def is_checkpoint(content: Any) -> bool:
 def parse_checkpoint(content: Mapping[str, Any]) -> Checkpoint:
     """The reverse of `Checkpoint.content`. Raises ModelError."""
     try:
-        if content["schema"] != SCHEMA:
-            raise ValueError(f"schema {content['schema']} instead of {SCHEMA}")
+        check_schema(content, SCHEMA)
         return Checkpoint(
             architecture=content["architecture"],
-            weights=Weights(**content["weights"]),
-            pruning=pruning_from(content["pruning"]),
+            weights=from_plain(content["weights"], Weights),
+            pruning=from_plain(content["pruning"], Pruning),
             training=content["training"],
             state=content["state_dict"],
         )

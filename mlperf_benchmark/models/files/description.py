@@ -9,6 +9,7 @@ from typing import Any
 
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.files import file_sha256
+from mlperf_benchmark.core.typed_json import check_schema, from_plain
 from mlperf_benchmark.core.versions import installed_versions
 
 SCHEMA = 1
@@ -162,7 +163,7 @@ def read_description(model: Path) -> ModelDescription | None:
         return None
     except OSError as error:
         raise ModelError(f"Cannot read {path}: {error.strerror}.") from error
-    except (ValueError, TypeError, KeyError) as error:
+    except ValueError as error:
         raise ModelError(f"{path} is no model description: {error}. {advice}") from error
     for name, sha256 in description.files.items():
         file = model.with_name(name)
@@ -173,34 +174,7 @@ def read_description(model: Path) -> ModelDescription | None:
     return description
 
 
-def pruning_from(content: Mapping[str, Any]) -> Pruning:
-    """The reverse of `dataclasses.asdict`. Raises KeyError or TypeError."""
-    return Pruning(**{**content, "batch_norm": Calibration(**content["batch_norm"])})
-
-
-def parse_description(content: Mapping[str, Any]) -> ModelDescription:
-    """The reverse of `dataclasses.asdict`. Raises KeyError, TypeError or ValueError."""
-    if content["schema"] != SCHEMA:
-        raise ValueError(f"schema {content['schema']} instead of {SCHEMA}")
-    fields = dict(content)
-    fields["weights"] = Weights(**fields["weights"])
-    for name in ("size", "unpruned_size"):
-        fields[name] = Size(**fields[name])
-    if fields["pruning"] is not None:
-        fields["pruning"] = pruning_from(fields["pruning"])
-    if fields["fine_tuning"] is not None:
-        fields["fine_tuning"] = FineTuning(**fields["fine_tuning"])
-    if fields["quantization"] is not None:
-        fields["quantization"] = _quantization_from(fields["quantization"])
-    return ModelDescription(**fields)
-
-
-def _quantization_from(content: Mapping[str, Any]) -> Quantization:
-    fields = {**content, "calibration": Calibration(**content["calibration"])}
-    if control := fields["accuracy_control"]:
-        changes = {
-            "validation": Calibration(**control["validation"]),
-            "reverted": tuple(control["reverted"]),
-        }
-        fields["accuracy_control"] = AccuracyControl(**{**control, **changes})
-    return Quantization(**fields)
+def parse_description(content: Any) -> ModelDescription:
+    """The reverse of `dataclasses.asdict`. Raises ValueError."""
+    check_schema(content, SCHEMA)
+    return from_plain(content, ModelDescription)

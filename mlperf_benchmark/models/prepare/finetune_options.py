@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.parser import Parser
 from mlperf_benchmark.models.optimize.config import PruningConfig, TrainingConfig
 from mlperf_benchmark.models.prepare.options import add_model, add_pruning, pruning_config, take
-from mlperf_benchmark.run.options import Parser
 
 
 @dataclass(frozen=True)

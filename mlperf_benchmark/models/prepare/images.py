@@ -119,5 +119,4 @@ def load_images(selection: ImageSelection, dataset: str, cache_dir: Path) -> NDA
         )
         images.prepare()
     pixels = images.load(range(len(selection.names)))
-    mean, std = (np.array(values, np.float32) for values in (images.image.mean, images.image.std))
-    return np.ascontiguousarray(((pixels - mean) / std).transpose(0, 3, 1, 2))
+    return np.ascontiguousarray(images.image.normalise(pixels).transpose(0, 3, 1, 2))

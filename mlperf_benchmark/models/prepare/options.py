@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.parser import Parser
 from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES
 from mlperf_benchmark.models.files.formats import BACKEND_FORMATS, FORMATS
 from mlperf_benchmark.models.optimize.config import (
@@ -19,7 +20,6 @@ from mlperf_benchmark.models.optimize.config import (
     QuantizationConfig,
 )
 from mlperf_benchmark.models.prepare.recipe import PRECISIONS, Recipe
-from mlperf_benchmark.run.options import Parser
 from mlperf_benchmark.tvm_compiler.options import CompileOptions
 
 COMPILED_BACKEND = "tvm"

@@ -70,8 +70,8 @@ class TrainingImages:
         )
         if random.random() < 0.5:
             resized = resized[:, ::-1]
-        mean, std = (np.array(values, np.float32) for values in (self.image.mean, self.image.std))
-        return torch.from_numpy(np.ascontiguousarray(((resized - mean) / std).transpose(2, 0, 1)))
+        normalised = self.image.normalise(resized)
+        return torch.from_numpy(np.ascontiguousarray(normalised.transpose(2, 0, 1)))
 
 
 def _random_crop(pixels: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:

@@ -9,8 +9,9 @@ import numpy as np
 
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.image_format import ImageFormat, Samples
+from mlperf_benchmark.core.network_config import JPEG, PIXELS
 from mlperf_benchmark.network.client.wire import Tensor
-from mlperf_benchmark.network.served_model import JPEG, LABELS, NODE, PIXELS
+from mlperf_benchmark.network.served_model import LABELS, NODE
 
 ENCODED = "encoded"
 ENCODED_INPUTS = (("BYTES", (1,)), ("UINT8", (-1,)))
@@ -85,8 +86,7 @@ def as_served(samples: Samples, image: ImageFormat, served: Interface) -> Sample
         return framed
     pixels = samples
     if served.images.datatype == "FP32":
-        mean, std = np.array(image.mean, np.float32), np.array(image.std, np.float32)
-        pixels = (samples.astype(np.float32) - mean) / std
+        pixels = image.normalise(samples)
     if served.layout == "NCHW":
         pixels = pixels.transpose(0, 3, 1, 2)
     return np.ascontiguousarray(pixels)

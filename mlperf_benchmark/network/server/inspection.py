@@ -14,11 +14,12 @@ from dataset import DATASETS
 from mlperf_benchmark.core.errors import ModelError, UsageError
 from mlperf_benchmark.core.files import file_sha256
 from mlperf_benchmark.core.image_format import ImageFormat
+from mlperf_benchmark.core.network_config import JPEG
 from mlperf_benchmark.images.transforms import PREPROCESSINGS
 from mlperf_benchmark.loadgen.labels import label_offset
 from mlperf_benchmark.models.files.description import ModelDescription, read_description
 from mlperf_benchmark.models.files.formats import BACKEND_FORMATS
-from mlperf_benchmark.network.served_model import JPEG, ServedModel
+from mlperf_benchmark.network.served_model import ServedModel
 from mlperf_benchmark.network.server.request import ServingRequest
 from mlperf_benchmark.openvino_model.files import model_file
 from mlperf_benchmark.openvino_model.graph import FittedModel, fit
@@ -62,11 +63,7 @@ def inspected(request: ServingRequest) -> Iterator[Inspected]:
             max_batch_size=request.max_batchsize,
             variable_batch=True,
             threads=request.threads,
-            streams=None,
             precision=request.precision or DEFAULT_PRECISION[backend],
-            inputs=(),
-            outputs=(),
-            data_format=None,
             cache_dir=Path(folder),
         )
         classes, files = _compiled(config) if backend == "tvm" else _openvino(config)

@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dataset import DATASETS
+from mlperf_benchmark.core.network_config import PAYLOADS
 from mlperf_benchmark.core.option_values import positive_int
+from mlperf_benchmark.core.parser import Parser
 from mlperf_benchmark.core.registry import Registry
 from mlperf_benchmark.core.run_config import PRECISIONS
-from mlperf_benchmark.network.served_model import PAYLOADS
 from mlperf_benchmark.network.server.request import ServingRequest
 from mlperf_benchmark.network.server.triton_wheel import NodeOptions, start_triton
-from mlperf_benchmark.run.options import Parser
 
 Command = Callable[[], Path]
 

@@ -9,8 +9,9 @@ import openvino as ov
 from openvino import opset13 as ops
 
 from mlperf_benchmark.core.errors import OutputError, UsageError
+from mlperf_benchmark.core.network_config import PIXELS
 from mlperf_benchmark.models.files.openvino_ir import OpenVINOIr
-from mlperf_benchmark.network.served_model import INPUTS, LABELS, PARAMETER, PIXELS, ServedModel
+from mlperf_benchmark.network.served_model import INPUTS, LABELS, PARAMETER, ServedModel
 from mlperf_benchmark.network.server.inspection import describe_served, fitted, inspected
 from mlperf_benchmark.network.server.repository import new_model, served_name
 from mlperf_benchmark.network.server.request import ServingRequest

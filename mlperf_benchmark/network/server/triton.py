@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from mlperf_benchmark.core.network_config import JPEG
 from mlperf_benchmark.core.versions import installed_versions
-from mlperf_benchmark.network.served_model import INPUTS, JPEG, LABELS, NODE, PARAMETER, ServedModel
+from mlperf_benchmark.network.served_model import INPUTS, LABELS, NODE, PARAMETER, ServedModel
 from mlperf_benchmark.network.server.inspection import describe_served, inspected
 from mlperf_benchmark.network.server.repository import new_model, served_name
 from mlperf_benchmark.network.server.request import ServingRequest

@@ -54,15 +54,10 @@ class Classifier:
         return BackendConfig(
             model=folder / next(iter(served.files)),
             image=served.image,
-            goal="latency",
             max_batch_size=served.max_batch_size,
             variable_batch=True,
             threads=self.threads,
-            streams=None,
             precision=served.precision,
-            inputs=(),
-            outputs=(),
-            data_format=None,
             cache_dir=folder,
         )
 

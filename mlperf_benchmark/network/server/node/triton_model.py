@@ -12,7 +12,8 @@ import triton_python_backend_utils as pb_utils
 
 from mlperf_benchmark.core.errors import InferenceError
 from mlperf_benchmark.core.image_format import Images, Scores
-from mlperf_benchmark.network.served_model import INPUTS, JPEG, LABELS, NODE, PARAMETER, ServedModel
+from mlperf_benchmark.core.network_config import JPEG
+from mlperf_benchmark.network.served_model import INPUTS, LABELS, NODE, PARAMETER, ServedModel
 from mlperf_benchmark.network.server.node.classifier import Classifier
 from mlperf_benchmark.network.server.node.tensors import array_of, tensor_of
 

@@ -1,0 +1,36 @@
+"""Dataclasses out of JSON, whose types are checked against the fields'."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+
+def from_json(text: str | bytes, kind: type[T]) -> T:
+    """Read `text` as a `kind`. Raises ValueError, which names the place that is wrong."""
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except msgspec.DecodeError as error:
+        raise ValueError(_sentence(error)) from error
+
+
+def from_plain(content: Any, kind: type[T]) -> T:
+    """The reverse of `dataclasses.asdict`, also after JSON. Raises ValueError as `from_json`."""
+    try:
+        return msgspec.convert(content, kind)
+    except msgspec.ValidationError as error:
+        raise ValueError(_sentence(error)) from error
+
+
+def check_schema(content: Any, schema: int) -> None:
+    """Raises ValueError for another schema, whose fields need not be the ones that are known."""
+    found = content.get("schema") if isinstance(content, Mapping) else None
+    if found != schema:
+        raise ValueError(f"schema {found} instead of {schema}")
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error).replace("`", "")
+    return text[:1].lower() + text[1:]

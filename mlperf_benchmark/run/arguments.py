@@ -1,0 +1,18 @@
+"""Options back to the words of a command line."""
+
+from collections.abc import Mapping
+
+
+def to_arguments(options: Mapping[str, object]) -> tuple[str, ...]:
+    """As `mlperf_benchmark.run.options.parse` takes them. None and False mean: not given."""
+    words: list[str] = []
+    for name, value in options.items():
+        flag = "--" + name.replace("_", "-")
+        if value is None or value is False:
+            continue
+        words.append(flag)
+        if isinstance(value, tuple):
+            words.append(",".join(value))
+        elif value is not True:
+            words.append(str(value))
+    return tuple(words)
