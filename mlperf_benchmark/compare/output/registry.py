@@ -14,6 +14,7 @@ EXPORTERS = Registry(
         "results.csv": "mlperf_benchmark.compare.output.csv_file:render",
         "report.html": "mlperf_benchmark.compare.output.report.page:render",
     },
+    group="mlperf_benchmark.exporters",
 )
 
 

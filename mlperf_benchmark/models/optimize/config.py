@@ -13,6 +13,7 @@ CRITERIA = Registry(
         "l2": "mlperf_benchmark.models.optimize.pruning.criteria:GroupL2",
         "random": "mlperf_benchmark.models.optimize.pruning.criteria:Random",
     },
+    group="mlperf_benchmark.criteria",
 )
 
 SCOPES = Registry(
