@@ -1,0 +1,72 @@
+"""The difference of two variants' accuracy over the same images, with its interval."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+from scipy import optimize, stats
+
+from mlperf_benchmark.compare.intervals import CONFIDENCE, NO_DIFFERENCE
+
+BETTER = "better"
+WORSE = "worse"
+
+
+@dataclass(frozen=True)
+class AccuracyDifference:
+    """In percentage points, above 0 where the variant is better than the baseline.
+
+    Of `images`, the variant alone answered `gained` right, the baseline alone `lost`. `low` and
+    `high` are the 95 % score interval of the difference of paired proportions (Tango, Statistics
+    in Medicine 17, 1998, 891-908): it contains 0 just where McNemar's test finds no difference,
+    and has a width even where all answers agree, which a bootstrap has not.
+    """
+
+    points: float
+    low: float
+    high: float
+    gained: int
+    lost: int
+    images: int
+
+    @property
+    def verdict(self) -> str:
+        if self.low <= 0 <= self.high:
+            return NO_DIFFERENCE
+        return BETTER if self.low > 0 else WORSE
+
+
+def compare_answers(right: Sequence[bool], base_right: Sequence[bool]) -> AccuracyDifference:
+    """From whether each image was answered right, by the variant and by the baseline."""
+    ours, base = np.asarray(right, bool), np.asarray(base_right, bool)
+    if ours.shape != base.shape or ours.ndim != 1 or not len(ours):
+        raise ValueError(f"answers of shapes {ours.shape} and {base.shape} are no pairs")
+    return difference(int((ours & ~base).sum()), int((base & ~ours).sum()), len(ours))
+
+
+def difference(gained: int, lost: int, images: int) -> AccuracyDifference:
+    """From the numbers of images on which the two disagree."""
+    quantile = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
+
+    def beyond(delta: float, sign: int) -> float:
+        return _score(gained, lost, images, delta) - sign * quantile
+
+    share = (gained - lost) / images
+    # The score falls from above the quantile to below as delta grows from -1 to 1; where all
+    # images are on one side it does not reach it, and the end is the limit itself.
+    low = -1.0 if lost == images else float(optimize.brentq(beyond, -1 + 1e-12, share, (1,)))
+    high = 1.0 if gained == images else float(optimize.brentq(beyond, share, 1 - 1e-12, (-1,)))
+    return AccuracyDifference(100 * share, 100 * low, 100 * high, gained, lost, images)
+
+
+def _score(gained: int, lost: int, images: int, delta: float) -> float:
+    """Tango's statistic: how many standard errors the difference lies above `delta`."""
+    a = 2 * images
+    b = -gained - lost + (2 * images - gained + lost) * delta
+    c = -lost * delta * (1 - delta)
+    # The likeliest share of images that only the baseline answers right, given delta.
+    likeliest = (sqrt(max(b * b - 4 * a * c, 0.0)) - b) / (2 * a)
+    variance = images * (2 * likeliest + delta * (1 - delta))
+    away = gained - lost - images * delta
+    return away / sqrt(variance) if variance > 0 else 0.0
