@@ -65,3 +65,32 @@ MAY_BE_EMPTY = frozenset(name for name, value in DEFAULTS.items() if not value)
 SYSTEM_FIELDS = frozenset(
     {*FROM_SUBMISSION, *DEFAULTS, *(field.name for field in (*ASKED, *DETECTED))}
 )
+
+NETWORK_FIELDS = (
+    "network_type",
+    "network_media",
+    "network_rate",
+    "nic_loadgen",
+    "number_nic_loadgen",
+    "net_software_stack_loadgen",
+    "network_protocol",
+    "number_connections",
+    "nic_sut",
+    "number_nic_sut",
+    "net_software_stack_sut",
+    "network_topology",
+)
+"""Asked for as soon as a description says anything in is_network."""
+
+TEXT_FIELDS = (
+    *FROM_SUBMISSION,
+    "status",
+    "system_type",
+    "system_name",
+    "host_processor_model_name",
+    "accelerator_model_name",
+    "operating_system",
+    "hw_notes",
+    "sw_notes",
+)
+"""Where the checkers take nothing but a text; elsewhere a number will do."""
