@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mlperf_benchmark.submit.system_fields import NETWORK_FIELDS
 from tests.submission.doctored_runs import read_detail, write_detail
 
 SYSTEM = "Two-core_machine"
+SYSTEM_FILE = f"systems/{SYSTEM}.json"
 PERFORMANCE, ACCURACY = "performance/run_1", "accuracy"
 Spoiler = Callable[[Path], None]
 
@@ -35,7 +37,7 @@ def field(file: str, name: str, value: Any = None) -> Spoiler:
     def spoil(submitter: Path) -> None:
         path = submitter / file if file.startswith("systems") else scenario(submitter) / file
         content = json.loads(path.read_text())
-        content.pop(name)
+        content.pop(name, None)
         path.write_text(json.dumps(content if value is None else content | {name: value}))
 
     return spoil
@@ -78,6 +80,80 @@ def renamed_model(name: str) -> Spoiler:
         model.rename(model.with_name(name))
 
     return spoil
+
+
+def renamed_scenarios(change: Callable[[str], str]) -> Spoiler:
+    def spoil(submitter: Path) -> None:
+        for folder in list(scenario(submitter).parent.iterdir()):
+            # By way of another name, for file systems that ignore case.
+            folder.rename(folder.with_name("moved")).rename(folder.with_name(change(folder.name)))
+
+    return spoil
+
+
+def renamed_submitter(name: str) -> Spoiler:
+    def spoil(submitter: Path) -> None:
+        field(SYSTEM_FILE, "submitter", name)(submitter)
+        submitter.rename(submitter.with_name(name))
+
+    return spoil
+
+
+def line_added(line: str) -> Spoiler:
+    """Add a line to the detail log of the performance run."""
+
+    def spoil(submitter: Path) -> None:
+        path = scenario(submitter) / PERFORMANCE / "mlperf_log_detail.txt"
+        path.write_text(f"{path.read_text()}{line}\n")
+
+    return spoil
+
+
+def each(*spoilers: Spoiler) -> Spoiler:
+    """One after the other."""
+
+    def spoil(submitter: Path) -> None:
+        for one in spoilers:
+            one(submitter)
+
+    return spoil
+
+
+def server(submitter: Path) -> None:
+    """Add a Server scenario as good as the others."""
+    copied("SingleStream", "Server")(submitter)
+    for path in (scenario(submitter, "Server")).rglob("mlperf_log_detail.txt"):
+        values = {
+            "effective_scenario": "Server",
+            "effective_target_latency_ns": 15_000_000,
+            "result_completed_samples_per_sec": 50.0,
+        }
+        write_detail(path, read_detail(path) | values)
+
+
+def over_network(submitter: Path, said: str = "true", sut: str = "Network SUT: node1") -> None:
+    """Describe a system over a network, as the open division may have it."""
+    path = submitter / "systems" / f"{SYSTEM}.json"
+    fields = {"is_network": said} | dict.fromkeys(NETWORK_FIELDS, "Ethernet")
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+    for log in submitter.rglob("mlperf_log_detail.txt"):
+        write_detail(log, read_detail(log) | {"sut_name": sut})
+
+
+def older_layout(submitter: Path) -> None:
+    """Move the documents and the compliance tests to where they were before v6.0."""
+    for folder in list(scenario(submitter).parent.iterdir()):
+        for name in ("measurements.json", "user.conf", "README.md", "TEST01", "TEST04"):
+            kind = "compliance" if name.startswith("TEST") else "measurements"
+            target = submitter / kind / SYSTEM / folder.parent.name / folder.name
+            if (folder / name).exists():
+                target.mkdir(parents=True, exist_ok=True)
+                (folder / name).rename(target / name)
+    (submitter / "src").rename(submitter / "code")
+
+
+def shortened_link(submitter: Path) -> None:
+    (submitter / "src" / "link.md").symlink_to("resnet50/README.md")
 
 
 def replaced(path: str, old: str, new: str) -> Spoiler:
@@ -179,12 +255,12 @@ BOTH: Mapping[str, Spoiler] = {
     "unknown division": written("//../../other/README.md"),
     "no system description": removed(f"//systems/{SYSTEM}.json"),
     "system without results": written("//systems/another.json", "{}"),
-    "system field missing": field(f"systems/{SYSTEM}.json", "cooling"),
-    "system field empty": field(f"systems/{SYSTEM}.json", "host_networking", ""),
-    "unknown status": field(f"systems/{SYSTEM}.json", "status", "soon"),
-    "unknown system type": field(f"systems/{SYSTEM}.json", "system_type", "desktop"),
-    "another submitter": field(f"systems/{SYSTEM}.json", "submitter", "Somebody"),
-    "another division": field(f"systems/{SYSTEM}.json", "division", "network"),
+    "system field missing": field(SYSTEM_FILE, "cooling"),
+    "system field empty": field(SYSTEM_FILE, "host_networking", ""),
+    "unknown status": field(SYSTEM_FILE, "status", "soon"),
+    "unknown system type": field(SYSTEM_FILE, "system_type", "desktop"),
+    "another submitter": field(SYSTEM_FILE, "submitter", "Somebody"),
+    "another division": field(SYSTEM_FILE, "division", "network"),
     "measurements missing": removed("measurements.json"),
     "measurement field missing": field("measurements.json", "retraining"),
     "measurement field empty": field("measurements.json", "weight_data_types", ""),
@@ -197,6 +273,87 @@ BOTH: Mapping[str, Spoiler] = {
     "scenario missing": removed("../MultiStream"),
     "Server": copied("Offline", "Server"),
     "marked as a rehearsal": written("//../../REHEARSAL.md"),
+    "datacenter": field(SYSTEM_FILE, "system_type", "datacenter"),
+    "datacenter and edge": field(SYSTEM_FILE, "system_type", "datacenter,edge"),
+    "datacenter and edge with Server": each(
+        server, field(SYSTEM_FILE, "system_type", "datacenter,edge")
+    ),
+    "edge and datacenter with Server": each(
+        server, field(SYSTEM_FILE, "system_type", "edge,datacenter")
+    ),
+    "edge with Server": server,
+    "division in capitals": replaced(f"//{SYSTEM_FILE}", '"division": "', '"division": "The '),
+    "submitter with a blank": renamed_submitter("My Company"),
+    "submitter with a dot": renamed_submitter(".Example"),
+    "scenarios in lower case": renamed_scenarios(str.lower),
+    "scenarios in capitals": renamed_scenarios(str.upper),
+    "unknown scenario": copied("Offline", "Interactive"),
+    "traces beside the accuracy log": each(
+        written("accuracy/mlperf_log_trace.json"), written("accuracy/results.json")
+    ),
+    "notes beside the accuracy log": written("accuracy/notes.txt"),
+    "accuracy in JSON": replaced("accuracy/accuracy.txt", "accuracy=", '{"accuracy": '),
+    "mobilenet": renamed_model("mobilenet-v1-precision_int8-1.0-224"),
+    "efficientnet": renamed_model("my-efficientnet"),
+    "resnet50-v1.5": renamed_model("resnet50-v1.5"),
+    "resnet": renamed_model("resnet"),
+    "Resnet": renamed_model("Resnet"),
+    "mapped to resnet50": each(
+        renamed_model("mynet"), written("//model_mapping.json", '{"mynet": "resnet50"}')
+    ),
+    "mapped to another task": written("//model_mapping.json", '{"resnet50_int8": "bert-99"}'),
+    "MultiStream from SingleStream": each(
+        removed("../MultiStream"), copied("SingleStream", "MultiStream")
+    ),
+    "Offline from SingleStream": each(removed("../Offline"), copied("SingleStream", "Offline")),
+    "Offline from MultiStream": each(removed("../Offline"), copied("MultiStream", "Offline")),
+    "SingleStream from MultiStream": each(
+        removed("../SingleStream"), copied("MultiStream", "SingleStream")
+    ),
+    "SingleStream from Offline": each(
+        removed("../SingleStream"), copied("Offline", "SingleStream")
+    ),
+    "MultiStream from too few queries": each(
+        removed("../MultiStream"),
+        logged("SingleStream", PERFORMANCE, early_stopping_latency_ms=0),
+        copied("SingleStream", "MultiStream"),
+    ),
+    "older layout": older_layout,
+    "folders of an older layout left over": written("//measurements/README.md"),
+    "power files": written("performance/power/client.json", "{}"),
+    "power file without power": written(f"{PERFORMANCE}/spl.txt"),
+    "line that is a list": line_added(":::MLLOG [1, 2]"),
+    "line that is no JSON": line_added(":::MLLOG {"),
+    "line without a value": line_added(':::MLLOG {"key": "a", "metadata": {}}'),
+    "line without metadata": line_added(':::MLLOG {"key": "a", "value": 1, "metadata": null}'),
+    "line of something else first": replaced(
+        f"{PERFORMANCE}/mlperf_log_detail.txt", ':::MLLOG {"key": "loadgen_version"', "x"
+    ),
+    "duration as a text": logged("SingleStream", PERFORMANCE, effective_min_duration_ms="600000"),
+    "samples as a list": logged("Offline", PERFORMANCE, effective_samples_per_query=[1]),
+    "no figure": logged("SingleStream", PERFORMANCE, early_stopping_latency_ss=None),
+    "no Offline figure": logged("Offline", PERFORMANCE, result_samples_per_second="fast"),
+    "system name as a number": field(SYSTEM_FILE, "system_name", 7),
+    "notes as a list": field(SYSTEM_FILE, "hw_notes", ["a"]),
+    "processors as a number": field(SYSTEM_FILE, "host_processors_per_node", 2),
+    "system description as a list": written(f"//{SYSTEM_FILE}", "[]"),
+    "status as a number": field(SYSTEM_FILE, "status", 1),
+    "measurements as a list": written("measurements.json", "[]"),
+    "is_network as a truth value": field(SYSTEM_FILE, "is_network", True),
+    "is_network without its fields": field(SYSTEM_FILE, "is_network", "false"),
+    "is_network empty": field(SYSTEM_FILE, "is_network", ""),
+    "over a network": over_network,
+    "over a network by another name": lambda submitter: over_network(submitter, sut="PyFastSUT"),
+    "not over a network": lambda submitter: over_network(submitter, "false", "PyFastSUT"),
+    "symbolic link": shortened_link,
+    "performance run as accuracy run": each(
+        copied("SingleStream/performance/run_1", "SingleStream/accuracy"),
+        logged("SingleStream", ACCURACY, effective_test_mode="PerformanceOnly"),
+    ),
+    "accuracy of another scenario": copied("Offline/accuracy", "SingleStream/accuracy"),
+    "performance run of one sample": logged(
+        "SingleStream", PERFORMANCE, effective_performance_issue_same=True
+    ),
 }
 CLOSED_ONLY: Mapping[str, Spoiler] = {
     "accuracy below the target": replaced("accuracy/accuracy.txt", "=80.000%", "=75.600%"),
@@ -214,6 +371,23 @@ CLOSED_ONLY: Mapping[str, Spoiler] = {
     "TEST01 with unlike answers of like accuracy": alike_accuracy,
     "TEST01 without its settings": logged(
         "SingleStream", f"TEST01/{PERFORMANCE}", effective_accuracy_log_sampling_target=0
+    ),
+    "TEST04 without its settings": logged(
+        "SingleStream", f"TEST04/{PERFORMANCE}", effective_performance_issue_same=False
+    ),
+    "TEST01 with the hash alone": written("TEST01/accuracy/accuracy.txt", f"hash={'0' * 64}\n"),
+    "TEST01 without a hash": written("TEST01/accuracy/accuracy.txt"),
+    "TEST01 log not shortened": written(f"TEST01/accuracy/{ANSWERS}", "[]" + " " * 11_000),
+    "TEST01 without accuracy.txt": removed("TEST01/accuracy/accuracy.txt"),
+    "traces beside TEST01's": each(
+        written("TEST01/accuracy/mlperf_log_trace.json"),
+        written(f"TEST01/{PERFORMANCE}/results.json"),
+    ),
+    "TEST04 with more words": replaced(
+        "TEST04/verify_performance.txt", "TEST PASS", "Result: TEST PASS"
+    ),
+    "TEST01 with more words": replaced(
+        "TEST01/verify_accuracy.txt", "TEST PASS", "Result: TEST PASS"
     ),
     "extra file in TEST04": written(f"TEST04/{PERFORMANCE}/notes.txt"),
 }

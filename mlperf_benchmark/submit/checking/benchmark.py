@@ -5,8 +5,9 @@ from typing import Any
 
 from mlperf_benchmark.submit.rules import BENCHMARK, CHECKER_MODEL
 
-# A part of a name that MLCommons' checkers take for image classification wherever it stands.
+# Parts of a name by which MLCommons' checkers guess the benchmark.
 GUESSED = ("mobilenet", "efficientnet", BENCHMARK)
+GUESSED_BERT = "bert-99"
 OTHERS = (
     "3d-unet",
     "bert",
@@ -45,4 +46,5 @@ def is_image_classification(folder: str, mapping: Mapping[str, Any]) -> bool:
 def is_other_benchmark(folder: str, mapping: Mapping[str, Any]) -> bool:
     """Whether it is one of MLPerf's other tasks."""
     name = str(mapping.get(folder) or folder)
-    return not is_image_classification(folder, mapping) and name.startswith(OTHERS)
+    is_other = name.startswith(OTHERS) or GUESSED_BERT in name
+    return is_other and not is_image_classification(folder, mapping)

@@ -7,7 +7,7 @@ from mlperf_benchmark.submit.checking.accuracy import (
     check_accuracy_files,
     read_accuracy,
 )
-from mlperf_benchmark.submit.checking.finding import Finding, Findings, exactly, read_lines
+from mlperf_benchmark.submit.checking.finding import Finding, Findings, exactly, files, read_lines
 from mlperf_benchmark.submit.checking.performance import BESIDE_LOGS, check_performance
 from mlperf_benchmark.submit.checking.scenario import Scenario
 from mlperf_benchmark.submit.finished_run import ACCURACY_LOG
@@ -47,7 +47,7 @@ def _check_answers(folder: Path) -> Findings:
         needed |= {BASELINE, COMPLIANCE}
     yield from exactly(accuracy, needed, BESIDE_LOGS, f"{AGAIN}.")
     yield from check_accuracy_files(accuracy)
-    if same:
+    if same or not needed <= files(accuracy):
         return
     before, after = read_accuracy(accuracy / BASELINE), read_accuracy(accuracy / COMPLIANCE)
     if not before or not after or abs(1 - before / after) * 100 > MAX_DIFFERENCE:

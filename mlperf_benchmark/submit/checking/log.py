@@ -26,7 +26,9 @@ def check_log(
         yield from _check_seeds(path, log, version)
         yield from check(path, log)
     except RunError as error:
-        yield Finding(path, str(error).rstrip("."), f"{RUN_AGAIN}.")
+        # A finding names the path already.
+        problem = str(error).replace(f" at {path}", "").replace(f" {path}", "").rstrip(".")
+        yield Finding(path, problem, f"{RUN_AGAIN}.")
     except KeyError as error:
         yield Finding(path, f"LoadGen's entry {error} is missing", f"{RUN_AGAIN}.")
 

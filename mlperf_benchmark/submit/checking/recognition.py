@@ -50,7 +50,7 @@ def check_power(submitter: Path) -> Findings:
         plural = "" if len(measured) == 1 else "s"
         yield Finding(
             submitter / "results",
-            f"power files in {len(measured)} scenario{plural}, which are not known here",
+            f"power files in {len(measured)} scenario{plural}, which --check does not judge",
             "Have them checked by MLCommons' checkers.",
         )
 

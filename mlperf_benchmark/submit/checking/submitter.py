@@ -44,7 +44,7 @@ def models(submitter: Path) -> list[Path]:
 def has_task(submitter: Path, division: str) -> bool:
     """Whether the submitter has something of ResNet-50's task, or of no task that is known."""
     mapping = model_mapping(submitter, division)
-    return not all(is_other_benchmark(model.name, mapping) for model in models(submitter))
+    return any(not is_other_benchmark(model.name, mapping) for model in models(submitter))
 
 
 def check_submitter(tree: Path, submitter: Path, version: rules.RulesVersion) -> Findings:
@@ -56,6 +56,9 @@ def check_submitter(tree: Path, submitter: Path, version: rules.RulesVersion) ->
         yield note(submitter / "results", f"{', '.join(other)}: not this task, not checked")
         if not has_task(submitter, division):
             return
+    if not models(submitter):
+        yield Finding(submitter / "results", "no results", AGAIN)
+        return
     if has_older_layout(submitter):
         yield older_layout(submitter)
         return
@@ -69,8 +72,6 @@ def check_submitter(tree: Path, submitter: Path, version: rules.RulesVersion) ->
 
 def _check_documents(submitter: Path, division: str) -> Findings:
     systems = {system.name for system in folders(submitter / "results")}
-    if not systems:
-        yield Finding(submitter / "results", "no results", AGAIN)
     for name in sorted(files(submitter / "systems")):
         if name.endswith(".json") and name.removesuffix(".json") not in systems:
             yield Finding(submitter / "systems" / name, "a system without results", "Remove it.")

@@ -39,16 +39,17 @@ def check_system(
 
 def is_over_network(system: dict[str, Any] | None) -> bool:
     """Whether the system is said to be reached over a network."""
-    return str((system or {}).get("is_network", "")).lower() == "true"
+    said = (system or {}).get("is_network")
+    return isinstance(said, str) and said.lower() == "true"
 
 
 def _check_values(path: Path, system: dict[str, Any], division: str, submitter: str) -> Findings:
-    known = str(system.get("division", "")), str(system.get("submitter", ""))
+    named, by = str(system.get("division", "")), str(system.get("submitter", ""))
     wrong = []
-    if known[0] and known[0] != division:
-        wrong.append(("division", known[0], division))
-    if known[1] and known[1].lower() != submitter.lower():
-        wrong.append(("submitter", known[1], submitter))
+    if named and named != division:
+        wrong.append(("division", named, division))
+    if by and by.lower() != submitter.lower():
+        wrong.append(("submitter", by, submitter))
     for field, value, expected in wrong:
         yield Finding(
             path,
