@@ -25,7 +25,7 @@ DETECTED = (
     Field("host_processor_model_name", "e.g. Intel(R) Xeon(R) Gold 6430"),
     Field("host_processors_per_node", "e.g. 2"),
     Field("host_processor_core_count", "of one processor, e.g. 32"),
-    Field("host_memory_capacity", "e.g. 128 GB"),
+    Field("host_memory_capacity", "e.g. 128 GiB"),
     Field("host_storage_capacity", "e.g. 1 TB"),
     Field("host_storage_type", "e.g. NVMe SSD"),
     Field("host_networking", "e.g. 10000 Mbit/s Ethernet"),
