@@ -21,7 +21,7 @@ NS_PER_MS = 1e6
 
 @dataclass(frozen=True)
 class DetailLog:
-    """The last value of each key, and the messages that LoadGen logged as errors."""
+    """The first value of each key, which counts for MLCommons' checkers, and LoadGen's errors."""
 
     values: dict[str, Any]
     errors: tuple[str, ...]
@@ -60,7 +60,7 @@ def read_detail_log(folder: Path) -> DetailLog:
             for number, line in enumerate(lines, 1):
                 if line.startswith(MARK):
                     key, value, is_error = _entry(number, line[len(MARK) :])
-                    values[key] = value
+                    values.setdefault(key, value)
                     if is_error:
                         errors.append(str(value))
                 elif number == 1:
@@ -76,9 +76,8 @@ def _entry(line: int, text: str) -> tuple[str, Any, bool]:
     """Key and value, and whether it is an error. Raises ValueError for what LoadGen never logs."""
     try:
         entry = json.loads(text)
-        key, value, metadata = entry["key"], entry["value"], entry["metadata"]
-        is_error = metadata.get("is_error")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        key, value, is_error = entry["key"], entry["value"], entry["metadata"]["is_error"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"line {line} is no entry of LoadGen's") from error
     if not isinstance(key, str):
         raise ValueError(f"line {line} is no entry of LoadGen's")

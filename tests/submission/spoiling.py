@@ -326,6 +326,18 @@ BOTH: Mapping[str, Spoiler] = {
     "line that is no JSON": line_added(":::MLLOG {"),
     "line without a value": line_added(':::MLLOG {"key": "a", "metadata": {}}'),
     "line without metadata": line_added(':::MLLOG {"key": "a", "value": 1, "metadata": null}'),
+    "line that does not say whether it is an error": line_added(
+        ':::MLLOG {"key": "a", "value": 1, "metadata": {}}'
+    ),
+    "second value for a key": line_added(
+        ':::MLLOG {"key": "result_validity", "value": "INVALID", "metadata": {"is_error": false}}'
+    ),
+    "error that is not counted": line_added(
+        ':::MLLOG {"key": "error_runtime", "value": "lost", "metadata": {"is_error": true}}'
+    ),
+    "seeds of another round in the accuracy run": logged(
+        "SingleStream", ACCURACY, effective_qsl_rng_seed=2465351861681999779
+    ),
     "line of something else first": replaced(
         f"{PERFORMANCE}/mlperf_log_detail.txt", ':::MLLOG {"key": "loadgen_version"', "x"
     ),

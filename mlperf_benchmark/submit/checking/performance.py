@@ -84,8 +84,8 @@ def _check_settings(path: Path, log: DetailLog, used: str) -> Findings:
     samples = number(log, "effective_samples_per_query")
     if used == "Offline" and samples < rules.MIN_OFFLINE_SAMPLES:
         yield _too_little(path, "samples", samples, rules.MIN_OFFLINE_SAMPLES)
-    bound = number(log, "effective_target_latency_ns")
-    if used == "Server" and bound > rules.SERVER_LATENCY_NS:
+    bound = number(log, "effective_target_latency_ns") if used == "Server" else 0
+    if bound > rules.SERVER_LATENCY_NS:
         yield Finding(path, f"a latency bound of {bound / 1e6:g} ms", "MLPerf's is 15 ms.")
 
 
