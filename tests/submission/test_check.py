@@ -15,12 +15,12 @@ from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.submit.checking.report import check_and_report, check_tree
 from mlperf_benchmark.submit.rules import DIVISIONS, rules_version
 from tests.submission.official_verdicts import VERDICTS, VERSION
+from tests.submission.spoiled_kinds import spoilers
 from tests.submission.spoiling import (
     SYSTEM,
     Spoiler,
     logged,
     renamed_model,
-    spoilers,
     written,
 )
 from tests.submission.trees import submit

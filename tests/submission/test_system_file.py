@@ -79,6 +79,7 @@ def test_answers_win_over_what_was_found_out(tmp_path: Path) -> None:
     [
         ("submitter = ", "is no TOML file"),
         ('submitter = "My Company"', '"My Company" becomes a folder'),
+        ('submitter = ".Me"', '".Me" becomes a folder'),
         ('submiter = "Me"', 'Did you mean "submitter"?'),
         ('[system]\nstatus = "avaiable"', 'Did you mean "available"?'),
         ('[system]\ncoolling = "air"', 'Did you mean "cooling"?'),
