@@ -21,7 +21,7 @@ NS_PER_MS = 1e6
 
 @dataclass(frozen=True)
 class DetailLog:
-    """The last value of each key, and the messages that LoadGen logged as errors."""
+    """The first value of each key, which counts for MLCommons' checkers, and LoadGen's errors."""
 
     values: dict[str, Any]
     errors: tuple[str, ...]
@@ -57,17 +57,31 @@ def read_detail_log(folder: Path) -> DetailLog:
     errors = []
     try:
         with path.open(encoding="utf-8") as lines:
-            for line in lines:
+            for number, line in enumerate(lines, 1):
                 if line.startswith(MARK):
-                    entry = json.loads(line[len(MARK) :])
-                    values[entry["key"]] = entry["value"]
-                    if entry["metadata"].get("is_error"):
-                        errors.append(str(entry["value"]))
-    except (OSError, ValueError, KeyError) as error:
+                    key, value, is_error = _entry(number, line[len(MARK) :])
+                    values.setdefault(key, value)
+                    if is_error:
+                        errors.append(str(value))
+                elif number == 1:
+                    raise ValueError("line 1 is no entry of LoadGen's")
+    except (OSError, ValueError) as error:
         raise RunError(f"LoadGen left no readable detail log at {path}: {error}.") from error
     if "effective_scenario" not in values:
         raise RunError(f"LoadGen's detail log {path} ends before the test began.")
     return DetailLog(values=values, errors=tuple(errors))
+
+
+def _entry(line: int, text: str) -> tuple[str, Any, bool]:
+    """Key and value, and whether it is an error. Raises ValueError for what LoadGen never logs."""
+    try:
+        entry = json.loads(text)
+        key, value, is_error = entry["key"], entry["value"], entry["metadata"]["is_error"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"line {line} is no entry of LoadGen's") from error
+    if not isinstance(key, str):
+        raise ValueError(f"line {line} is no entry of LoadGen's")
+    return key, value, bool(is_error)
 
 
 def performance(log: DetailLog, paused: bool = False) -> Performance:

@@ -33,13 +33,17 @@ SETTINGS: Mapping[str, Mapping[str, int]] = MappingProxyType(
 )
 
 
-def write_audit_config(test: str, folder: Path) -> Path:
-    """Write `folder`/TEST0X.audit.config and return its path."""
-    name = f"{test}.audit.config"
-    lines = [f"*.*.{key} = {value}\n" for key, value in SETTINGS[test].items()]
-    with staged(folder) as staging:
-        (staging / name).write_text("".join(lines), encoding="utf-8")
-    return folder / name
+def audit_config(test: str, folder: Path) -> Path:
+    """Where the settings of a compliance test are written."""
+    return folder / f"{test}.audit.config"
+
+
+def write_audit_configs(folder: Path) -> None:
+    """Write the settings of both tests."""
+    for test, settings in SETTINGS.items():
+        lines = [f"*.*.{key} = {value}\n" for key, value in settings.items()]
+        with staged(folder) as staging:
+            audit_config(test, staging).write_text("".join(lines), encoding="utf-8")
 
 
 def kind_of_run(log: DetailLog) -> str:

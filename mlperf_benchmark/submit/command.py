@@ -10,20 +10,21 @@ from rich.console import Console
 
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.loadgen.user_conf import read_user_conf
-from mlperf_benchmark.run.progress import clock
+from mlperf_benchmark.submit.audit import write_audit_configs
 from mlperf_benchmark.submit.checking.report import check_and_report
 from mlperf_benchmark.submit.documents import is_short
 from mlperf_benchmark.submit.executing import finished
 from mlperf_benchmark.submit.finished_run import USER_CONF, FinishedRun, find_runs
 from mlperf_benchmark.submit.foresight import foresee
 from mlperf_benchmark.submit.machine import machine_facts
-from mlperf_benchmark.submit.making import make_runs, state
+from mlperf_benchmark.submit.making import make_runs
 from mlperf_benchmark.submit.model_facts import model_facts
 from mlperf_benchmark.submit.options import Request, parse
 from mlperf_benchmark.submit.peak import find_peak
-from mlperf_benchmark.submit.plan import PlannedRun, planned_runs
-from mlperf_benchmark.submit.probing import expectation, probes, write_user_conf
-from mlperf_benchmark.submit.rules import rules_version
+from mlperf_benchmark.submit.plan import planned_runs
+from mlperf_benchmark.submit.plan_report import print_plan
+from mlperf_benchmark.submit.probing import expectation, probed, probes, write_user_conf
+from mlperf_benchmark.submit.rules import REQUIRED_BY_SYSTEM_TYPE, REQUIRED_SCENARIOS, rules_version
 from mlperf_benchmark.submit.system_file import (
     MODEL_FIELDS,
     SystemFile,
@@ -48,7 +49,10 @@ def run(request: Request, console: Console) -> int:
     if request.find_peak:
         return find_peak(request, console)
     if request.runs is not None:
-        return _assemble(request, list(find_runs(request.runs)), console)
+        found = find_runs(request.runs)
+        for reason in found.left_out:
+            _say(console, f"Left out: {reason}.")
+        return _assemble(request, found.runs, console)
     return _make(request, console)
 
 
@@ -59,14 +63,25 @@ def _make(request: Request, console: Console) -> int:
     closed = request.division == "closed" and not request.rehearsal
     described = foresee(config, closed)
     description = dataclasses.asdict(described) if described else None
-    _answers(request, model_facts(description, config.model is not None))
+    known = model_facts(description, config.model is not None)
+    if not request.plan:
+        _answers(request, known)
     for one in planned:
         # Runs of something else are refused before the first probe.
         finished(one)
-    _prepare_user_conf(request, user_conf, config.model_name, console)
-    missing = _print_plan(planned, request, console)
+    is_new = _is_new_user_conf(request, user_conf, config.model_name)
     if request.plan:
+        print_plan(planned, [probed(one) for one in probes(request)], console)
+        _print_what_is_missing(request, known, console)
         return OK
+    if is_new:
+        _say(console, "Probing each scenario for what to expect.")
+    expected = [expectation(one) for one in probes(request)]
+    if is_new:
+        write_user_conf(user_conf, config.model_name, expected)
+    if request.division == "closed":
+        write_audit_configs(request.output)
+    missing = print_plan(planned, expected, console)
     make_runs(planned, missing, lambda line: _say(console, line))
     runs = [done for one in planned if (done := finished(one)) is not None]
     invalid = [one.name for one in planned if finished(one) is None]
@@ -79,7 +94,7 @@ def _make(request: Request, console: Console) -> int:
         return FINDINGS
     if invalid:
         _say(console, f"INVALID, which a rehearsal may be: {', '.join(invalid)}.")
-        runs = [found for one in planned for found in find_runs(one.output)]
+        runs = [found for one in planned for found in find_runs(one.output).runs]
     return _assemble(request, runs, console)
 
 
@@ -129,43 +144,34 @@ def _answers(request: Request, known: Mapping[str, str]) -> tuple[SystemFile, di
             f"{request.system} was written as a template. Fill in its empty texts, then run again."
         )
     file = read_system_file(request.system)
+    system_type = file.describe(facts)["system_type"]
+    if request.division == "closed" and REQUIRED_BY_SYSTEM_TYPE[system_type] != REQUIRED_SCENARIOS:
+        raise UsageError(
+            f'{request.system}: with the system_type "{system_type}" the closed division asks for '
+            f'Server, too, and submission.py makes the edge suite\'s scenarios: write "edge".'
+        )
     missing = missing_answers(file, facts, asked)
     if missing:
         raise UsageError(f"{request.system}: fill in {'; '.join(missing)}.")
     return file, facts
 
 
-def _prepare_user_conf(request: Request, path: Path, model_name: str, console: Console) -> None:
+def _print_what_is_missing(request: Request, known: Mapping[str, str], console: Console) -> None:
+    """What a call without --plan would ask for first."""
+    if request.system.exists():
+        _answers(request, known)
+    else:
+        _say(console, f"{request.system} is missing: a call without --plan writes a template.")
+
+
+def _is_new_user_conf(request: Request, path: Path, model_name: str) -> bool:
+    """Whether the user.conf is still to be written. Raises UsageError for one that is wrong."""
     if path.exists():
         read_user_conf(path, model_name)
-        return
+        return False
     if request.user_conf is not None:
         raise UsageError(f"No file {path}; leave --user-conf out to have one written.")
-    _say(console, "Probing each scenario for what to expect.")
-    write_user_conf(path, model_name, [expectation(one) for one in probes(request)])
-
-
-def _print_plan(
-    planned: Sequence[PlannedRun], request: Request, console: Console
-) -> list[PlannedRun]:
-    """Print every run with its expected duration. Returns those that are to be made."""
-    expected = {one.scenario: one for one in map(expectation, probes(request))}
-    missing = []
-    total = 0.0
-    for one in planned:
-        probed = expected[one.config.scenario]
-        seconds = probed.seconds(one.config)
-        found = state(one, planned)
-        if found.is_finished:
-            _say(console, f"  {one.name:28} finished")
-            continue
-        missing.append(one)
-        total += seconds
-        again = f"again: {found.why_again}" if found.why_again else None
-        remarks = (f"about {clock(seconds)}", again, probed.too_short(one.config))
-        _say(console, f"  {one.name:28} {', '.join(filter(None, remarks))}")
-    _say(console, f"{len(missing)} runs to make, about {clock(total)}." if missing else "All done.")
-    return missing
+    return True
 
 
 def _say(console: Console, line: str) -> None:

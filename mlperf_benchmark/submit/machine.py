@@ -1,6 +1,7 @@
 """What the machine tells about itself, in the words of MLPerf's system description."""
 
 import platform
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from mlperf_benchmark.core.machine import describe_system
 from mlperf_benchmark.core.versions import installed_versions
 
 SYS = Path("/sys")
-GIB = 1 << 30
+GIB, GB = 1 << 30, 1e9
 STACK = ("mlcommons-loadgen", "numpy", "opencv-python-headless", "pillow")
 
 
@@ -25,7 +26,7 @@ def machine_facts() -> dict[str, str]:
         "host_processor_core_count": str(cores // max(1, sockets)) if cores else None,
         "host_processor_frequency": _frequency(),
         "host_processor_caches": _caches(),
-        "host_memory_capacity": f"{round(known['memory_bytes'] / GIB)} GB",
+        "host_memory_capacity": f"{round(known['memory_bytes'] / GIB)} GiB",
         "host_storage_capacity": _storage_capacity(),
         "host_storage_type": _storage_type(),
         "host_networking": _networking(),
@@ -55,12 +56,14 @@ def _caches() -> str:
     sizes = []
     for index in sorted(SYS.glob("devices/system/cpu/cpu0/cache/index*")):
         kind = {"Data": "d", "Instruction": "i"}.get(_read(index / "type"), "")
-        sizes.append(f"L{_read(index / 'level')}{kind} {_read(index / 'size')}")
+        # The kernel writes KiB as K.
+        size = re.sub(r"([KMG])$", r" \1iB", _read(index / "size"))
+        sizes.append(f"L{_read(index / 'level')}{kind} {size}")
     return ", ".join(sizes)
 
 
 def _storage_capacity() -> str:
-    return f"{round(psutil.disk_usage('/').total / GIB)} GB"
+    return f"{round(psutil.disk_usage('/').total / GB)} GB"
 
 
 def _storage_type() -> str | None:

@@ -106,7 +106,12 @@ def _flag(name: str) -> str:
 
 def _task(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("task (default: make the tree)").add_argument
-    add("--plan", action="store_true", help="print the runs and their durations, then stop")
+    add(
+        "--plan",
+        action="store_true",
+        help="only print the runs, with their durations as far as earlier probes tell; nothing is "
+        "run or written",
+    )
     add("--check", type=Path, metavar="TREE", help="check a tree by our own rules")
     add(
         "--find-peak",
@@ -173,9 +178,9 @@ def _check_backend(backend: str | None, profile_name: str | None) -> None:
         backend = profile(profile_name).backend
     if backend is not None and issubclass(BACKENDS.load(backend), NetworkBackend):
         raise UsageError(
-            f"submission.py makes submissions of one machine, not of the {backend} backend: the "
-            "network division asks for documents about every node and the way to it. main.py makes "
-            "the runs."
+            f"submission.py makes submissions of one machine, not of the {backend} backend. "
+            "main.py makes the runs; ResNet-50 over a network can be submitted to the open "
+            "division alone, with documents about every node and the way to it."
         )
 
 
@@ -183,8 +188,9 @@ def _check_closed(request: Request) -> None:
     extra = [name for name in request.scenarios if name not in REQUIRED_SCENARIOS]
     if extra:
         raise UsageError(
-            f"{', '.join(extra)} is no scenario of ResNet-50 in the closed division: its checkers "
-            f"take {', '.join(REQUIRED_SCENARIOS)} and nothing else. Use --division open."
+            f"{', '.join(extra)} is no scenario of ResNet-50 in the closed division: for an edge "
+            f"system its checkers take {', '.join(REQUIRED_SCENARIOS)} and nothing else. Use "
+            "--division open."
         )
     if request.rehearsal:
         return

@@ -9,7 +9,7 @@ from mlperf_benchmark.core.run_config import RunConfig
 from mlperf_benchmark.run.arguments import to_arguments
 from mlperf_benchmark.run.options import parse
 from mlperf_benchmark.run.resolve import REFUSALS, resolve
-from mlperf_benchmark.submit.audit import write_audit_config
+from mlperf_benchmark.submit.audit import audit_config
 from mlperf_benchmark.submit.options import Request
 from mlperf_benchmark.submit.rules import ACCURACY, COMPLIANCE_TESTS, kinds_of_runs
 
@@ -61,7 +61,7 @@ def planned_runs(request: Request, user_conf: Path) -> list[PlannedRun]:
             if kind != ACCURACY:
                 options["time"] = request.time
             if kind in COMPLIANCE_TESTS:
-                options["audit_conf"] = write_audit_config(kind, request.output)
+                options["audit_conf"] = audit_config(kind, request.output)
             runs.append(planned_run(request, scenario, kind, folder, options))
     return runs
 

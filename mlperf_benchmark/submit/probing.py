@@ -75,11 +75,18 @@ def probes(request: Request) -> list[PlannedRun]:
     ]
 
 
+def probed(run: PlannedRun) -> Expectation | None:
+    """What a probe showed; None where it is still to be made."""
+    done = read_run(run.output)
+    return None if done is None or differences(run, done) else _expectation(done)
+
+
 def expectation(run: PlannedRun) -> Expectation:
     """Of a probe, which is made where it is missing."""
-    done = read_run(run.output)
-    if done is None or differences(run, done):
-        done = execute(run)
+    return probed(run) or _expectation(execute(run))
+
+
+def _expectation(done: FinishedRun) -> Expectation:
     result = done.result
     return Expectation(
         scenario=done.scenario,

@@ -8,12 +8,29 @@ from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.loadgen.rules import IMAGENET_VALIDATION_IMAGES, SEEDS
 
 DIVISIONS = ("closed", "open")
+NETWORK = "network"
+"""The division of the datacenter suite alone, so not of ResNet-50."""
+
 BENCHMARK = "resnet50"
 CHECKER_MODEL = "resnet"
 """The checkers' own name for the benchmark, to which model_mapping.json maps other folders."""
 
 REQUIRED_SCENARIOS = ("SingleStream", "MultiStream", "Offline")
-"""Of the closed division: ResNet-50 is an edge benchmark, and Server is refused there."""
+"""Of the closed division for an edge system; the edge suite has no Server."""
+
+REQUIRED_BY_SYSTEM_TYPE: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "edge": REQUIRED_SCENARIOS,
+        "datacenter,edge": (*REQUIRED_SCENARIOS, "Server"),
+        "edge,datacenter": (*REQUIRED_SCENARIOS, "Server"),
+    }
+)
+"""Of the closed division. The datacenter suite alone has had no ResNet-50 since v5.1."""
+
+INFERABLE_FROM: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"MultiStream": ("SingleStream",), "Offline": ("SingleStream", "MultiStream")}
+)
+"""The scenarios whose logs may stand for a scenario's own, in the edge suite."""
 
 PERFORMANCE, ACCURACY, TEST01, TEST04 = "performance", "accuracy", "TEST01", "TEST04"
 COMPLIANCE_TESTS = (TEST01, TEST04)
@@ -28,7 +45,7 @@ ACCURACY_TARGET = 0.99 * REFERENCE_TOP1
 MAX_ACCURACY_LOG_BYTES = 10 * 1024
 MAX_FILE_BYTES = 50 * 1024 * 1024
 STATUSES = ("available", "preview", "rdi")
-SYSTEM_TYPES = ("datacenter", "edge", "datacenter,edge", "edge,datacenter")
+SYSTEM_TYPES = ("datacenter", *REQUIRED_BY_SYSTEM_TYPE)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ DETECTED = (
     Field("host_processor_model_name", "e.g. Intel(R) Xeon(R) Gold 6430"),
     Field("host_processors_per_node", "e.g. 2"),
     Field("host_processor_core_count", "of one processor, e.g. 32"),
-    Field("host_memory_capacity", "e.g. 128 GB"),
+    Field("host_memory_capacity", "e.g. 128 GiB"),
     Field("host_storage_capacity", "e.g. 1 TB"),
     Field("host_storage_type", "e.g. NVMe SSD"),
     Field("host_networking", "e.g. 10000 Mbit/s Ethernet"),
@@ -65,3 +65,32 @@ MAY_BE_EMPTY = frozenset(name for name, value in DEFAULTS.items() if not value)
 SYSTEM_FIELDS = frozenset(
     {*FROM_SUBMISSION, *DEFAULTS, *(field.name for field in (*ASKED, *DETECTED))}
 )
+
+NETWORK_FIELDS = (
+    "network_type",
+    "network_media",
+    "network_rate",
+    "nic_loadgen",
+    "number_nic_loadgen",
+    "net_software_stack_loadgen",
+    "network_protocol",
+    "number_connections",
+    "nic_sut",
+    "number_nic_sut",
+    "net_software_stack_sut",
+    "network_topology",
+)
+"""Asked for as soon as a description says anything in is_network."""
+
+TEXT_FIELDS = (
+    *FROM_SUBMISSION,
+    "status",
+    "system_type",
+    "system_name",
+    "host_processor_model_name",
+    "accelerator_model_name",
+    "operating_system",
+    "hw_notes",
+    "sw_notes",
+)
+"""Where the checkers take nothing but a text; elsewhere a number will do."""

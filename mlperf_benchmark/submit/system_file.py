@@ -11,7 +11,7 @@ from typing import Any
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.files import staged
 from mlperf_benchmark.core.registry import known_name
-from mlperf_benchmark.submit.rules import STATUSES, SYSTEM_TYPES
+from mlperf_benchmark.submit.rules import REQUIRED_BY_SYSTEM_TYPE, STATUSES, SYSTEM_TYPES
 from mlperf_benchmark.submit.system_fields import ASKED, DEFAULTS, DETECTED, SYSTEM_FIELDS, Field
 
 if sys.version_info >= (3, 11):
@@ -70,10 +70,19 @@ def read_system_file(path: Path) -> SystemFile:
     if "status" in system:
         known_name("status", system["status"], STATUSES)
     if "system_type" in system:
-        known_name("system_type", system["system_type"], SYSTEM_TYPES)
+        _check_system_type(path, system["system_type"])
     return SystemFile(
         path, submitter, system, _answers(content, "model", frozenset(MODEL_FIELDS), path)
     )
+
+
+def _check_system_type(path: Path, system_type: str) -> None:
+    known_name("system_type", system_type, SYSTEM_TYPES)
+    if system_type not in REQUIRED_BY_SYSTEM_TYPE:
+        raise UsageError(
+            f'{path}: the system_type "{system_type}" has had no ResNet-50 since v5.1. Write '
+            f'"edge", or in the open division "datacenter,edge".'
+        )
 
 
 def _answers(

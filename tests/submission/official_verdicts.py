@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.submission.spoiling import spoilers
+from tests.submission.spoiled_kinds import spoilers
 from tests.submission.trees import make_tree
 
 VERDICTS = Path(__file__).parents[1] / "fixtures" / "submission" / "official_verdicts.json"

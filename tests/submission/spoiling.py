@@ -2,13 +2,15 @@
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mlperf_benchmark.submit.system_fields import NETWORK_FIELDS
 from tests.submission.doctored_runs import read_detail, write_detail
 
 SYSTEM = "Two-core_machine"
+SYSTEM_FILE = f"systems/{SYSTEM}.json"
 PERFORMANCE, ACCURACY = "performance/run_1", "accuracy"
 Spoiler = Callable[[Path], None]
 
@@ -35,7 +37,7 @@ def field(file: str, name: str, value: Any = None) -> Spoiler:
     def spoil(submitter: Path) -> None:
         path = submitter / file if file.startswith("systems") else scenario(submitter) / file
         content = json.loads(path.read_text())
-        content.pop(name)
+        content.pop(name, None)
         path.write_text(json.dumps(content if value is None else content | {name: value}))
 
     return spoil
@@ -78,6 +80,80 @@ def renamed_model(name: str) -> Spoiler:
         model.rename(model.with_name(name))
 
     return spoil
+
+
+def renamed_scenarios(change: Callable[[str], str]) -> Spoiler:
+    def spoil(submitter: Path) -> None:
+        for folder in list(scenario(submitter).parent.iterdir()):
+            # By way of another name, for file systems that ignore case.
+            folder.rename(folder.with_name("moved")).rename(folder.with_name(change(folder.name)))
+
+    return spoil
+
+
+def renamed_submitter(name: str) -> Spoiler:
+    def spoil(submitter: Path) -> None:
+        field(SYSTEM_FILE, "submitter", name)(submitter)
+        submitter.rename(submitter.with_name(name))
+
+    return spoil
+
+
+def line_added(line: str) -> Spoiler:
+    """Add a line to the detail log of the performance run."""
+
+    def spoil(submitter: Path) -> None:
+        path = scenario(submitter) / PERFORMANCE / "mlperf_log_detail.txt"
+        path.write_text(f"{path.read_text()}{line}\n")
+
+    return spoil
+
+
+def each(*spoilers: Spoiler) -> Spoiler:
+    """One after the other."""
+
+    def spoil(submitter: Path) -> None:
+        for one in spoilers:
+            one(submitter)
+
+    return spoil
+
+
+def server(submitter: Path) -> None:
+    """Add a Server scenario as good as the others."""
+    copied("SingleStream", "Server")(submitter)
+    for path in (scenario(submitter, "Server")).rglob("mlperf_log_detail.txt"):
+        values = {
+            "effective_scenario": "Server",
+            "effective_target_latency_ns": 15_000_000,
+            "result_completed_samples_per_sec": 50.0,
+        }
+        write_detail(path, read_detail(path) | values)
+
+
+def over_network(submitter: Path, said: str = "true", sut: str = "Network SUT: node1") -> None:
+    """Describe a system over a network, as the open division may have it."""
+    path = submitter / "systems" / f"{SYSTEM}.json"
+    fields = {"is_network": said} | dict.fromkeys(NETWORK_FIELDS, "Ethernet")
+    path.write_text(json.dumps(json.loads(path.read_text()) | fields))
+    for log in submitter.rglob("mlperf_log_detail.txt"):
+        write_detail(log, read_detail(log) | {"sut_name": sut})
+
+
+def older_layout(submitter: Path) -> None:
+    """Move the documents and the compliance tests to where they were before v6.0."""
+    for folder in list(scenario(submitter).parent.iterdir()):
+        for name in ("measurements.json", "user.conf", "README.md", "TEST01", "TEST04"):
+            kind = "compliance" if name.startswith("TEST") else "measurements"
+            target = submitter / kind / SYSTEM / folder.parent.name / folder.name
+            if (folder / name).exists():
+                target.mkdir(parents=True, exist_ok=True)
+                (folder / name).rename(target / name)
+    (submitter / "src").rename(submitter / "code")
+
+
+def shortened_link(submitter: Path) -> None:
+    (submitter / "src" / "link.md").symlink_to("resnet50/README.md")
 
 
 def replaced(path: str, old: str, new: str) -> Spoiler:
@@ -128,97 +204,3 @@ def broken_link(submitter: Path) -> None:
 
 def _target(submitter: Path, path: str) -> Path:
     return submitter / path[2:] if path.startswith("//") else scenario(submitter) / path
-
-
-def _nothing(_submitter: Path) -> None:
-    """A tree as it was made."""
-
-
-ANSWERS = "mlperf_log_accuracy.json"
-BOTH: Mapping[str, Spoiler] = {
-    "as made": _nothing,
-    "shorter than 600 s": logged("SingleStream", PERFORMANCE, effective_min_duration_ms=60_000),
-    "at most 5 s": logged("SingleStream", PERFORMANCE, effective_max_duration_ms=5_000),
-    "few samples in memory": logged(
-        "SingleStream", PERFORMANCE, effective_performance_sample_count=20
-    ),
-    "seeds of another round": logged(
-        "SingleStream", PERFORMANCE, effective_qsl_rng_seed=2465351861681999779
-    ),
-    "INVALID result": logged("Offline", PERFORMANCE, result_validity="INVALID"),
-    "LoadGen error": logged("Offline", PERFORMANCE, errors=("Ran out of generated queries",)),
-    "LoadGen error in accuracy": logged("Offline", ACCURACY, errors=("A sample was lost",)),
-    "early stopping not met": logged("MultiStream", PERFORMANCE, early_stopping_met=False),
-    "few Offline samples": logged("Offline", PERFORMANCE, effective_samples_per_query=1000),
-    "part of the data set": logged(
-        "SingleStream",
-        ACCURACY,
-        qsl_reported_total_count=500,
-        effective_accuracy_sample_count=500,
-    ),
-    "run of another scenario": copied("SingleStream/performance", "Offline/performance"),
-    "log cut short": written(f"{PERFORMANCE}/mlperf_log_detail.txt", ':::MLLOG {"key": "loadg'),
-    "detail log missing": removed(f"{PERFORMANCE}/mlperf_log_detail.txt"),
-    "summary missing": removed(f"{PERFORMANCE}/mlperf_log_summary.txt"),
-    "extra file beside the logs": written(f"{PERFORMANCE}/notes.txt"),
-    "performance run missing": removed("performance"),
-    "accuracy run missing": removed("accuracy"),
-    "accuracy.txt missing": removed("accuracy/accuracy.txt"),
-    "no accuracy in accuracy.txt": replaced("accuracy/accuracy.txt", "accuracy=", "top1="),
-    "no hash in accuracy.txt": replaced("accuracy/accuracy.txt", "hash=", "sum="),
-    "accuracy log not shortened": written(f"accuracy/{ANSWERS}", "[]" + " " * 11_000),
-    "accuracy log missing": removed(f"accuracy/{ANSWERS}"),
-    "hidden file": written("//.DS_Store"),
-    "name with a blank": written("//src/read me.md"),
-    "compiled Python": written("//src/__pycache__/main.pyc"),
-    "empty folder": empty_folder,
-    "large file": large_file,
-    "broken link": broken_link,
-    "file at the root": written("//../../notes.txt"),
-    "file in the division": written("//../notes.txt"),
-    "unknown division": written("//../../other/README.md"),
-    "no system description": removed(f"//systems/{SYSTEM}.json"),
-    "system without results": written("//systems/another.json", "{}"),
-    "system field missing": field(f"systems/{SYSTEM}.json", "cooling"),
-    "system field empty": field(f"systems/{SYSTEM}.json", "host_networking", ""),
-    "unknown status": field(f"systems/{SYSTEM}.json", "status", "soon"),
-    "unknown system type": field(f"systems/{SYSTEM}.json", "system_type", "desktop"),
-    "another submitter": field(f"systems/{SYSTEM}.json", "submitter", "Somebody"),
-    "another division": field(f"systems/{SYSTEM}.json", "division", "network"),
-    "measurements missing": removed("measurements.json"),
-    "measurement field missing": field("measurements.json", "retraining"),
-    "measurement field empty": field("measurements.json", "weight_data_types", ""),
-    "user.conf empty": written("user.conf", ""),
-    "user.conf missing": removed("user.conf"),
-    "README missing": removed("README.md"),
-    "no source folder": removed("//src"),
-    "no calibration document": removed("//documentation"),
-    "unknown model": renamed_model("mynet"),
-    "scenario missing": removed("../MultiStream"),
-    "Server": copied("Offline", "Server"),
-    "marked as a rehearsal": written("//../../REHEARSAL.md"),
-}
-CLOSED_ONLY: Mapping[str, Spoiler] = {
-    "accuracy below the target": replaced("accuracy/accuracy.txt", "=80.000%", "=75.600%"),
-    "TEST01 missing": removed("TEST01"),
-    "TEST04 missing": removed("TEST04"),
-    "TEST04 shorter than 600 s": logged(
-        "SingleStream", f"TEST04/{PERFORMANCE}", effective_min_duration_ms=60_000
-    ),
-    "TEST04 INVALID": logged("Offline", f"TEST04/{PERFORMANCE}", result_validity="INVALID"),
-    "TEST04 too fast": replaced("TEST04/verify_performance.txt", "TEST PASS", "TEST FAIL"),
-    "TEST01 not compared": removed("TEST01/verify_accuracy.txt"),
-    "TEST01 of unlike speed": replaced("TEST01/verify_performance.txt", "TEST PASS", "TEST FAIL"),
-    "TEST01 without answers": removed(f"TEST01/accuracy/{ANSWERS}"),
-    "TEST01 with unlike answers": unlike_answers,
-    "TEST01 with unlike answers of like accuracy": alike_accuracy,
-    "TEST01 without its settings": logged(
-        "SingleStream", f"TEST01/{PERFORMANCE}", effective_accuracy_log_sampling_target=0
-    ),
-    "extra file in TEST04": written(f"TEST04/{PERFORMANCE}/notes.txt"),
-}
-
-
-def spoilers(division: str) -> Mapping[str, Spoiler]:
-    """By kind of spoiling."""
-    return {**BOTH, **CLOSED_ONLY} if division == "closed" else BOTH

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
@@ -139,6 +140,29 @@ def test_second_time_makes_no_valid_run_again(made: Made) -> None:
     assert path.stat().st_mtime_ns == before
 
 
+def test_plan_only_prints(sample: Sample, cache_dir: Path, tmp_path: Path) -> None:
+    output, system = tmp_path / "output", tmp_path / "system.toml"
+    arguments = (
+        *("--profile", "null", "--dataset", "imagenet_efficientnet_lite", "--division", "closed"),
+        *("--dataset-path", sample.images, "--cache-dir", cache_dir, "--rehearsal"),
+        *("--scenarios", "SingleStream", "--system", system, "--output", output, "--plan"),
+    )
+    planned = submit(*arguments)
+    assert (planned.returncode, planned.stderr) == (0, "")
+    assert re.search(r"SingleStream performance +at least 10 min", planned.stdout)
+    assert re.search(r"SingleStream accuracy +one pass over the data set", planned.stdout)
+    assert "4 runs to make; how long they take is known after" in planned.stdout
+    assert f"{system} is missing" in planned.stdout
+    assert not list(tmp_path.iterdir())
+    # An incomplete file is named after the plan, and left as it is.
+    system.write_text('submitter = "Me"\n')
+    planned = submit(*arguments)
+    assert planned.returncode == 2
+    assert "4 runs to make" in planned.stdout
+    assert "fill in system_name" in planned.stderr
+    assert list(tmp_path.iterdir()) == [system]
+
+
 def test_changed_target_makes_only_its_scenario_again(made: Made) -> None:
     conf = made.output / "user.conf"
     text = conf.read_text()
@@ -169,6 +193,51 @@ def test_assembled_runs_give_the_same_tree(made: Made, tmp_path: Path) -> None:
         {_relative(file, tree): file.read_bytes() for file in _files(tree)} for tree in trees
     )
     assert first == second
+
+
+def test_what_is_no_run_of_one_machine_is_left_out(made: Made, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    shutil.copytree(made.output / "runs", runs)
+    performance = runs / SCENARIO / "performance"
+    comparison = runs / "comparison"
+    shutil.copytree(performance, comparison / "rounds" / "0001" / "fp32")
+    (comparison / "plan.json").write_text("{}")
+    (comparison / "results.json").write_text('{"kind": "comparison", "rows": []}')
+    (runs / "copied").mkdir()
+    (runs / "copied" / "results.json").write_text('{"kind": "comparison", "rows": []}')
+    served = runs / "served"
+    shutil.copytree(performance, served)
+    result = json.loads((served / "results.json").read_text())
+    result["backend"]["nodes"] = [{"name": "node1"}]
+    (served / "results.json").write_text(json.dumps(result))
+    for name, text in (("list", "[]"), ("cut", "{"), ("old", '{"schema_version": 0}')):
+        (runs / name).mkdir()
+        (runs / name / "results.json").write_text(text)
+    older = runs / "older"
+    shutil.copytree(performance, older)
+    (older / "results.json").write_text(json.dumps(result | {"backend": {}, "schema_version": 0}))
+    done = submit(
+        *("--runs", runs, "--division", "closed", "--rehearsal", "--scenarios", SCENARIO),
+        *("--system", write_system(tmp_path), "--output", tmp_path / "o"),
+    )
+    assert (done.returncode, done.stderr) == (3, "")
+    said = [line for line in done.stdout.splitlines() if line.startswith("Left out: ")]
+    assert said == [
+        f"Left out: {comparison} is a comparison.",
+        f"Left out: {runs}/copied/results.json is of a comparison.",
+        f"Left out: {runs}/cut/results.json is no result of main.py.",
+        f"Left out: {runs}/list/results.json is no result of main.py.",
+        f"Left out: {runs}/old/results.json is no result of main.py.",
+        f"Left out: {older}/results.json has schema 0 instead of 1: run it again.",
+        f"Left out: {served} is a run on served nodes, and a tree is of one machine's.",
+    ]
+    assert (tmp_path / "o" / "tree" / "closed").is_dir()
+
+
+def test_missing_folder_of_runs_is_named(tmp_path: Path) -> None:
+    done = submit("--runs", tmp_path / "none", "--system", write_system(tmp_path))
+    assert done.returncode == 2
+    assert f"No folder {tmp_path}/none" in done.stderr
 
 
 def test_short_runs_are_refused_for_closed_without_rehearsal(made: Made, tmp_path: Path) -> None:

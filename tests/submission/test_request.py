@@ -34,5 +34,8 @@ def test_rehearsal_of_closed_is_allowed() -> None:
 
 @pytest.mark.parametrize("given", ["--profile pytorch-kserve", "--backend kserve"])
 def test_served_nodes_are_no_machine(given: str) -> None:
-    with pytest.raises(UsageError, match="of one machine, not of the kserve backend"):
+    with pytest.raises(UsageError, match="of one machine, not of the kserve backend") as caught:
         parse(given.split())
+    assert "ResNet-50 over a network can be submitted to the open division alone" in str(
+        caught.value
+    )

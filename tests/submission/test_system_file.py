@@ -1,13 +1,17 @@
 """The file in which the submitter answers what the machine does not tell."""
 
+import re
 from pathlib import Path
 
+import psutil
 import pytest
 
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.submit.machine import machine_facts
+from mlperf_benchmark.submit.rules import kinds_of_runs
 from mlperf_benchmark.submit.system_fields import MAY_BE_EMPTY, SYSTEM_FIELDS
 from mlperf_benchmark.submit.system_file import missing_answers, read_system_file, write_template
+from tests.submission.doctored_runs import write_runs
 from tests.submission.trees import SYSTEM, submit
 from tests.synthetic_images import jpeg, write_folder
 
@@ -75,13 +79,37 @@ def test_answers_win_over_what_was_found_out(tmp_path: Path) -> None:
     [
         ("submitter = ", "is no TOML file"),
         ('submitter = "My Company"', '"My Company" becomes a folder'),
+        ('submitter = ".Me"', '".Me" becomes a folder'),
         ('submiter = "Me"', 'Did you mean "submitter"?'),
         ('[system]\nstatus = "avaiable"', 'Did you mean "available"?'),
         ('[system]\ncoolling = "air"', 'Did you mean "cooling"?'),
         ('[system]\nsystem_type = "desktop"', "datacenter"),
+        ('[system]\nsystem_type = "datacenter"', 'no ResNet-50 since v5.1. Write "edge"'),
         ('[model]\nretrained = "no"', 'Did you mean "retraining"?'),
         ("[system]\ncooling = [1]", "cooling is one text or number"),
     ],
 )
 def test_what_cannot_be_meant_is_named(text: str, named: str, tmp_path: Path) -> None:
     assert named in refusal(tmp_path, text)
+
+
+def test_server_of_both_suites_is_not_made_in_closed(tmp_path: Path) -> None:
+    runs = write_runs(tmp_path, ["Offline"], kinds_of_runs("closed"))
+    system = written(tmp_path, f'{SYSTEM}system_type = "datacenter,edge"\n')
+    arguments = ("--runs", runs, "--scenarios", "Offline", "--system", system)
+    output = ("--output", tmp_path / "output")
+    done = submit(*arguments, *output, "--division", "closed", "--rehearsal")
+    assert done.returncode == 2
+    assert "asks for Server, too, and submission.py makes the edge suite's scenarios" in done.stderr
+    done = submit(*arguments, *output)
+    assert done.returncode == 0, done.stdout
+
+
+def test_memory_is_in_the_unit_that_it_is_counted_in() -> None:
+    """A machine's memory is a number of GiB, a disk's capacity one of GB."""
+    facts = machine_facts()
+    gib = psutil.virtual_memory().total / 2**30
+    assert facts["host_memory_capacity"] == f"{gib:.0f} GiB"
+    gb = psutil.disk_usage("/").total / 1e9
+    assert facts["host_storage_capacity"] == f"{gb:.0f} GB"
+    assert not re.search(r"\d[KMG](,|$)", facts.get("host_processor_caches", ""))

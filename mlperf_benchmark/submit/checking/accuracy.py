@@ -1,63 +1,64 @@
 """The folder of an accuracy run."""
 
 import re
+from functools import partial
 from pathlib import Path
 
-from mlperf_benchmark.core.errors import RunError
-from mlperf_benchmark.loadgen.detail_log import read_detail_log
+from mlperf_benchmark.loadgen.detail_log import DetailLog
 from mlperf_benchmark.submit import rules
 from mlperf_benchmark.submit.audit import kind_of_run
-from mlperf_benchmark.submit.checking.finding import Finding, Findings, exactly
-from mlperf_benchmark.submit.checking.performance import RUN_AGAIN, check_log
+from mlperf_benchmark.submit.checking.finding import Finding, Findings, exactly, read_lines
+from mlperf_benchmark.submit.checking.log import RUN_AGAIN, check_log, number
+from mlperf_benchmark.submit.checking.performance import BESIDE_LOGS
+from mlperf_benchmark.submit.checking.scenario import Scenario
 from mlperf_benchmark.submit.finished_run import ACCURACY_LOG, DETAIL, SUMMARY
 
 ACCURACY_TEXT = "accuracy.txt"
 AGAIN = "Make the tree again."
-LINE = re.compile(r"accuracy=([0-9.]+)%, good=\d+, total=\d+")
-HASH = re.compile(r"hash=[0-9a-f]{64}")
+# As the checkers read it: what accuracy-imagenet.py prints, and other scripts like it.
+LINE = re.compile(r'(?:\{"accuracy|accuracy)[": ]*=?\s*([0-9]+(?:\.[0-9]*)?)')
+HASH = re.compile(r"hash=\w+")
 
 
-def check_accuracy(
-    folder: Path, division: str, scenario: str, version: rules.RulesVersion
-) -> Findings:
+def check_accuracy(scenario: Scenario) -> Findings:
     """The folder accuracy of a scenario."""
-    yield from exactly(folder, (SUMMARY, DETAIL, ACCURACY_LOG, ACCURACY_TEXT), (), AGAIN)
-    path = folder / DETAIL
-    try:
-        log = read_detail_log(folder)
-        yield from check_log(path, log, version)
-        if kind_of_run(log) != rules.ACCURACY or log.effective("scenario") != scenario:
-            yield Finding(path, f"no accuracy run of {scenario}", f"{RUN_AGAIN}.")
-        samples = int(log.values["qsl_reported_total_count"])
-        if samples != rules.DATASET_SAMPLES:
-            yield Finding(
-                path,
-                f"{samples} samples instead of {rules.DATASET_SAMPLES}",
-                "Use all of ImageNet's validation images.",
-            )
-    except RunError as error:
-        yield Finding(path, str(error).rstrip("."), f"{RUN_AGAIN}.")
-    except KeyError as error:
-        yield Finding(path, f"LoadGen's entry {error} is missing", f"{RUN_AGAIN}.")
+    folder = scenario.folder / "accuracy"
+    needed = (SUMMARY, DETAIL, ACCURACY_LOG, ACCURACY_TEXT)
+    yield from exactly(folder, needed, BESIDE_LOGS, AGAIN)
+    yield from check_log(folder, scenario.version, partial(_check_run, scenario))
     yield from check_accuracy_files(folder)
-    accuracy = read_accuracy(folder / ACCURACY_TEXT)
-    if division == "closed" and accuracy is not None and accuracy < rules.ACCURACY_TARGET:
+    path = folder / ACCURACY_TEXT
+    accuracy = read_accuracy(path)
+    if path.is_file() and accuracy is None:
+        yield Finding(path, 'no "accuracy=…%, good=…, total=…"', AGAIN)
+    if accuracy is not None and scenario.division == "closed" and accuracy < rules.ACCURACY_TARGET:
         yield Finding(
-            folder / ACCURACY_TEXT,
+            path,
             f"{accuracy:.3f} % is below the closed division's {rules.ACCURACY_TARGET:.4f} %",
             "Use a better model, or the open division.",
         )
 
 
+def _check_run(scenario: Scenario, path: Path, log: DetailLog) -> Findings:
+    # An inferred result has the accuracy of the one that it is inferred from.
+    scenarios = (scenario.name, *rules.INFERABLE_FROM.get(scenario.name, ()))
+    if kind_of_run(log) != rules.ACCURACY or log.effective("scenario") not in scenarios:
+        yield Finding(path, f"no accuracy run of {scenario.name}", f"{RUN_AGAIN}.")
+    used = "effective_accuracy_sample_count"
+    samples = number(log, used if used in log.values else "qsl_reported_total_count")
+    if samples != rules.DATASET_SAMPLES:
+        yield Finding(
+            path,
+            f"{samples} samples instead of {rules.DATASET_SAMPLES}",
+            "Use all of ImageNet's validation images.",
+        )
+
+
 def check_accuracy_files(folder: Path) -> Findings:
-    """accuracy.txt and the shortened log, of an accuracy run or of TEST01."""
+    """The log's hash in accuracy.txt and the shortened log, of an accuracy run or of TEST01."""
     path = folder / ACCURACY_TEXT
-    if path.is_file():
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-        if not any(HASH.fullmatch(line) for line in lines):
-            yield Finding(path, "no hash of the whole accuracy log", AGAIN)
-        if read_accuracy(path) is None:
-            yield Finding(path, 'no "accuracy=…%, good=…, total=…"', AGAIN)
+    if path.is_file() and not any(HASH.fullmatch(line) for line in read_lines(path)):
+        yield Finding(path, "no hash of the whole accuracy log", AGAIN)
     log = folder / ACCURACY_LOG
     if log.is_file() and log.stat().st_size > rules.MAX_ACCURACY_LOG_BYTES:
         yield Finding(log, "not shortened to 10 KiB", AGAIN)
@@ -65,9 +66,7 @@ def check_accuracy_files(folder: Path) -> Findings:
 
 def read_accuracy(path: Path) -> float | None:
     """Percent in an accuracy file; None where there is none."""
-    if not path.is_file():
-        return None
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in read_lines(path):
         found = LINE.match(line)
         if found:
             return float(found[1])

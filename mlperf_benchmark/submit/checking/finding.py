@@ -1,4 +1,4 @@
-"""What is wrong with a tree, and reading its files."""
+"""What is to be said of a tree, and reading its files."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -9,28 +9,43 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Finding:
-    """One fault: where it is, what it is and what to do about it."""
+    """One fault: where it is, what it is and what to do about it. A note is no fault."""
 
     path: Path
     problem: str
-    cure: str
+    cure: str = ""
+    is_note: bool = False
 
     def line(self, root: Path) -> str:
-        """For the user, with the path as seen from the tree's root."""
+        """For the user, in one line, with the path as seen from the tree's root."""
         path = self.path.relative_to(root) if self.path.is_relative_to(root) else self.path
-        return f"{path}: {self.problem}. {self.cure}"
+        note = "note: " if self.is_note else ""
+        return _printable(f"{path}: {note}{self.problem}. {self.cure}")
 
 
 Findings = Iterator[Finding]
+
+
+def note(path: Path, remark: str) -> Finding:
+    """What is worth knowing and no fault."""
+    return Finding(path, remark, is_note=True)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
     """The object in a JSON file; None where there is none."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file; none where it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
 
 
 def folders(path: Path) -> list[Path]:
@@ -53,3 +68,11 @@ def exactly(folder: Path, required: Iterable[str], optional: Iterable[str], cure
         yield Finding(folder, f"{', '.join(missing)} missing", cure)
     if extra:
         yield Finding(folder, f"{', '.join(extra)} should not be here", "Remove it.")
+
+
+def _printable(text: str) -> str:
+    """Logs and names of files may hold line ends, control characters and bytes that are no text."""
+    characters = " ".join(text.split())
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in characters
+    )

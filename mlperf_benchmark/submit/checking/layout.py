@@ -1,14 +1,13 @@
 """Names, sizes and places of files, anywhere in a tree."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from mlperf_benchmark.submit.checking.finding import Finding, Findings, files, folders
 from mlperf_benchmark.submit.documents import REHEARSAL_FILE
-from mlperf_benchmark.submit.rules import DIVISIONS, MAX_FILE_BYTES
+from mlperf_benchmark.submit.rules import DIVISIONS, MAX_FILE_BYTES, NETWORK
 
 AT_ROOT = (".md", ".pdf")
-NOT_DIVISIONS = (".git", ".github", "assets")
+NOT_DIVISIONS = (".git", ".github", "assets", NETWORK)
 REMOVE = "Remove it."
 
 
@@ -32,23 +31,30 @@ def check_root(tree: Path) -> Findings:
             yield Finding(folder, "no division that is known here", f"Known: {known}.")
 
 
-def check_names(submitter: Path) -> Findings:
-    """Every entry below a submitter's folder."""
-    for path in _entries(submitter):
-        if path.name == "__pycache__":
-            yield Finding(path, "a folder of compiled Python", REMOVE)
-        elif path.name.startswith("."):
+def check_names(tree: Path, submitter: Path) -> Findings:
+    """A submitter's folder and every entry below it."""
+    for path in (submitter, *sorted(submitter.rglob("*"))):
+        if path.name.startswith("."):
             yield Finding(path, "a hidden file or folder", REMOVE)
         if " " in path.name:
             yield Finding(path, "a name with a blank", "Rename it.")
         if path.is_symlink() and not path.exists():
             yield Finding(path, "a symbolic link to nowhere", REMOVE)
         elif path.is_dir():
-            if not any(path.iterdir()):
-                yield Finding(path, "an empty folder", REMOVE)
+            yield from _check_folder(path)
+        elif path.is_symlink() and not (tree / path.readlink()).exists():
+            # The checkers look for a link's target from the root of the tree.
+            yield Finding(
+                path,
+                "a symbolic link that MLCommons' checkers take for broken",
+                "Put the file itself here.",
+            )
         elif path.stat().st_size > MAX_FILE_BYTES:
-            yield Finding(path, "a file above 50 MB", "Leave it out, or shorten it.")
+            yield Finding(path, "a file above 50 MiB", "Leave it out, or shorten it.")
 
 
-def _entries(folder: Path) -> Iterator[Path]:
-    yield from sorted(folder.rglob("*"))
+def _check_folder(path: Path) -> Findings:
+    if path.name.endswith("__pycache__"):
+        yield Finding(path, "a folder of compiled Python", REMOVE)
+    if not any(path.iterdir()):
+        yield Finding(path, "an empty folder", REMOVE)
