@@ -53,9 +53,8 @@ def cost(options: argparse.Namespace) -> None:
     data = ("--dataset", "synthetic", "--time", str(options.seconds))
     inside = ("--profile", f"{options.profile}-openvino", "--model", options.model, *data)
     named = ("--served-model", options.served_model) if options.served_model else ()
-    if options.model_version:
-        named += ("--model-version", options.model_version)
-    nodes = ("--endpoint", options.endpoint, *named)
+    version = ("--model-version", options.model_version) if options.model_version else ()
+    nodes = ("--endpoint", options.endpoint, *named, *version)
     served = ("--profile", f"{options.profile}-kserve", *nodes, *data)
 
     def rate(arguments: Sequence[str]) -> float:

@@ -2,7 +2,8 @@
 
 import dataclasses
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,12 @@ from mlperf_benchmark.tvm_compiler.building import build, check_linker, link
 from mlperf_benchmark.tvm_compiler.fusion import fuse
 from mlperf_benchmark.tvm_compiler.graph import Convolution, Graph, multiply_accumulates
 from mlperf_benchmark.tvm_compiler.lowering import Lowered, TileChooser, lower
-from mlperf_benchmark.tvm_compiler.onnx_source import OnnxSource, import_relax, open_model
+from mlperf_benchmark.tvm_compiler.onnx_source import (
+    OnnxSource,
+    first_line,
+    import_relax,
+    open_model,
+)
 from mlperf_benchmark.tvm_compiler.options import CompileOptions
 from mlperf_benchmark.tvm_compiler.relax_reader import read_relax
 from mlperf_benchmark.tvm_compiler.target import CpuTarget, check_host_runs, cpu_target
@@ -44,13 +50,16 @@ def compile_model(
         libraries = []
         chooser: TileChooser | None = None
         for batch in sorted(set(options.batches)):
-            graph = image_graph(source, batch)
+            with _faults_named():
+                graph = image_graph(source, batch)
             chooser = chooser or _tile_chooser(graph, target, options, report)
-            lowered = lower(graph, target, chooser)
+            with _faults_named():
+                lowered = lower(graph, target, chooser)
             if compiled is None:
                 compiled = _describe(source, target, graph, lowered, batch)
                 _report_fallbacks(compiled, report)
                 _report_large_weights(lowered, report)
+                _report_restored_weights(lowered, report)
             report(f"Compiling batch {batch} for {target.cpu}: {_summary(lowered, batch)}")
             libraries.append(_export(lowered, target, batch, folder))
         if compiled is None:
@@ -72,6 +81,15 @@ def image_graph(source: OnnxSource, batch: int) -> Graph:
     return fuse(graph.with_image_input())
 
 
+@contextmanager
+def _faults_named() -> Iterator[None]:
+    """What TVM says of a model that it cannot compile, in a line, as ModelError."""
+    try:
+        yield
+    except (ValueError, TypeError, RuntimeError, KeyError, IndexError, AttributeError) as error:
+        raise ModelError(f"TVM cannot compile the model: {first_line(error)}") from error
+
+
 def _tile_chooser(
     graph: Graph, target: CpuTarget, options: CompileOptions, report: Report
 ) -> TileChooser:
@@ -90,7 +108,9 @@ def _tile_chooser(
 
 def _export(lowered: Lowered, target: CpuTarget, batch: int, folder: Path) -> Library:
     file = folder / f"batch{batch}.so"
-    link(build(lowered.module, target), file)
+    with _faults_named():
+        executable = build(lowered.module, target)
+    link(executable, file)
     return Library(batch, file.name, sha256(file.read_bytes()))
 
 
@@ -116,7 +136,12 @@ def _describe(
         macs=lowered.macs // batch,
         source_sha256=source.sha256,
         tiles={name: dataclasses.asdict(tile) for name, tile in lowered.tiles.items()},
-        fallbacks={name: macs / max(lowered.macs, 1) for name, macs in lowered.fallbacks.items()},
+        fallbacks={
+            name: work.macs / max(lowered.macs, 1) for name, work in lowered.fallbacks.items()
+        },
+        fallback_bytes={
+            name: work.bytes / lowered.bytes for name, work in lowered.fallbacks.items()
+        },
         libraries=(),
     )
 
@@ -125,7 +150,8 @@ def _report_fallbacks(compiled: CompiledModel, report: Report) -> None:
     for name, share in compiled.fallbacks.items():
         report(
             f'No schedule for "{name}": left to TVM\'s default, parallelised '
-            f"({share:.1%} of the multiply-accumulates)."
+            f"({share:.1%} of the multiply-accumulates, {compiled.fallback_bytes[name]:.1%} of the "
+            "bytes that are read and written; time may go with either)."
         )
 
 
@@ -135,6 +161,15 @@ def _report_large_weights(lowered: Lowered, report: Report) -> None:
             f"The target has no VNNI, and the weights of {lowered.widened / lowered.macs:.0%} of "
             "the multiply-accumulates are too large for its quickest INT8 products. Quantize with "
             "--overflow-fix all."
+        )
+
+
+def _report_restored_weights(lowered: Lowered, report: Report) -> None:
+    if lowered.restored:
+        report(
+            f"{lowered.restored / lowered.macs:.0%} of the multiply-accumulates have 8-bit weights "
+            "and compute in float32: INT8 takes quantized inputs, and weights with a zero point "
+            "in the middle (int8: 0, uint8: 128) and one scale in all or per output channel."
         )
 
 
