@@ -23,9 +23,10 @@ from mlperf_benchmark.tvm_compiler.onnx_source import (
 )
 from mlperf_benchmark.tvm_compiler.options import CompileOptions
 from mlperf_benchmark.tvm_compiler.relax_reader import read_relax
-from mlperf_benchmark.tvm_compiler.target import CpuTarget, check_host_runs, cpu_target
-from mlperf_benchmark.tvm_compiler.threads import usable_threads
+from mlperf_benchmark.tvm_compiler.target import CpuTarget, check_host_runs, cpu_target, host_lacks
+from mlperf_benchmark.tvm_compiler.threads import usable_threads, use_threads
 from mlperf_benchmark.tvm_compiler.tiling import default_tile
+from mlperf_benchmark.tvm_compiler.timing import TimedNetwork, share_of_others
 from mlperf_benchmark.tvm_compiler.tuning import Tiles, key, read_tiles, tune, write_tiles
 from mlperf_benchmark.tvm_compiler.versions import check_versions
 
@@ -62,6 +63,9 @@ def compile_model(
                 _report_restored_weights(lowered, report)
             report(f"Compiling batch {batch} for {target.cpu}: {_summary(lowered, batch)}")
             libraries.append(_export(lowered, target, batch, folder))
+            if lowered.fallbacks and len(libraries) == 1 and not host_lacks(target.features):
+                library = folder / libraries[0].file
+                _report_fallback_time(lowered, library, options.threads, report)
         if compiled is None:
             raise ModelError("No batch size to compile for was given.")
         compiled = dataclasses.replace(compiled, libraries=tuple(libraries))
@@ -151,8 +155,19 @@ def _report_fallbacks(compiled: CompiledModel, report: Report) -> None:
         report(
             f'No schedule for "{name}": left to TVM\'s default, parallelised '
             f"({share:.1%} of the multiply-accumulates, {compiled.fallback_bytes[name]:.1%} of the "
-            "bytes that are read and written; time may go with either)."
+            "bytes that are read and written)."
         )
+
+
+def _report_fallback_time(
+    lowered: Lowered, library: Path, threads: int | None, report: Report
+) -> None:
+    use_threads(usable_threads(threads))
+    share = share_of_others(TimedNetwork(library, lowered.parameters), lowered.kernels)
+    report(
+        f"Operators without a schedule, and the changes of layout around them, take {share:.0%} of "
+        "the time of an inference here."
+    )
 
 
 def _report_large_weights(lowered: Lowered, report: Report) -> None:

@@ -57,7 +57,7 @@ class Work:
 
 @dataclass
 class Lowered:
-    """A Relax module and its parameters' shapes and dtypes.
+    """A Relax module with the names of our functions in it, its parameters' shapes and dtypes.
 
     `specs` and `tiles` are of the convolutions, by the name of their TIR function. Multiply-
     accumulates (`macs`) and bytes read and written are for the whole batch: all, those of each
@@ -66,6 +66,7 @@ class Lowered:
     """
 
     module: Any = None
+    kernels: frozenset[str] = frozenset()
     parameters: tuple[tuple[tuple[int, ...], str], ...] = ()
     specs: dict[str, ConvolutionSpec] = field(default_factory=dict)
     tiles: dict[str, Tile] = field(default_factory=dict)
@@ -101,6 +102,7 @@ class _Lowering:
 
         self.lowered.module = self.writer.write(body)
         self.lowered.parameters = self.writer.parameters
+        self.lowered.kernels = self.writer.kernels()
         return self.lowered
 
     def lower_node(self, node: Node) -> None:

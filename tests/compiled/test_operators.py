@@ -134,6 +134,32 @@ def test_network_of_one_scale_a_layer_computes_in_int8(compiler: Compiler, tmp_p
     assert not any("8-bit weights" in line for line in compiler.lines)
 
 
+def test_weights_that_are_reshaped_compute_in_int8(compiler: Compiler) -> None:
+    model = Model(9, 9, last="weights")
+    values = model.random.integers(-127, 128, (32, 27)).astype(np.int8)
+    model.constants.append(numpy_helper.from_array(values, "weights"))
+    zero = model.constant(0, np.int8)
+    model.add("DequantizeLinear", model.constant(0.005), zero)
+    weights = model.add("Reshape", model.constant([32, 3, 3, 3], np.int64)).last
+    model.last = "input"
+    convolved(model, weights)
+    images = random_images(1, 9, 9)
+    path = compiler.compile(model.onnx(), batches=(1,))
+
+    scores = compiler.load(path, model.image()).predict(images)
+
+    expected = reference(model.onnx(), images, model.image())
+    np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-4)
+    assert read_description(path).precision == "int8"
+
+
+def convolved(model: Model, weights: str) -> None:
+    """A quantized image with (32, 3, 3, 3) weights; no pixel lies between two steps."""
+    steps = (model.constant(0.0231), model.constant(120, np.uint8))
+    model.add("QuantizeLinear", *steps).add("DequantizeLinear", *steps)
+    model.add("Conv", weights, kernel_shape=(3, 3), pads=(1, 1, 1, 1)).flatten()
+
+
 @pytest.mark.parametrize(("zero_point", "precision"), [(128, "int8"), (90, "float32")])
 def test_unsigned_weights_are_taken_or_told(
     zero_point: int, precision: str, compiler: Compiler
@@ -145,9 +171,7 @@ def test_unsigned_weights_are_taken_or_told(
     zero = model.constant(zero_point, np.uint8)
     weights = model.add("DequantizeLinear", model.constant(0.005), zero).last
     model.last = "input"
-    steps = (model.constant(0.0231), model.constant(120, np.uint8))
-    model.add("QuantizeLinear", *steps).add("DequantizeLinear", *steps)
-    model.add("Conv", weights, kernel_shape=(3, 3), pads=(1, 1, 1, 1)).flatten()
+    convolved(model, weights)
     images = random_images(1, 9, 9)
     path = compiler.compile(model.onnx(), batches=(1,))
 
