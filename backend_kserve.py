@@ -110,6 +110,9 @@ class KServeBackend(NetworkBackend):
 
     def _read(self, answer: Answer) -> Scores:
         """Raises InferenceError, to be read after the node's name."""
+        version = self._network.model_version
+        if version and answer.model_version not in ("", version):
+            raise InferenceError(f"answered as version {answer.model_version}, not {version}")
         values = read_values(answer, self._served.output)
         classes = self._served.classes
         if not self._served.takes_argmax:

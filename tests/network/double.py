@@ -53,8 +53,11 @@ class Double(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
     async def ModelReady(self, request: Any, context: Any) -> Any:  # noqa: N802
         if "ModelReady" in self.options.lacks:
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, "")
-        known = request.name == MODEL and request.version in ("", *self.options.versions)
+        known = request.name == MODEL and self._has(request.version)
         return pb.ModelReadyResponse(ready=known and not self.options.model_not_ready)
+
+    def _has(self, version: str) -> bool:
+        return self.options.all_versions or version in ("", *self.options.versions)
 
     async def ServerMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
         await self._check_token(context)
@@ -68,11 +71,12 @@ class Double(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, "")
         if request.name != MODEL:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"unknown model {request.name}")
-        if request.version not in ("", *options.versions):
+        if not self._has(request.version):
             await context.abort(grpc.StatusCode.NOT_FOUND, f"unknown version {request.version}")
         if options.unavailable:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "the model is being loaded")
-        versions = [request.version] if request.version else options.versions
+        asked = request.version and not options.all_versions
+        versions = [request.version] if asked else options.versions
         metadata = pb.ModelMetadataResponse(name=MODEL, versions=versions, platform="double")
         if options.empty_metadata:
             return metadata
@@ -124,7 +128,7 @@ class Double(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
     def _answer(self, sample: bytes, runtime: str | None = None) -> Any:
         options = self.options
         label = label_of(sample)
-        response = pb.ModelInferResponse(model_name=MODEL, model_version="1")
+        response = pb.ModelInferResponse(model_name=MODEL, model_version=options.answers_version)
         if options.scores:
             response.outputs.add(name="scores", datatype="FP32", shape=[1, options.scores])
             values = np.zeros(options.scores, np.float32)
@@ -194,6 +198,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--lacks", nargs="+", choices=CALLS, default=(), help="calls that it does not know")
     add("--empty-metadata", action="store_true")
     add("--versions", nargs="+", default=["1"])
+    add("--all-versions", action="store_true", help="take no notice of the version asked for")
+    add("--answers-version", default="1")
     add("--expects-version", metavar="N", help="refuse requests for another version")
     add("--address", default="127.0.0.1", help="to listen on")
     add("--served-model", help="content of the model's parameter")

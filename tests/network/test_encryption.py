@@ -2,14 +2,17 @@
 
 import json
 import shutil
+import ssl
 import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from mlperf_benchmark.core.errors import ModelError, UsageError
 from tests.conftest import Runner
-from tests.network.nodes import PROFILE, endpoints, started
+from tests.network.nodes import LOOPBACK, PROFILE, endpoints, started
 from tests.network.test_node_checks import load, refusal
 
 TOKEN = "secret-of-the-test"
@@ -83,6 +86,20 @@ def test_node_without_encryption_is_named(benchmark: Runner, tmp_path: Path) -> 
         done = benchmark(*arguments, "--tls-ca", path)
     assert done.status == 2
     assert done.error.startswith(f"Node {node.endpoint} does not speak TLS: leave out --tls-ca")
+
+
+def test_https_port_is_named(tmp_path: Path) -> None:
+    path, key = certificate(tmp_path, "node")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path, key)
+    with ThreadingHTTPServer((LOOPBACK, 0), BaseHTTPRequestHandler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        endpoint = f"{LOOPBACK}:{server.server_port}"
+        encrypted, plain = refusal(endpoint, tls_ca=path), refusal(endpoint)
+        server.shutdown()
+    assert encrypted.startswith(f"Node {endpoint} does not offer HTTP/2 over TLS")
+    assert plain.startswith(f"Node {endpoint} speaks TLS: give --tls-ca FILE")
 
 
 def test_files_that_are_no_certificates_are_named(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ import pytest
 
 from backend import BackendConfig, BackendInfo
 from backend_kserve import KServeBackend
-from mlperf_benchmark.core.errors import BenchmarkError, ModelError
+from mlperf_benchmark.core.errors import BenchmarkError, InferenceError, ModelError
+from mlperf_benchmark.core.image_format import Images
 from mlperf_benchmark.core.network_config import NetworkConfig
 from mlperf_benchmark.images.synthetic import Synthetic
 from mlperf_benchmark.network.served_model import ServedModel
@@ -174,6 +175,20 @@ def test_version_is_asked_for_in_every_call(benchmark: Runner, tmp_path: Path) -
     assert missing == (
         f'Node {node.endpoint}: the model "resnet50" has no version 2, but 1, 3 (--model-version).'
     )
+
+
+def test_server_that_ignores_the_version_is_named(tmp_path: Path, images: Images) -> None:
+    """Its figures would be those of another model."""
+    with started(tmp_path, "--all-versions", "--versions", "1") as node:
+        assert "has no version 2, but 1" in refusal(node.endpoint, model_version="2")
+    with (
+        started(tmp_path, "--versions", "1", "2", "--answers-version", "1") as node,
+        connected(node.endpoint, model_version="2") as backend,
+    ):
+        backend.load()
+        with pytest.raises(InferenceError) as caught:
+            backend.predict(images[:1])
+    assert str(caught.value) == f"Node {node.endpoint} answered as version 1, not 2."
 
 
 def test_versions_that_nobody_chose_among_are_told(tmp_path: Path) -> None:

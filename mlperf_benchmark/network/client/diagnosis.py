@@ -14,6 +14,7 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0
 FRAME_HEADER = 9
 SETTINGS = 4
 TLS_ALERT = b"\x15\x03"
+HTTP_1 = b"HTTP/1"
 SECONDS = 3.0
 SHOWN = 40
 NOT_CONNECTED = ("failed to connect", "errors resolving")
@@ -56,8 +57,10 @@ def connection_fault(endpoint: str, config: NetworkConfig) -> str | None:
 
 def _plain_fault(address: tuple[str, int], seconds: float) -> str | None:
     greeting = _plain_greeting(address, seconds)
-    if not greeting or greeting.startswith(TLS_ALERT):
-        return WANTS_TLS if _speaks_tls(address, seconds) else None
+    # HTTP servers say in plain words that they want TLS.
+    may_be_tls = not greeting or greeting.startswith((TLS_ALERT, HTTP_1))
+    if may_be_tls and _speaks_tls(address, seconds):
+        return WANTS_TLS
     return _foreign(greeting)
 
 
@@ -127,7 +130,7 @@ def _foreign(greeting: bytes) -> str | None:
     if not greeting:
         return None
     # Some answer what they do not know as HTTP/0.9 does, with a page alone.
-    if greeting.startswith(b"HTTP/1") or b"<html" in greeting.lower():
+    if greeting.startswith(HTTP_1) or b"<html" in greeting.lower():
         return HTTP_PORT
     if len(greeting) >= FRAME_HEADER and greeting[3] == SETTINGS:
         return None

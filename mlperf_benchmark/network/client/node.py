@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,6 +113,8 @@ class Node:
                     "the Open Inference Protocol (KServe v2), or only a part of it"
                 ) from error
             raise
+        if self._version and metadata.versions and self._version not in metadata.versions:
+            raise ModelError(self._no_version(metadata.versions))
         if not metadata.inputs and not metadata.outputs:
             raise ModelError("tells nothing of its inputs and outputs: its metadata is empty")
         found = interface(
@@ -149,9 +152,7 @@ class Node:
             versions = self._versions() if error.code() == NO_SUCH_MODEL else ()
             if not versions:
                 raise
-            raise ModelError(
-                f"has no version {self._version}, but {', '.join(versions)} (--model-version)"
-            ) from error
+            raise ModelError(self._no_version(versions)) from error
         raise ModelError("is not ready")
 
     def _metadata(self, version: str | None) -> Any:
@@ -166,6 +167,9 @@ class Node:
             return tuple(self._metadata(None).versions)
         except grpc.RpcError:
             return ()
+
+    def _no_version(self, others: Iterable[str]) -> str:
+        return f"has no version {self._version}, but {', '.join(others)} (--model-version)"
 
     def _server_info(self) -> NodeInfo:
         """Where a server cannot tell its name its address is it."""
