@@ -5,12 +5,19 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from backend import BackendConfig, BackendInfo, Listener, NetworkBackend, SampleLoader
 from dataset import Dataset
 from mlperf_benchmark.core.errors import InferenceError, UsageError
 from mlperf_benchmark.core.image_format import Images, Scores
 from mlperf_benchmark.core.node_info import NetworkReport, NodeInfo
-from mlperf_benchmark.network.client.cluster import check_agreement, report, unique_names
+from mlperf_benchmark.network.client.cluster import (
+    check_agreement,
+    check_distinct,
+    report,
+    unique_names,
+)
 from mlperf_benchmark.network.client.dispatch import Dispatcher, Request
 from mlperf_benchmark.network.client.interface import Interface, as_served
 from mlperf_benchmark.network.client.node import Description, Node
@@ -25,8 +32,8 @@ class KServeBackend(NetworkBackend):
 
     accepts = frozenset(
         {
-            *("endpoint", "served_model", "deadline", "in_flight", "on_node_loss", "payload"),
-            *("tls_ca", "tls_cert", "tls_key", "token_file"),
+            *("endpoint", "served_model", "model_version", "deadline", "in_flight"),
+            *("on_node_loss", "payload", "tls_ca", "tls_cert", "tls_key", "token_file"),
         }
     )
 
@@ -35,9 +42,11 @@ class KServeBackend(NetworkBackend):
         if config.network is None:
             raise UsageError("The kserve backend needs its nodes: --endpoint HOST:PORT.")
         self._network = config.network
+        check_distinct(self._network.endpoints)
         self._nodes = tuple(Node(endpoint, self._network) for endpoint in self._network.endpoints)
         self._dispatcher = Dispatcher(
             self._nodes,
+            self._read,
             self._network.in_flight,
             goes_on=self._network.on_node_loss == "continue",
         )
@@ -77,8 +86,8 @@ class KServeBackend(NetworkBackend):
         if len(images) != 1:
             raise InferenceError("A request to a node is one sample: batches are the engine's.")
 
-        def answered(answer: Answer) -> None:
-            listener.completed(token, self._read(answer))
+        def answered(scores: Scores) -> None:
+            listener.completed(token, scores)
 
         self._dispatcher.submit(Request(sample_bytes(images), answered, listener.failed))
 
@@ -100,12 +109,22 @@ class KServeBackend(NetworkBackend):
             node.close()
 
     def _read(self, answer: Answer) -> Scores:
+        """Raises InferenceError, to be read after the node's name."""
+        version = self._network.model_version
+        if version and answer.model_version not in ("", version):
+            raise InferenceError(f"answered as version {answer.model_version}, not {version}")
         values = read_values(answer, self._served.output)
         classes = self._served.classes
         if not self._served.takes_argmax:
+            if len(values) != classes:
+                raise InferenceError(f"answered {len(values)} scores in place of {classes}")
+            if np.isnan(values).any():
+                raise InferenceError("answered NaN scores")
             return values.reshape(1, classes)
-        if len(values) != 1 or not (0 <= values[0] < classes and values[0].is_integer()):
-            raise InferenceError(f"A node answered {values.tolist()} in place of one label.")
+        if len(values) != 1:
+            raise InferenceError(f"answered {len(values)} labels in place of one")
+        if not (0 <= values[0] < classes and values[0].is_integer()):
+            raise InferenceError(f"answered {values.tolist()} in place of one label")
         return values
 
     def _infos(self) -> list[NodeInfo]:

@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--profile", help="without its backend: pytorch, efficientnet-lite0")
     parser.add_argument("--endpoint")
     parser.add_argument("--served-model", help="its name on the nodes (default: the profile's)")
+    parser.add_argument("--model-version", help="of the served model (default: the node's choice)")
     parser.add_argument("--qps", help="Server's rate (default: half of the node's in Offline)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=SECONDS)
@@ -52,7 +53,8 @@ def cost(options: argparse.Namespace) -> None:
     data = ("--dataset", "synthetic", "--time", str(options.seconds))
     inside = ("--profile", f"{options.profile}-openvino", "--model", options.model, *data)
     named = ("--served-model", options.served_model) if options.served_model else ()
-    nodes = ("--endpoint", options.endpoint, *named)
+    version = ("--model-version", options.model_version) if options.model_version else ()
+    nodes = ("--endpoint", options.endpoint, *named, *version)
     served = ("--profile", f"{options.profile}-kserve", *nodes, *data)
 
     def rate(arguments: Sequence[str]) -> float:

@@ -4,12 +4,13 @@ import argparse
 from pathlib import Path
 
 from mlperf_benchmark.core.errors import UsageError
-from mlperf_benchmark.core.network_config import NODE_LOSS, PAYLOADS, NetworkConfig
+from mlperf_benchmark.core.network_config import NODE_LOSS, PAYLOADS, NetworkConfig, split_endpoint
 from mlperf_benchmark.core.option_values import positive, positive_int
 
 NETWORK_OPTIONS = (
     "endpoint",
     "served_model",
+    "model_version",
     "deadline",
     "in_flight",
     "on_node_loss",
@@ -29,6 +30,12 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
     add = group.add_argument
     add("--endpoint", type=_endpoints, metavar="HOST:PORT,…", help="gRPC addresses of the nodes")
     add("--served-model", metavar="NAME", help="the model's name there (default: the profile's)")
+    add(
+        "--model-version",
+        type=_version,
+        metavar="N",
+        help="of the served model (default: the server's choice, mostly the highest)",
+    )
     add(
         "--deadline",
         type=positive,
@@ -81,6 +88,7 @@ def resolve_network(options: argparse.Namespace, served_model: str | None) -> Ne
     return NetworkConfig(
         endpoints=options.endpoint,
         served_model=model,
+        model_version=options.model_version,
         deadline=options.deadline or DEADLINE_SECONDS,
         in_flight=options.in_flight or IN_FLIGHT,
         on_node_loss=options.on_node_loss or NODE_LOSS[0],
@@ -94,10 +102,17 @@ def resolve_network(options: argparse.Namespace, served_model: str | None) -> Ne
 
 def _endpoints(text: str) -> tuple[str, ...]:
     endpoints = tuple(endpoint.strip() for endpoint in text.split(","))
-    for endpoint in endpoints:
-        host, _, port = endpoint.rpartition(":")
-        if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16 or "/" in host:
-            raise argparse.ArgumentTypeError(f'"{endpoint}" is not HOST:PORT')
+    try:
+        for endpoint in endpoints:
+            split_endpoint(endpoint)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
     if len(set(endpoints)) != len(endpoints):
         raise argparse.ArgumentTypeError(f'"{text}" names a node twice')
     return endpoints
+
+
+def _version(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise argparse.ArgumentTypeError(f'"{text}" is no version of a model, such as 2')
+    return text.strip()

@@ -8,7 +8,7 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,9 @@ class CompiledModel:
 
     `input_shape` is (H, W, C) of uint8 pixels, `classes` the number of scores. `precision` is
     "int8" or "float32", whichever does most of the `macs` (of one image). `tiles` is the choice
-    for each convolution of batch 1 or the smallest, `fallbacks` the share of the MACs of each
-    operator that TVM's own schedule computes.
+    for each convolution of batch 1 or the smallest. Of each operator that TVM's own schedule
+    computes `fallbacks` has the share of the MACs, `fallback_bytes` that of the bytes that all
+    operators read and write.
     """
 
     tvm_version: str
@@ -53,6 +54,7 @@ class CompiledModel:
     tiles: Mapping[str, Any]
     fallbacks: Mapping[str, float]
     libraries: tuple[Library, ...]
+    fallback_bytes: Mapping[str, float] = field(default_factory=dict)
     format: int = FORMAT
 
 

@@ -2,7 +2,8 @@
 
 import dataclasses
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,18 @@ from mlperf_benchmark.tvm_compiler.building import build, check_linker, link
 from mlperf_benchmark.tvm_compiler.fusion import fuse
 from mlperf_benchmark.tvm_compiler.graph import Convolution, Graph, multiply_accumulates
 from mlperf_benchmark.tvm_compiler.lowering import Lowered, TileChooser, lower
-from mlperf_benchmark.tvm_compiler.onnx_source import OnnxSource, import_relax, open_model
+from mlperf_benchmark.tvm_compiler.onnx_source import (
+    OnnxSource,
+    first_line,
+    import_relax,
+    open_model,
+)
 from mlperf_benchmark.tvm_compiler.options import CompileOptions
 from mlperf_benchmark.tvm_compiler.relax_reader import read_relax
-from mlperf_benchmark.tvm_compiler.target import CpuTarget, check_host_runs, cpu_target
-from mlperf_benchmark.tvm_compiler.threads import usable_threads
+from mlperf_benchmark.tvm_compiler.target import CpuTarget, check_host_runs, cpu_target, host_lacks
+from mlperf_benchmark.tvm_compiler.threads import usable_threads, use_threads
 from mlperf_benchmark.tvm_compiler.tiling import default_tile
+from mlperf_benchmark.tvm_compiler.timing import TimedNetwork, share_of_others
 from mlperf_benchmark.tvm_compiler.tuning import Tiles, key, read_tiles, tune, write_tiles
 from mlperf_benchmark.tvm_compiler.versions import check_versions
 
@@ -44,15 +51,21 @@ def compile_model(
         libraries = []
         chooser: TileChooser | None = None
         for batch in sorted(set(options.batches)):
-            graph = image_graph(source, batch)
+            with _faults_named():
+                graph = image_graph(source, batch)
             chooser = chooser or _tile_chooser(graph, target, options, report)
-            lowered = lower(graph, target, chooser)
+            with _faults_named():
+                lowered = lower(graph, target, chooser)
             if compiled is None:
                 compiled = _describe(source, target, graph, lowered, batch)
                 _report_fallbacks(compiled, report)
                 _report_large_weights(lowered, report)
+                _report_restored_weights(lowered, report)
             report(f"Compiling batch {batch} for {target.cpu}: {_summary(lowered, batch)}")
             libraries.append(_export(lowered, target, batch, folder))
+            if lowered.fallbacks and len(libraries) == 1 and not host_lacks(target.features):
+                library = folder / libraries[0].file
+                _report_fallback_time(lowered, library, options.threads, report)
         if compiled is None:
             raise ModelError("No batch size to compile for was given.")
         compiled = dataclasses.replace(compiled, libraries=tuple(libraries))
@@ -70,6 +83,15 @@ def image_graph(source: OnnxSource, batch: int) -> Graph:
     if len(shape) != 2 or shape[0] != batch:
         raise ModelError(f"The model's output has the shape {shape}; (batch, classes) is expected.")
     return fuse(graph.with_image_input())
+
+
+@contextmanager
+def _faults_named() -> Iterator[None]:
+    """What TVM says of a model that it cannot compile, in a line, as ModelError."""
+    try:
+        yield
+    except (ValueError, TypeError, RuntimeError, KeyError, IndexError, AttributeError) as error:
+        raise ModelError(f"TVM cannot compile the model: {first_line(error)}") from error
 
 
 def _tile_chooser(
@@ -90,7 +112,9 @@ def _tile_chooser(
 
 def _export(lowered: Lowered, target: CpuTarget, batch: int, folder: Path) -> Library:
     file = folder / f"batch{batch}.so"
-    link(build(lowered.module, target), file)
+    with _faults_named():
+        executable = build(lowered.module, target)
+    link(executable, file)
     return Library(batch, file.name, sha256(file.read_bytes()))
 
 
@@ -116,7 +140,12 @@ def _describe(
         macs=lowered.macs // batch,
         source_sha256=source.sha256,
         tiles={name: dataclasses.asdict(tile) for name, tile in lowered.tiles.items()},
-        fallbacks={name: macs / max(lowered.macs, 1) for name, macs in lowered.fallbacks.items()},
+        fallbacks={
+            name: work.macs / max(lowered.macs, 1) for name, work in lowered.fallbacks.items()
+        },
+        fallback_bytes={
+            name: work.bytes / lowered.bytes for name, work in lowered.fallbacks.items()
+        },
         libraries=(),
     )
 
@@ -125,8 +154,20 @@ def _report_fallbacks(compiled: CompiledModel, report: Report) -> None:
     for name, share in compiled.fallbacks.items():
         report(
             f'No schedule for "{name}": left to TVM\'s default, parallelised '
-            f"({share:.1%} of the multiply-accumulates)."
+            f"({share:.1%} of the multiply-accumulates, {compiled.fallback_bytes[name]:.1%} of the "
+            "bytes that are read and written)."
         )
+
+
+def _report_fallback_time(
+    lowered: Lowered, library: Path, threads: int | None, report: Report
+) -> None:
+    use_threads(usable_threads(threads))
+    share = share_of_others(TimedNetwork(library, lowered.parameters), lowered.kernels)
+    report(
+        f"Operators without a schedule, and the changes of layout around them, take {share:.0%} of "
+        "the time of an inference here."
+    )
 
 
 def _report_large_weights(lowered: Lowered, report: Report) -> None:
@@ -135,6 +176,15 @@ def _report_large_weights(lowered: Lowered, report: Report) -> None:
             f"The target has no VNNI, and the weights of {lowered.widened / lowered.macs:.0%} of "
             "the multiply-accumulates are too large for its quickest INT8 products. Quantize with "
             "--overflow-fix all."
+        )
+
+
+def _report_restored_weights(lowered: Lowered, report: Report) -> None:
+    if lowered.restored:
+        report(
+            f"{lowered.restored / lowered.macs:.0%} of the multiply-accumulates have 8-bit weights "
+            "and compute in float32: INT8 takes quantized inputs, and weights with a zero point "
+            "in the middle (int8: 0, uint8: 128) and one scale in all or per output channel."
         )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
+FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,14 @@ Step = AddConstant | MultiplyConstant | Clip | Requantize | AddValue
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """Convolution weights (O, I / groups, KH, KW): float32, or int8 with one scale per O."""
+    """Convolution weights (O, I / groups, KH, KW): float32, or int8 with one scale per O.
+
+    `restored` ones are float32 here though the model holds 8 bits.
+    """
 
     data: NDArray[Any]
     scales: FloatArray | None = None
+    restored: bool = False
 
     def dequantized(self) -> FloatArray:
         scales = 1.0 if self.scales is None else self.scales.reshape(-1, 1, 1, 1)
@@ -212,3 +217,17 @@ def _fallback_macs(node: Node, output_shape: tuple[int, ...]) -> int:
     weight_shape = [int(extent) for extent in node.operator.call.args[1].ty.shape]
     per_output = weight_shape[-2] if name == "matmul" else int(np.prod(weight_shape[1:]))
     return int(np.prod(output_shape)) * per_output
+
+
+def bytes_moved(node: Node, values: dict[str, Value]) -> int:
+    """Bytes that one node reads and writes for its whole batch, each tensor counted once."""
+    # What is left to TVM takes and gives float32.
+    is_float = isinstance(node.operator, Fallback)
+    total = 0
+    for name in {*node.reads(), node.output}:
+        value = values[name]
+        element = 1 if value.quantization is not None and not is_float else FLOAT_BYTES
+        total += int(np.prod(value.shape)) * element
+    if isinstance(node.operator, Convolution):
+        total += node.operator.weights.data.nbytes
+    return total

@@ -19,6 +19,7 @@ from mlperf_benchmark.tvm_compiler.graph import (
     MaxPool,
     Node,
     Value,
+    bytes_moved,
     multiply_accumulates,
 )
 from mlperf_benchmark.tvm_compiler.kernels.convolution import (
@@ -46,22 +47,34 @@ from mlperf_benchmark.tvm_compiler.tiling import depthwise_columns
 TileChooser = Callable[[ConvolutionSpec], Tile]
 
 
+@dataclass(frozen=True)
+class Work:
+    """Multiply-accumulates and bytes read and written by operators of one name."""
+
+    macs: int = 0
+    bytes: int = 0
+
+
 @dataclass
 class Lowered:
-    """A Relax module and its parameters' shapes and dtypes.
+    """A Relax module with the names of our functions in it, its parameters' shapes and dtypes.
 
     `specs` and `tiles` are of the convolutions, by the name of their TIR function. Multiply-
-    accumulates are for the whole batch: all, those of each operator that is left to TVM, and
-    those of weights that have to be widened.
+    accumulates (`macs`) and bytes read and written are for the whole batch: all, those of each
+    operator that is left to TVM, the MACs of weights that have to be widened, and those of 8-bit
+    weights that compute in float32.
     """
 
     module: Any = None
+    kernels: frozenset[str] = frozenset()
     parameters: tuple[tuple[tuple[int, ...], str], ...] = ()
     specs: dict[str, ConvolutionSpec] = field(default_factory=dict)
     tiles: dict[str, Tile] = field(default_factory=dict)
-    fallbacks: dict[str, int] = field(default_factory=dict)
+    fallbacks: dict[str, Work] = field(default_factory=dict)
     macs: int = 0
+    bytes: int = 0
     widened: int = 0
+    restored: int = 0
 
 
 def lower(graph: Graph, target: CpuTarget, choose_tile: TileChooser) -> Lowered:
@@ -84,14 +97,18 @@ class _Lowering:
         def body() -> None:
             for node in self.graph.nodes:
                 self.lowered.macs += multiply_accumulates(node, self.graph.values)
+                self.lowered.bytes += bytes_moved(node, self.graph.values)
                 self.lower_node(node)
 
         self.lowered.module = self.writer.write(body)
         self.lowered.parameters = self.writer.parameters
+        self.lowered.kernels = self.writer.kernels()
         return self.lowered
 
     def lower_node(self, node: Node) -> None:
         operator = node.operator
+        if isinstance(operator, Convolution) and operator.weights.restored:
+            self.lowered.restored += multiply_accumulates(node, self.graph.values)
         if isinstance(operator, Fallback):
             self.fallback(node, operator)
         elif isinstance(operator, Image):
@@ -185,9 +202,11 @@ class _Lowering:
         else:
             call = relax.Call(operator.call.op, arguments, operator.call.attrs)
         self.writer.store_plain(node.output, call)
-        macs = multiply_accumulates(node, self.graph.values)
-        known = self.lowered.fallbacks.get(operator.name, 0)
-        self.lowered.fallbacks[operator.name] = known + macs
+        known = self.lowered.fallbacks.get(operator.name, Work())
+        self.lowered.fallbacks[operator.name] = Work(
+            known.macs + multiply_accumulates(node, self.graph.values),
+            known.bytes + bytes_moved(node, self.graph.values),
+        )
 
     def argument(self, argument: Any) -> Any:
         """The Relax expression of an argument of a fallback."""

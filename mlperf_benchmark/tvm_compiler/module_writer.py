@@ -17,6 +17,9 @@ from mlperf_benchmark.tvm_compiler.kernels.layout import from_plain, to_plain
 from mlperf_benchmark.tvm_compiler.placement import Placement
 from mlperf_benchmark.tvm_compiler.storage import LANES, View
 
+PACK = "pack"
+UNPACK = "unpack"
+
 
 @dataclass(frozen=True)
 class TirFunction:
@@ -72,7 +75,7 @@ class ModuleWriter:
         """A value in channel blocks, in the view it has or else in `wanted`."""
         view = self.view(name)
         if (name, view) not in self._blocked:
-            pack = TirFunction(f"pack_{shape_name(view)}", view, lambda: from_plain(view))
+            pack = TirFunction(f"{PACK}_{shape_name(view)}", view, lambda: from_plain(view))
             plain = self.plain(name, (view.batch, view.channels, view.height, view.width))
             self._blocked[name, view] = self.call(pack, [plain], view)
         if wanted is None or wanted == view:
@@ -91,7 +94,7 @@ class ModuleWriter:
         """
         if name not in self._plain:
             view = self.view(name)
-            unpack = TirFunction(f"unpack_{shape_name(view)}", view, lambda: to_plain(view))
+            unpack = TirFunction(f"{UNPACK}_{shape_name(view)}", view, lambda: to_plain(view))
             shape = (view.batch, view.channels, view.height, view.width)
             self._plain[name] = self.emit(unpack, [self._blocked[name, view]], shape, "float32")
         expression = self._plain[name]
@@ -119,6 +122,12 @@ class ModuleWriter:
             self._functions[key] = self.builder.add_func(function.write(), function.name)
         result = TensorType(shape, dtype)
         return self.builder.emit(relax.call_tir(self._functions[key], arguments, result))
+
+    def kernels(self) -> frozenset[str]:
+        """The names of the functions that compute: none of TVM's own, nor the changes of layout
+        that these need."""
+        names = {str(variable.name_hint) for variable in self._functions.values()}
+        return frozenset(name for name in names if not name.startswith((PACK, UNPACK)))
 
     def constant(self, array: NDArray[Any]) -> Any:
         """A constant of the module, shared by equal arrays."""

@@ -10,6 +10,7 @@ from tvm import relax
 from tvm.relax.frontend.onnx import from_onnx
 
 from mlperf_benchmark.core.errors import ModelError
+from mlperf_benchmark.tvm_compiler.onnx_checks import check_operators, check_types, image_shape
 from mlperf_benchmark.tvm_compiler.onnx_folding import fold_constants, merge_padding
 
 
@@ -31,7 +32,7 @@ def read_onnx(path: Path) -> Any:
     except OSError as error:
         raise ModelError(f"Cannot read the model {path}: {error.strerror}.") from error
     except Exception as error:
-        raise ModelError(f"{path} is not an ONNX model: {_first_line(error)}") from error
+        raise ModelError(f"{path} is not an ONNX model: {first_line(error)}") from error
 
 
 def open_model(model: Any) -> OnnxSource:
@@ -40,7 +41,7 @@ def open_model(model: Any) -> OnnxSource:
     try:
         onnx.checker.check_model(model)
     except Exception as error:
-        raise ModelError(f"The ONNX model is not valid: {_first_line(error)}") from error
+        raise ModelError(f"The ONNX model is not valid: {first_line(error)}") from error
     simplified = onnx.ModelProto()
     simplified.CopyFrom(model)
     names = {tensor.name for tensor in model.graph.initializer}
@@ -50,8 +51,10 @@ def open_model(model: Any) -> OnnxSource:
             f"The ONNX model has {len(inputs)} inputs and {len(model.graph.output)} outputs; "
             "one of each is supported."
         )
-    shape = _image_shape(inputs[0])
+    shape = image_shape(inputs[0])
+    check_operators(model)
     fold_constants(simplified)
+    check_types(simplified)
     merge_padding(simplified)
     return OnnxSource(simplified, inputs[0].name, model.graph.output[0].name, shape, digest)
 
@@ -67,21 +70,9 @@ def import_relax(source: OnnxSource, batch: int) -> Any:
         # The importer also emits results that nobody reads, such as batch norm's statistics.
         return relax.transform.DeadCodeElimination()(module)
     except Exception as error:
-        raise ModelError(f"TVM cannot import the model: {_first_line(error)}") from error
+        raise ModelError(f"TVM cannot import the model: {first_line(error)}") from error
 
 
-def _image_shape(value: Any) -> tuple[int, int, int]:
-    tensor = value.type.tensor_type
-    extents = [dimension.dim_value for dimension in tensor.shape.dim]
-    if tensor.elem_type != onnx.TensorProto.FLOAT or len(extents) != 4 or 0 in extents[1:]:
-        raise ModelError(
-            f'The model\'s input "{value.name}" is not a float32 tensor (N, C, H, W) with '
-            "fixed C, H and W."
-        )
-    channels, height, width = extents[1:]
-    return channels, height, width
-
-
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

@@ -12,7 +12,11 @@ from mlperf_benchmark.tvm_compiler.graph import FloatArray, Quantization
 
 @dataclass(frozen=True, eq=False)
 class QuantizedConstant:
-    """A constant int8 tensor that is dequantized with `scales` along `axis`."""
+    """A constant tensor of 8 bits, its zero point taken off, that is dequantized with `scales`.
+
+    These are one number in all, or one per index of `axis`. `data` is int8, or int16 where a zero
+    point makes the differences larger than that.
+    """
 
     data: NDArray[Any]
     scales: FloatArray
@@ -20,8 +24,27 @@ class QuantizedConstant:
 
     def real(self) -> FloatArray:
         shape = [1] * self.data.ndim
-        shape[self.axis] = -1
+        if self.data.ndim:
+            shape[self.axis] = -1
         return np.asarray(self.data * self.scales.reshape(shape), np.float32)
+
+    def reshape(self, shape: tuple[int, ...]) -> "QuantizedConstant | FloatArray":
+        """In real numbers where the axis of the scales would be lost."""
+        if self._has_one_scale:
+            return QuantizedConstant(self.data.reshape(shape), self.scales[:1], 0)
+        return self.real().reshape(shape)
+
+    @property
+    def _has_one_scale(self) -> bool:
+        return bool(np.all(self.scales == self.scales[0]))
+
+    def scales_of(self, axis: int) -> FloatArray | None:
+        """One scale per index of `axis`; None where kernels cannot take it so."""
+        if self.data.dtype != np.int8:
+            return None
+        if self._has_one_scale:
+            return np.full(self.data.shape[axis], self.scales[0], np.float32)
+        return self.scales if self.axis == axis else None
 
 
 @dataclass(frozen=True)
@@ -38,16 +61,15 @@ Meaning = str | NDArray[Any] | QuantizedConstant | Flattened
 
 def dequantized(data: NDArray[Any], scale: Any, zero: Any, axis: int) -> Meaning:
     axis %= max(data.ndim, 1)
-    channels = data.shape[axis] if data.ndim else 1
-    scales = np.broadcast_to(np.reshape(scale, -1), (channels,)).astype(np.float32)
-    if data.dtype == np.int8 and not np.any(zero):
-        return QuantizedConstant(data, scales, axis)
-    zeros = np.broadcast_to(np.reshape(zero, -1), (channels,)).astype(np.int64)
+    scales = np.reshape(scale, -1).astype(np.float32)
     shape = [1] * data.ndim
     if data.ndim:
         shape[axis] = -1
-    real = (data.astype(np.int64) - zeros.reshape(shape)) * scales.reshape(shape)
-    return np.asarray(real, np.float32)
+    shifted = data.astype(np.int64) - np.reshape(zero, -1).astype(np.int64).reshape(shape)
+    if data.dtype not in (np.int8, np.uint8):
+        return np.asarray(shifted * scales.reshape(shape), np.float32)
+    fits = shifted.size == 0 or (shifted.min() >= -128 and shifted.max() <= 127)
+    return QuantizedConstant(shifted.astype(np.int8 if fits else np.int16), scales, axis)
 
 
 def quantized(real: FloatArray, scale: Any, zero: Any, attributes: Any) -> NDArray[Any]:

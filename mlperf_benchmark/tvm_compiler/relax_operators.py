@@ -61,32 +61,39 @@ def same_precision(
     Sums over input channels need one scale for all of these.
     """
     value = reader.graph.values[name]
+    was_quantized = weights.restored or weights.scales is not None
     if value.quantization is None:
-        return name, Weights(weights.dequantized())
+        return name, Weights(weights.dequantized(), restored=was_quantized)
     summable = depthwise or len(value.quantization.scales) == 1
     if weights.scales is not None and summable:
         return name, weights
-    return reader.real(name), Weights(weights.dequantized())
+    return reader.real(name), Weights(weights.dequantized(), restored=was_quantized)
 
 
 def weights_of(reader: Reader, expression: Any) -> Weights | None:
-    meaning = reader.meaning(expression)
-    if isinstance(meaning, QuantizedConstant) and meaning.axis == 0:
-        return Weights(meaning.data, meaning.scales)
+    """Weights (O, ...) of a constant; None for what is none."""
     constant = reader.constant(expression)
-    return None if constant is None else Weights(constant)
+    if constant is None:
+        return None
+    meaning = reader.meaning(expression)
+    if not isinstance(meaning, QuantizedConstant):
+        return Weights(constant)
+    scales = meaning.scales_of(0)
+    return Weights(constant, restored=True) if scales is None else Weights(meaning.data, scales)
 
 
 def matmul(reader: Reader, call: Any) -> Meaning | None:
     """A classifier: (N, K) x constant (K, M), as a convolution that leaves one pixel."""
+    matrix = reader.constant(call.args[1])
+    if matrix is None or matrix.ndim != 2:
+        return None
+    weights = Weights(matrix.T)
     meaning = reader.meaning(call.args[1])
-    if isinstance(meaning, QuantizedConstant) and meaning.data.ndim == 2 and meaning.axis == 1:
-        weights = Weights(meaning.data.T, meaning.scales)
-    else:
-        matrix = reader.constant(call.args[1])
-        if matrix is None or matrix.ndim != 2:
-            return None
-        weights = Weights(matrix.T)
+    if isinstance(meaning, QuantizedConstant):
+        scales = meaning.scales_of(1)
+        weights = (
+            replace(weights, restored=True) if scales is None else Weights(meaning.data.T, scales)
+        )
     if not reader.is_feature_map(call.args[0]) or len(shape_of(call)) != 2:
         return None
     source = reader.meaning(call.args[0])
@@ -221,10 +228,8 @@ def global_pool(reader: Reader, call: Any) -> Meaning | None:
 def reshape(reader: Reader, call: Any) -> Meaning | None:
     meaning = reader.meaning(call.args[0])
     shape = shape_of(call)
-    if isinstance(meaning, np.ndarray):
+    if isinstance(meaning, np.ndarray | QuantizedConstant):
         return meaning.reshape(shape)
-    if isinstance(meaning, QuantizedConstant):
-        return meaning.real().reshape(shape)
     name = reader.value(call.args[0])
     known = reader.graph.values[name].shape
     if len(known) != 4 or len(shape) not in (2, 4):

@@ -93,13 +93,18 @@ def cpu_target(name: str) -> CpuTarget:
 
 def check_host_runs(what: Path | str, cpu: str, features: tuple[str, ...]) -> None:
     """Raises ModelError when this processor lacks one of `features`, which `what` needs."""
-    flags = _host_flags()
-    missing = [name for name in features if _LINUX_NAMES.get(name, name) not in flags]
+    missing = host_lacks(features)
     if missing:
         raise ModelError(
             f'{what} was compiled for "{cpu}"; this processor lacks {", ".join(missing)}. '
             "Compile it again here, or with --target naming this processor."
         )
+
+
+def host_lacks(features: tuple[str, ...]) -> list[str]:
+    """Those of `features` that this processor does not have."""
+    flags = _host_flags()
+    return [name for name in features if _LINUX_NAMES.get(name, name) not in flags]
 
 
 def _features_of(cpu: str) -> tuple[str, ...]:

@@ -16,11 +16,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import tvm
-from tvm import relax
 
 from mlperf_benchmark.core.errors import OutputError, UsageError
 from mlperf_benchmark.tvm_compiler.building import build, link
@@ -30,6 +25,7 @@ from mlperf_benchmark.tvm_compiler.lowering import Lowered, TileChooser, lower
 from mlperf_benchmark.tvm_compiler.target import CpuTarget
 from mlperf_benchmark.tvm_compiler.threads import use_threads
 from mlperf_benchmark.tvm_compiler.tiling import candidate_tiles, default_tile
+from mlperf_benchmark.tvm_compiler.timing import TimedNetwork
 
 FORMAT = 2
 ROUNDS = 9
@@ -113,33 +109,18 @@ class _Network:
         with tempfile.TemporaryDirectory(prefix="tvm-") as folder:
             file = Path(folder) / "network.so"
             link(build(lowered.module, target), file)
-            self._machine = relax.VirtualMachine(tvm.runtime.load_module(str(file)), tvm.cpu())
-        self._times: dict[str, float] = defaultdict(float)
-        self._started = 0.0
-        self._machine.set_instrument(self._instrument)
-        self._arguments = [
-            tvm.runtime.tensor(np.ones(shape, dtype)) for shape, dtype in lowered.parameters
-        ]
+            self._timed = TimedNetwork(file, lowered.parameters)
 
     def run(self) -> dict[str, float]:
         """Seconds by the key of a convolution, over all of the network."""
-        self._times.clear()
-        self._machine["main"](*self._arguments)
         totals: dict[str, float] = defaultdict(float)
-        for symbol, seconds in self._times.items():
+        for symbol, seconds in self._timed.run().items():
             if symbol in self.specs:
                 totals[key(self.specs[symbol])] += seconds
         return totals
 
     def tile(self, name: str) -> Tile:
         return next(self.tiles[symbol] for symbol, spec in self.specs.items() if key(spec) == name)
-
-    def _instrument(self, _: Any, symbol: str, before: bool, *__: Any) -> int:
-        if before:
-            self._started = time.perf_counter()
-        else:
-            self._times[symbol] += time.perf_counter() - self._started
-        return 0
 
 
 @dataclass(frozen=True)

@@ -146,21 +146,20 @@ def quantized(
     batches: Iterable[NDArray[np.float32]],
     folder: Path,
     small_weights: bool = False,
+    **changes: Any,
 ) -> onnx.ModelProto:
     """QDQ by ONNX Runtime: uint8 activations, int8 weights with a scale per channel.
 
-    `small_weights` have 7 bits.
+    `small_weights` have 7 bits. `changes` are of quantize_static's options.
     """
+    options: dict[str, Any] = {
+        "quant_format": QuantFormat.QDQ,
+        "activation_type": QuantType.QUInt8,
+        "weight_type": QuantType.QInt8,
+        "per_channel": True,
+        "reduce_range": small_weights,
+    }
     source, target = folder / "float.onnx", folder / "int8.onnx"
     onnx.save(model, source)
-    quantize_static(
-        source,
-        target,
-        _Calibration(batches),
-        quant_format=QuantFormat.QDQ,
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
-        per_channel=True,
-        reduce_range=small_weights,
-    )
+    quantize_static(source, target, _Calibration(batches), **options | changes)
     return onnx.load(target)

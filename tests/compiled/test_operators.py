@@ -2,10 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from onnx import numpy_helper
+from onnxruntime.quantization import QuantFormat, QuantType
 
+from mlperf_benchmark.tvm_compiler.artifact import read_description
 from tests.compiled.conftest import Compiler
 from tests.compiled.graphs import Model, normalised, quantized, random_images, reference
 
@@ -87,6 +91,97 @@ def test_int8_equals_onnx_runtime(case: str, compiler: Compiler, tmp_path: Path)
     scores = compiler.load(path, model.image(), max_batch_size=2).predict(images)
 
     assert_nearly_all_steps_equal(scores, reference(integer, images, model.image()))
+
+
+PER_TENSOR = ("3x3 padded", "1x1 stride 2", "7x7 stride 2 on the image", "depthwise 3x3")
+
+
+@pytest.mark.parametrize("weight_type", [QuantType.QInt8, None])
+@pytest.mark.parametrize("case", PER_TENSOR)
+def test_weights_of_one_scale_compute_in_int8(
+    case: str, weight_type: QuantType | None, compiler: Compiler, tmp_path: Path
+) -> None:
+    """onnxruntime's default; None: all that quantize_static does by default."""
+    model = CASES[case]().flatten()
+    images = random_images(2, model.height, model.width)
+    calibration = [normalised(random_images(4, model.height, model.width, 1), model.image())]
+    options: dict[str, Any] = {"per_channel": False}
+    if weight_type is None:
+        options |= {"activation_type": QuantType.QInt8, "quant_format": QuantFormat.QDQ}
+    integer = quantized(model.onnx(), calibration, tmp_path, **options)
+    path = compiler.compile(integer, batches=(2,))
+
+    scores = compiler.load(path, model.image(), max_batch_size=2).predict(images)
+
+    assert read_description(path).precision == "int8"
+    assert not any("8-bit weights" in line for line in compiler.lines)
+    assert_nearly_all_steps_equal(scores, reference(integer, images, model.image()))
+
+
+def test_network_of_one_scale_a_layer_computes_in_int8(compiler: Compiler, tmp_path: Path) -> None:
+    """The classifier, too: its weights are transposed after they are dequantized."""
+    model = block(Model(14, 14)).classifier(10)
+    calibration = normalised(random_images(4, 14, 14, 1), model.image())
+    integer = quantized(model.onnx(), [calibration], tmp_path, per_channel=False)
+    images = random_images(2, 14, 14)
+    path = compiler.compile(integer, batches=(2,))
+
+    scores = compiler.load(path, model.image(), max_batch_size=2).predict(images)
+
+    expected = reference(integer, images, model.image())
+    np.testing.assert_allclose(scores, expected, atol=0.02 * np.abs(expected).max(), rtol=0)
+    assert read_description(path).precision == "int8"
+    assert not any("8-bit weights" in line for line in compiler.lines)
+
+
+def test_weights_that_are_reshaped_compute_in_int8(compiler: Compiler) -> None:
+    model = Model(9, 9, last="weights")
+    values = model.random.integers(-127, 128, (32, 27)).astype(np.int8)
+    model.constants.append(numpy_helper.from_array(values, "weights"))
+    zero = model.constant(0, np.int8)
+    model.add("DequantizeLinear", model.constant(0.005), zero)
+    weights = model.add("Reshape", model.constant([32, 3, 3, 3], np.int64)).last
+    model.last = "input"
+    convolved(model, weights)
+    images = random_images(1, 9, 9)
+    path = compiler.compile(model.onnx(), batches=(1,))
+
+    scores = compiler.load(path, model.image()).predict(images)
+
+    expected = reference(model.onnx(), images, model.image())
+    np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-4)
+    assert read_description(path).precision == "int8"
+
+
+def convolved(model: Model, weights: str) -> None:
+    """A quantized image with (32, 3, 3, 3) weights; no pixel lies between two steps."""
+    steps = (model.constant(0.0231), model.constant(120, np.uint8))
+    model.add("QuantizeLinear", *steps).add("DequantizeLinear", *steps)
+    model.add("Conv", weights, kernel_shape=(3, 3), pads=(1, 1, 1, 1)).flatten()
+
+
+@pytest.mark.parametrize(("zero_point", "precision"), [(128, "int8"), (90, "float32")])
+def test_unsigned_weights_are_taken_or_told(
+    zero_point: int, precision: str, compiler: Compiler
+) -> None:
+    """Around 128 they are int8 weights in other clothes."""
+    model = Model(9, 9, last="weights")
+    unsigned = model.random.integers(0, 256, (32, 3, 3, 3))
+    model.constants.append(numpy_helper.from_array(unsigned.astype(np.uint8), "weights"))
+    zero = model.constant(zero_point, np.uint8)
+    weights = model.add("DequantizeLinear", model.constant(0.005), zero).last
+    model.last = "input"
+    convolved(model, weights)
+    images = random_images(1, 9, 9)
+    path = compiler.compile(model.onnx(), batches=(1,))
+
+    scores = compiler.load(path, model.image()).predict(images)
+
+    expected = reference(model.onnx(), images, model.image())
+    np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-4)
+    assert read_description(path).precision == precision
+    told = any("100% of the multiply-accumulates" in line for line in compiler.lines)
+    assert told == (precision == "float32")
 
 
 def assert_nearly_all_steps_equal(scores: np.ndarray, expected: np.ndarray) -> None:

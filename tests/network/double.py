@@ -23,6 +23,8 @@ from mlperf_benchmark.network.served_model import LABELS, NODE, PARAMETER
 
 MODEL = "resnet50"
 CLASSES = 1000
+FAULTS = ("die", "hang", "error", "twice", "nan", "size", "no-output", "type")
+CALLS = ("ModelReady", "ModelMetadata", "ServerMetadata")
 
 
 def label_of(sample: bytes) -> int:
@@ -49,17 +51,35 @@ class Double(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
         return pb.ServerReadyResponse(ready=not self.options.not_ready)
 
     async def ModelReady(self, request: Any, context: Any) -> Any:  # noqa: N802
-        return pb.ModelReadyResponse(ready=True)
+        if "ModelReady" in self.options.lacks:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "")
+        known = request.name == MODEL and self._has(request.version)
+        return pb.ModelReadyResponse(ready=known and not self.options.model_not_ready)
+
+    def _has(self, version: str) -> bool:
+        return self.options.all_versions or version in ("", *self.options.versions)
 
     async def ServerMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
         await self._check_token(context)
+        if "ServerMetadata" in self.options.lacks:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "")
         return pb.ServerMetadataResponse(name=self.options.name, version="1.0")
 
     async def ModelMetadata(self, request: Any, context: Any) -> Any:  # noqa: N802
+        options = self.options
+        if "ModelMetadata" in options.lacks:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "")
         if request.name != MODEL:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"unknown model {request.name}")
-        options = self.options
-        metadata = pb.ModelMetadataResponse(name=MODEL, versions=["1"], platform="double")
+        if not self._has(request.version):
+            await context.abort(grpc.StatusCode.NOT_FOUND, f"unknown version {request.version}")
+        if options.unavailable:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "the model is being loaded")
+        asked = request.version and not options.all_versions
+        versions = [request.version] if asked else options.versions
+        metadata = pb.ModelMetadataResponse(name=MODEL, versions=versions, platform="double")
+        if options.empty_metadata:
+            return metadata
         metadata.inputs.add(name="images", datatype=options.datatype, shape=options.shape)
         if options.scores:
             metadata.outputs.add(name="scores", datatype="FP32", shape=[-1, options.scores])
@@ -78,6 +98,8 @@ class Double(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
 
     async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802
         sample = request.raw_input_contents[0]
+        if self.options.expects_version is not None:
+            assert request.model_version == self.options.expects_version
         asked = {output.name for output in request.outputs}
         if NODE in asked:
             return self._answer(sample, self.options.runtime)
@@ -106,7 +128,7 @@ class Double(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
     def _answer(self, sample: bytes, runtime: str | None = None) -> Any:
         options = self.options
         label = label_of(sample)
-        response = pb.ModelInferResponse(model_name=MODEL, model_version="1")
+        response = pb.ModelInferResponse(model_name=MODEL, model_version=options.answers_version)
         if options.scores:
             response.outputs.add(name="scores", datatype="FP32", shape=[1, options.scores])
             values = np.zeros(options.scores, np.float32)
@@ -114,8 +136,15 @@ class Double(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mis
         else:
             response.outputs.add(name=LABELS, datatype="FP32", shape=[1, 1])
             values = np.array([label], np.float32)
-        if options.fault == "nan" and label == options.poison:
-            values[0] = np.nan
+        if label == options.poison:
+            if options.fault == "nan":
+                values[0] = np.nan
+            if options.fault == "size":
+                values = np.zeros(7, np.float32)
+            if options.fault == "no-output":
+                response.outputs[0].name = "other"
+            if options.fault == "type":
+                response.outputs[0].datatype = "INT64"
         if options.typed:
             response.outputs[0].contents.fp32_contents.extend(values.tolist())
         else:
@@ -158,12 +187,21 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     add("--delay", type=float, default=0, help="seconds that an inference takes")
     add("--at-once", type=int, default=1, help="inferences side by side")
     add("--poison", type=int, metavar="LABEL")
-    add("--fault", choices=("die", "hang", "error", "twice", "nan"))
+    add("--fault", choices=FAULTS)
     add("--scores", type=int, help="answer scores of so many classes")
     add("--typed", action="store_true", help="answer in typed fields in place of raw bytes")
     add("--datatype", default="UINT8")
     add("--shape", type=json.loads, default=[-1, 224, 224, 3])
-    add("--not-ready", action="store_true")
+    add("--not-ready", action="store_true", help="the server, whatever the model is")
+    add("--model-not-ready", action="store_true")
+    add("--unavailable", action="store_true", help="answer so when asked for the model")
+    add("--lacks", nargs="+", choices=CALLS, default=(), help="calls that it does not know")
+    add("--empty-metadata", action="store_true")
+    add("--versions", nargs="+", default=["1"])
+    add("--all-versions", action="store_true", help="take no notice of the version asked for")
+    add("--answers-version", default="1")
+    add("--expects-version", metavar="N", help="refuse requests for another version")
+    add("--address", default="127.0.0.1", help="to listen on")
     add("--served-model", help="content of the model's parameter")
     add("--runtime", help="content of the output that tells of the node")
     add("--token", help="ask for this bearer token")
@@ -179,7 +217,7 @@ async def serve(options: argparse.Namespace) -> None:
     if options.fault == "twice":
         server.add_generic_rpc_handlers((TwiceHandler(double),))
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(double, server)
-    address = f"127.0.0.1:{options.port}"
+    address = f"{options.address}:{options.port}"
     if options.certificate:
         credentials = grpc.ssl_server_credentials(
             [(options.key.read_bytes(), options.certificate.read_bytes())],

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.command import ROOT, environment
 
+LOOPBACK = "127.0.0.1"
 PROFILE = ("--profile", "pytorch-kserve", "--dataset", "synthetic")
 
 
@@ -42,7 +43,7 @@ def started(folder: Path, *options: object) -> Iterator[StartedNode]:
         assert process.stdout is not None
         port = process.stdout.readline().strip()
         assert port, "the node did not start"
-        yield StartedNode(f"127.0.0.1:{port}", log)
+        yield StartedNode(f"{LOOPBACK}:{port}", log)
     finally:
         process.kill()
         process.wait()

@@ -2,25 +2,32 @@
 
 import dataclasses
 import json
+import socketserver
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
 from backend import BackendConfig, BackendInfo
 from backend_kserve import KServeBackend
-from mlperf_benchmark.core.errors import BenchmarkError, ModelError
+from mlperf_benchmark.core.errors import BenchmarkError, InferenceError, ModelError
+from mlperf_benchmark.core.image_format import Images
 from mlperf_benchmark.core.network_config import NetworkConfig
 from mlperf_benchmark.images.synthetic import Synthetic
 from mlperf_benchmark.network.served_model import ServedModel
 from tests.conftest import Runner
-from tests.network.nodes import PROFILE, cluster, endpoints, started
+from tests.network.nodes import LOOPBACK, PROFILE, cluster, endpoints, started
+from tests.network.runs import ACCURACY
 
 NETWORK = NetworkConfig(
     endpoints=(),
     served_model="resnet50",
+    model_version=None,
     deadline=5,
     in_flight=4,
     on_node_loss="fail",
@@ -98,7 +105,8 @@ def test_node_that_is_down_is_named(benchmark: Runner, tmp_path: Path) -> None:
         (("--datatype", "BYTES", "--shape", "[-1, 1]"), "use --payload jpeg"),
         (("--shape", "[-1, -1]"), "use --payload jpeg"),
         (("--scores", "10"), "answers scores FP32 [-1, 10]: wanted is labels [-1, 1]"),
-        (("--not-ready",), "the server is not ready"),
+        (("--model-not-ready",), 'the model "resnet50" is not ready'),
+        (("--empty-metadata",), 'the model "resnet50" tells nothing of its inputs and outputs'),
     ],
 )
 def test_what_does_not_fit_is_named(tmp_path: Path, options: tuple[str, ...], reason: str) -> None:
@@ -117,6 +125,110 @@ def test_unknown_model_is_named(tmp_path: Path) -> None:
     with started(tmp_path) as node:
         message = refusal(node.endpoint, served_model="resnet")
     assert message == f"Node {node.endpoint} answered NOT_FOUND: unknown model resnet."
+
+
+@pytest.mark.parametrize("lacking", ["ModelReady", "ServerMetadata"])
+def test_calls_that_can_be_done_without(benchmark: Runner, tmp_path: Path, lacking: str) -> None:
+    with started(tmp_path, "--lacks", lacking, "--not-ready") as node:
+        done = benchmark(*ACCURACY, *endpoints([node]))
+    assert done.status == 0, done.stderr
+    nameless = lacking == "ServerMetadata"
+    [told] = done.result["backend"]["nodes"]
+    assert told["name"] == (node.endpoint if nameless else "double")
+    assert ("a node without a name of its own" in done.result["rule_differences"]) == nameless
+
+
+def test_server_without_metadata_is_named(tmp_path: Path) -> None:
+    with started(tmp_path, "--lacks", "ModelMetadata") as node:
+        message = refusal(node.endpoint)
+    assert message.startswith(f"Node {node.endpoint} does not tell a model's inputs and outputs")
+
+
+def test_only_the_model_must_be_ready(tmp_path: Path) -> None:
+    """Triton is not ready while one of its other models is broken."""
+    with started(tmp_path, "--not-ready") as node:
+        assert load(node.endpoint).nodes
+
+
+def test_what_a_server_says_itself_is_no_lost_connection(tmp_path: Path) -> None:
+    with started(tmp_path, "--unavailable") as node:
+        message = refusal(node.endpoint)
+    assert message == f"Node {node.endpoint} is not available (the model is being loaded)."
+
+
+def test_version_is_asked_for_in_every_call(benchmark: Runner, tmp_path: Path) -> None:
+    with started(tmp_path, "--versions", "1", "3", "--expects-version", "1") as node:
+        done = benchmark(*ACCURACY, "--model-version", "1", *endpoints([node]))
+        missing = refusal(node.endpoint, model_version="2")
+    assert done.status == 0, done.stderr
+    assert done.result["config"]["network"]["model_version"] == "1"
+    assert done.result["backend"]["nodes"][0]["model_version"] == "1"
+    assert not any("--model-version" in warning for warning in done.result["warnings"])
+    assert missing == (
+        f'Node {node.endpoint}: the model "resnet50" has no version 2, but 1, 3 (--model-version).'
+    )
+
+
+def test_server_that_ignores_the_version_is_named(tmp_path: Path, images: Images) -> None:
+    """Its figures would be those of another model."""
+    with started(tmp_path, "--all-versions", "--versions", "1") as node:
+        assert "has no version 2, but 1" in refusal(node.endpoint, model_version="2")
+    with (
+        started(tmp_path, "--versions", "1", "2", "--answers-version", "1") as node,
+        connected(node.endpoint, model_version="2") as backend,
+    ):
+        backend.load()
+        with pytest.raises(InferenceError) as caught:
+            backend.predict(images[:1])
+    assert str(caught.value) == f"Node {node.endpoint} answered as version 1, not 2."
+
+
+def test_versions_that_nobody_chose_among_are_told(tmp_path: Path) -> None:
+    with started(tmp_path, "--versions", "1", "10", "9") as node, connected(node.endpoint) as it:
+        [told] = it.load().nodes
+        warnings = it.report(0).warnings
+    assert told.model_version == "10"
+    assert any("holds the versions 1, 10, 9 of the model" in warning for warning in warnings)
+
+
+def test_nodes_of_different_versions_are_named(tmp_path: Path) -> None:
+    with cluster(tmp_path, (), ("--versions", "2")) as nodes:
+        message = refusal(*(node.endpoint for node in nodes))
+    assert "serves another version of the model" in message
+
+
+@pytest.mark.parametrize(
+    ("greeting", "reason"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "speaks HTTP/1, not gRPC: give the node's gRPC port"),
+        (b"<!DOCTYPE HTML>\n<html></html>", "speaks HTTP/1, not gRPC"),
+        (b"SSH-2.0-OpenSSH\r\n", 'does not speak gRPC, but greets with "SSH-2.0-OpenSSH"'),
+    ],
+)
+def test_port_of_another_service_is_named(greeting: bytes, reason: str) -> None:
+    with socketserver.ThreadingTCPServer((LOOPBACK, 0), greeter(greeting)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        message = refusal(f"{LOOPBACK}:{server.server_address[1]}")
+        server.shutdown()
+    assert reason in message
+
+
+def greeter(greeting: bytes) -> type[socketserver.BaseRequestHandler]:
+    class Greeter(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(1024)
+            self.request.sendall(greeting)
+
+    return Greeter
+
+
+def test_grpc_server_of_another_service_is_named() -> None:
+    server = grpc.server(ThreadPoolExecutor(1))
+    port = server.add_insecure_port(f"{LOOPBACK}:0")
+    server.start()
+    message = refusal(f"{LOOPBACK}:{port}")
+    server.stop(None)
+    assert "does not speak the Open Inference Protocol (KServe v2)" in message
 
 
 def test_nodes_must_serve_one_model(tmp_path: Path) -> None:

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from mlperf_benchmark.core.errors import InferenceError
 from mlperf_benchmark.core.image_format import Images
 from tests.command import Run
 from tests.conftest import Runner
 from tests.network.double import label_of
 from tests.network.nodes import PROFILE, cluster, endpoints
 from tests.network.runs import ACCURACY, COUNT, answers, expected
+from tests.network.test_node_checks import connected
 from tests.test_signals import start, wait_until
 
 IN_FLIGHT = 8
@@ -49,7 +51,8 @@ def test_node_that_dies_ends_the_run(
 ) -> None:
     done = run(benchmark, tmp_path, faulty("die", poison), *SCENARIOS[scenario])
     assert done.status == 1
-    assert done.error.startswith("Node ADDRESS cannot be reached")
+    assert done.error.startswith("Node ADDRESS ")
+    assert "not available" in done.error or "cannot be reached" in done.error
     assert done.left_nothing
 
 
@@ -58,7 +61,10 @@ def test_node_that_dies_ends_the_run(
     [
         ("hang", "Node ADDRESS did not answer within the deadline."),
         ("error", "Node ADDRESS answered INTERNAL: the device is lost at line 12."),
-        ("nan", "answered [nan] in place of one label"),
+        ("nan", "Node ADDRESS answered [nan] in place of one label."),
+        ("size", "Node ADDRESS answered 7 labels in place of one."),
+        ("no-output", 'Node ADDRESS answered without the output "labels".'),
+        ("type", 'Node ADDRESS answered "labels" as 4 bytes of INT64: wanted is FP32.'),
     ],
 )
 def test_other_faults_end_the_run(
@@ -71,6 +77,22 @@ def test_other_faults_end_the_run(
     assert done.status == 1
     assert reason in done.error
     assert done.left_nothing
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [("size", "answered 7 scores in place of 1000"), ("nan", "answered NaN scores")],
+)
+def test_scores_that_are_none_end_the_run(
+    tmp_path: Path, images: Images, poison: int, fault: str, reason: str
+) -> None:
+    """A model of scores, asked for the sample that it answers so."""
+    node = (*faulty(fault, poison), "--scores", 1000)
+    with cluster(tmp_path, node) as nodes, connected(nodes[0].endpoint) as backend:
+        backend.load()
+        with pytest.raises(InferenceError) as caught:
+            backend.predict(images[COUNT - 1 :])
+    assert str(caught.value) == f"Node {nodes[0].endpoint} {reason}."
 
 
 def test_second_answer_to_a_request_is_none(

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlperf_benchmark.core.network_config import is_ipv6
 from tests.command import ROOT, environment
 
 SERVE = ROOT / "serve.py"
@@ -52,8 +53,12 @@ def start_node(
     address: str = LOOPBACK,
     prefix: Sequence[str] = (),
     cache_dir: Path = ROOT / "build" / "cache",
+    options: Sequence[str] = (),
 ) -> Node:
-    """Start a server and wait until its models are loaded. `prefix` runs the command elsewhere."""
+    """Start a server and wait until its models are loaded. `prefix` runs the command elsewhere.
+
+    `options` are tritonserver's.
+    """
     port = free_port()
     log = folder / f"{name}.log"
     with log.open("wb") as file:
@@ -63,7 +68,7 @@ def start_node(
                 *(sys.executable, str(SERVE), "start", str(repository), "--id", name),
                 *("--address", address, "--grpc-port", str(port), "--cache-dir", str(cache_dir)),
                 # A test's end need not wait for requests in flight.
-                *("--tritonserver", "--exit-timeout-secs", "5"),
+                *("--tritonserver", "--exit-timeout-secs", "5", *options),
             ],
             stdin=subprocess.DEVNULL,
             stdout=file,
@@ -80,7 +85,8 @@ def start_node(
                 f"Triton did not start:\n{log.read_text(errors='replace')[-3000:]}"
             )
         time.sleep(0.05)
-    return Node(name, f"{address}:{port}", process, log)
+    host = f"[{address}]" if is_ipv6(address) else address
+    return Node(name, f"{host}:{port}", process, log)
 
 
 def free_port() -> int:

@@ -100,6 +100,7 @@ def test_two_machines_share_the_work(machines: Network, three: list[Node], tmp_p
     nodes = done.result["backend"]["nodes"]
     assert [node["name"] for node in nodes] == ["node0", "node1"]
     assert all(node["answered"] > 0 for node in nodes)
+    assert "a node on LoadGen's own machine" not in done.result["rule_differences"]
 
 
 def test_slow_machine_does_not_starve_the_others(

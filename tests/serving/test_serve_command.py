@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from mlperf_benchmark.core.errors import ModelError
+from mlperf_benchmark.core.errors import ModelError, UsageError
 from mlperf_benchmark.models.prepare.sample import Sample
 from mlperf_benchmark.network.served_model import ServedModel
 from mlperf_benchmark.network.server.node.classifier import Classifier
+from mlperf_benchmark.network.server.options import parse
 from tests.command import command, environment
 from tests.serving.commands import run_serve
 from tests.serving.nodes import SERVE
@@ -92,6 +93,22 @@ def test_options_that_make_no_sense(
     assert done.status == 2
     assert reason in done.error
     assert done.left_nothing
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("--address", "127.0.0.1:8001"), '"127.0.0.1:8001" is no address to listen on'),
+        (("--address", ""), '"" is no address to listen on'),
+        (("--grpc-port", "70000"), '"70000" is no port: a number from 1 to 65535'),
+    ],
+)
+def test_places_that_no_node_can_listen_on(
+    tmp_path: Path, arguments: tuple[str, ...], reason: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(["start", str(tmp_path), "--id", "node1", *arguments])
+    assert reason in str(caught.value)
 
 
 def test_model_of_a_fixed_batch_takes_no_larger_one(tmp_path: Path) -> None:

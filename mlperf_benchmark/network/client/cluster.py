@@ -1,18 +1,29 @@
 """The nodes as one system: whether they agree, and what is to be told of them."""
 
-import ipaddress
-import socket
 from collections import Counter
 from collections.abc import Sequence
 
-import psutil
-
-from mlperf_benchmark.core.errors import ModelError
+from mlperf_benchmark.core.errors import ModelError, UsageError
+from mlperf_benchmark.core.network_config import split_endpoint
 from mlperf_benchmark.core.node_info import NetworkReport, NodeInfo
+from mlperf_benchmark.network.client.addresses import is_own_machine, peers
 from mlperf_benchmark.network.client.node import Description
 
 # Of one CPU, which is what Python's lock lets the client use beside gRPC's own threads.
 BUSY = 0.8
+
+
+def check_distinct(endpoints: Sequence[str]) -> None:
+    """Raises UsageError where two endpoints are the same port of the same machine."""
+    seen: dict[object, str] = {}
+    for endpoint in endpoints:
+        port = split_endpoint(endpoint)[1]
+        for peer in peers(endpoint):
+            other = seen.setdefault((peer, port), endpoint)
+            if other != endpoint:
+                raise UsageError(
+                    f"{other} and {endpoint} are one node, {peer} port {port}: name it once."
+                )
 
 
 def check_agreement(descriptions: Sequence[Description]) -> None:
@@ -21,6 +32,7 @@ def check_agreement(descriptions: Sequence[Description]) -> None:
     for other in descriptions[1:]:
         for what, one, two in (
             ("model (sha256)", _sha256(first), _sha256(other)),
+            ("version of the model", _version(first), _version(other)),
             ("input", first.interface.images, other.interface.images),
             ("output", first.interface.output, other.interface.output),
             ("number of classes", first.interface.classes, other.interface.classes),
@@ -61,7 +73,20 @@ def report(
             f"Several nodes are called {', '.join(shared)}: give each a name of its own (Triton: "
             "--id NAME)."
         )
-    local = [node.address for node in nodes if _is_local(node.address)]
+    nameless = [told.info.address for told in descriptions if not told.tells_name]
+    if nameless:
+        differences.append("a node without a name of its own")
+        warnings.append(
+            f"{', '.join(nameless)} cannot tell a name, for which LoadGen asks: the address stands "
+            "in its place."
+        )
+    warnings += [
+        f"{told.info.address} holds the versions {', '.join(told.versions)} of the model and "
+        "chooses one itself: name it with --model-version."
+        for told in descriptions
+        if len(told.versions) > 1
+    ]
+    local = [node.address for node in nodes if is_own_machine(node.address)]
     if local:
         differences.append("a node on LoadGen's own machine")
         warnings.append(
@@ -93,16 +118,10 @@ def _sha256(description: Description) -> str | None:
     return None if description.model is None else str(description.model.model["sha256"])
 
 
+def _version(description: Description) -> str | None:
+    """Tells models apart where no sha256 does."""
+    return description.info.model_version if description.model is None else None
+
+
 def _precision(node: NodeInfo) -> str:
     return str((node.runtime or {}).get("executed_precision", "unknown"))
-
-
-def _is_local(endpoint: str) -> bool:
-    """Whether the endpoint is an address of this machine."""
-    host = endpoint.rpartition(":")[0].strip("[]")
-    try:
-        found = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
-    except OSError:
-        return False
-    own = {address.address for card in psutil.net_if_addrs().values() for address in card}
-    return any(ipaddress.ip_address(address).is_loopback for address in found) or bool(found & own)

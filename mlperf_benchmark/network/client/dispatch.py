@@ -9,7 +9,9 @@ from typing import Any
 import grpc
 
 from mlperf_benchmark.core.errors import InferenceError
-from mlperf_benchmark.network.client.node import Node, reason
+from mlperf_benchmark.core.image_format import Scores
+from mlperf_benchmark.network.client.diagnosis import reason
+from mlperf_benchmark.network.client.node import Node
 from mlperf_benchmark.network.client.wire import Answer
 
 LOSSES = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
@@ -21,7 +23,7 @@ class Request:
     """One sample on its way. Exactly one of the two is called, once, from any thread."""
 
     sample: bytes | memoryview
-    answered: Callable[[Answer], None]
+    answered: Callable[[Scores], None]
     failed: Callable[[BaseException], None]
 
 
@@ -39,12 +41,21 @@ class Lane:
 class Dispatcher:
     """Keeps at most `in_flight` requests unanswered at each node.
 
+    `read` takes the scores or the label out of an answer; the InferenceError that it raises for
+    one that is nonsense is to be read after the node's name.
     `goes_on`: a lost node's requests are sent again to the others, ahead of new ones. A node once
     lost stays so.
     """
 
-    def __init__(self, nodes: Sequence[Node], in_flight: int, goes_on: bool) -> None:
+    def __init__(
+        self,
+        nodes: Sequence[Node],
+        read: Callable[[Answer], Scores],
+        in_flight: int,
+        goes_on: bool,
+    ) -> None:
         self.lanes = tuple(Lane(node) for node in nodes)
+        self._read = read
         self._in_flight = in_flight
         self._goes_on = goes_on
         self._changed = threading.Condition()
@@ -106,7 +117,7 @@ class Dispatcher:
         try:
             code = call.code()
             if code == grpc.StatusCode.OK:
-                request.answered(call.result())
+                request.answered(self._scores(lane, call.result()))
                 self._finish(lane)
             elif code in LOSSES and self._goes_on:
                 self._lose(lane, request, reason(call))
@@ -114,6 +125,12 @@ class Dispatcher:
                 raise InferenceError(f"{lane.node} {reason(call)}.")
         except BaseException as error:  # noqa: BLE001 - whatever it is ends the run
             self._fail(request, error)
+
+    def _scores(self, lane: Lane, answer: Answer) -> Scores:
+        try:
+            return self._read(answer)
+        except InferenceError as error:
+            raise InferenceError(f"{lane.node} {error}.") from error
 
     def _finish(self, lane: Lane) -> None:
         with self._changed:

@@ -15,6 +15,7 @@ from mlperf_benchmark.core.errors import InferenceError
 from mlperf_benchmark.core.image_format import Samples, Scores
 
 _LENGTH_DELIMITED = 2
+_FP32_BYTES = 4
 _RAW_INPUT = bytes(
     [service_pb2.ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER << 3 | _LENGTH_DELIMITED]
 )
@@ -37,9 +38,11 @@ class RequestWriter:
     `images` may have one dimension of -1: the bytes of a whole file.
     """
 
-    def __init__(self, model: str, images: Tensor, outputs: tuple[str, ...]) -> None:
+    def __init__(
+        self, model: str, version: str | None, images: Tensor, outputs: tuple[str, ...]
+    ) -> None:
         self._images = images
-        request = service_pb2.ModelInferRequest(model_name=model)
+        request = service_pb2.ModelInferRequest(model_name=model, model_version=version or "")
         for output in outputs:
             request.outputs.add(name=output)
         self._start: bytes = request.SerializeToString()
@@ -70,23 +73,37 @@ def sample_bytes(sample: Samples) -> bytes | memoryview:
 def read_values(answer: Answer, output: str) -> Scores:
     """The FP32 values of an output, shape (values,).
 
-    Raises InferenceError for an answer without it.
+    Raises InferenceError for another answer, to be read after the node's name.
     """
-    for place, tensor in enumerate(answer.outputs):
-        if tensor.name == output:
-            if answer.raw_output_contents:
-                return np.frombuffer(answer.raw_output_contents[place], np.float32)
-            # Some engines answer in typed fields.
-            return np.array(tensor.contents.fp32_contents, np.float32)
-    raise InferenceError(f'The answer lacks the output "{output}".')
+    tensor, raw = _find(answer, output)
+    if tensor.datatype != "FP32" or len(raw) % _FP32_BYTES:
+        raise InferenceError(
+            f'answered "{output}" as {len(raw)} bytes of {tensor.datatype}: wanted is FP32'
+        )
+    if raw:
+        return np.frombuffer(raw, np.float32)
+    # Some engines answer in typed fields.
+    return np.array(tensor.contents.fp32_contents, np.float32)
 
 
 def read_text(answer: Answer, output: str) -> str:
-    """A UINT8 output of UTF-8 text. Raises InferenceError for an answer without it."""
+    """A UINT8 output of UTF-8 text.
+
+    Raises InferenceError for an answer without it, to be read after the node's name.
+    """
+    try:
+        return _find(answer, output)[1].decode()
+    except UnicodeDecodeError as error:
+        raise InferenceError(f'answered "{output}" with what is no UTF-8 text') from error
+
+
+def _find(answer: Answer, output: str) -> tuple[Any, bytes]:
+    """An output with its raw bytes; there are none where it comes in typed fields."""
+    raw = answer.raw_output_contents
     for place, tensor in enumerate(answer.outputs):
-        if tensor.name == output and answer.raw_output_contents:
-            return bytes(answer.raw_output_contents[place]).decode()
-    raise InferenceError(f'The answer lacks the output "{output}".')
+        if tensor.name == output:
+            return tensor, raw[place] if place < len(raw) else b""
+    raise InferenceError(f'answered without the output "{output}"')
 
 
 def _varint(number: int) -> bytes:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dataset import DATASETS
-from mlperf_benchmark.core.network_config import PAYLOADS
+from mlperf_benchmark.core.network_config import PAYLOADS, PORTS, is_ipv6, split_endpoint
 from mlperf_benchmark.core.option_values import positive_int
 from mlperf_benchmark.core.parser import Parser
 from mlperf_benchmark.core.registry import Registry
@@ -111,8 +111,13 @@ def _start(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("repository", type=Path, help="what serve.py triton wrote")
     add("--id", required=True, metavar="NAME", help="the node's name, another one for each node")
-    add("--address", default="127.0.0.1", help="to listen on (default: %(default)s)")
-    add("--grpc-port", type=positive_int, default=8001, metavar="N", help="default: %(default)s")
+    add(
+        "--address",
+        type=_address,
+        default="127.0.0.1",
+        help="to listen on: IPv4, IPv6 or a name (default: %(default)s)",
+    )
+    add("--grpc-port", type=_port, default=8001, metavar="N", help="default: %(default)s")
     add(
         "--cache-dir",
         type=Path,
@@ -136,3 +141,22 @@ def _not_negative(text: str) -> int:
     if number < 0:
         raise argparse.ArgumentTypeError(f'"{text}" is not a whole number of at least 0')
     return number
+
+
+def _port(text: str) -> int:
+    port = positive_int(text)
+    if port not in PORTS:
+        raise argparse.ArgumentTypeError(f'"{text}" is no port: a number from 1 to {PORTS[-1]}')
+    return port
+
+
+def _address(text: str) -> str:
+    """A host as it stands before a port: an IPv6 address in brackets."""
+    host = f"[{text}]" if is_ipv6(text) else text
+    try:
+        split_endpoint(f"{host}:{PORTS[0]}")
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f'"{text}" is no address to listen on, such as 0.0.0.0 or ::1; the port is --grpc-port'
+        ) from None
+    return host

@@ -22,7 +22,10 @@ STUB = "triton_python_backend_stub"
 
 @dataclass(frozen=True)
 class NodeOptions:
-    """How to start one node. `tritonserver` are further options of Triton's own."""
+    """How to start one node. `address` is as before a port: an IPv6 address in brackets.
+
+    `tritonserver` are further options of Triton's own.
+    """
 
     repository: Path
     id: str

@@ -1,0 +1,87 @@
+"""Refuses ONNX models that cannot be compiled, each with the way out."""
+
+from typing import Any
+
+import onnx
+
+from mlperf_benchmark.core.errors import ModelError
+
+COLOURS = 3
+GREY = 1
+IMAGE_RANK = 4
+OTHER_FLOATS = ("FLOAT16", "BFLOAT16", "DOUBLE")
+INTEGER_OPERATORS = (
+    *("QLinear", "QGemm", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"),
+    "DynamicQuantizeMatMul",
+)
+
+
+def image_shape(value: Any) -> tuple[int, int, int]:
+    """(C, H, W) of the model's input. Raises ModelError for one that takes no RGB images."""
+    tensor = value.type.tensor_type
+    extents = [dimension.dim_value for dimension in tensor.shape.dim]
+    element = _name(tensor.elem_type)
+    takes = f'The model\'s input "{value.name}" is {element}'
+    if tensor.elem_type != onnx.TensorProto.FLOAT:
+        way_out = "in float32" if element.upper() in OTHER_FLOATS else "without its preprocessing"
+        raise ModelError(f"{takes}, and float32 is compiled: export the model {way_out}.")
+    if len(extents) != IMAGE_RANK or 0 in extents[1:]:
+        raise ModelError(
+            f"{takes}, but no tensor (N, C, H, W) with fixed C, H and W: python -m "
+            "onnxruntime.tools.make_dynamic_shape_fixed fixes them."
+        )
+    channels, height, width = extents[1:]
+    if channels != COLOURS:
+        shape = "(" + ", ".join(str(extent or "N") for extent in extents) + ")"
+        raise ModelError(f"{takes} {shape}, {_layout_fault(channels, width)}")
+    return channels, height, width
+
+
+def check_types(model: Any) -> None:
+    """Raises ModelError where something is computed in other floating-point types than float32.
+
+    Constants are to be folded before: weights that are only stored in such types are fine.
+    """
+    inferred = onnx.shape_inference.infer_shapes(model).graph
+    types = {
+        value.name: _name(value.type.tensor_type.elem_type)
+        for value in (*inferred.value_info, *inferred.output)
+        # Numbers that shapes are computed with do no harm.
+        if not value.type.tensor_type.HasField("shape") or len(value.type.tensor_type.shape.dim) > 1
+    }
+    for node in model.graph.node:
+        for name in node.output:
+            if types.get(name, "").upper() in OTHER_FLOATS:
+                raise ModelError(
+                    f'The model computes in {types[name]} ("{node.name or name}", {node.op_type}), '
+                    "and float32 is compiled: export it in float32, and quantize for speed."
+                )
+
+
+def check_operators(model: Any) -> None:
+    """Raises ModelError for INT8 in another form than QDQ."""
+    for node in model.graph.node:
+        if node.op_type.startswith(INTEGER_OPERATORS):
+            raise ModelError(
+                f"The model has the operator {node.op_type}, and INT8 is compiled from QDQ models: "
+                "onnxruntime's quantize_static makes them with quant_format=QuantFormat.QDQ."
+            )
+
+
+def _layout_fault(channels: int, width: int) -> str:
+    if width == COLOURS:
+        return (
+            "channels last, and (N, C, H, W) is compiled: export it with channels first (tf2onnx: "
+            "--inputs-as-nchw NAME), or run it on OpenVINO, which takes both."
+        )
+    if GREY in (channels, width):
+        return (
+            "grey images, and the data sets have RGB: put the conversion to grey into the model, "
+            "or give its first convolution three input channels."
+        )
+    return f"{channels} channels, and the data sets have {COLOURS}: RGB."
+
+
+def _name(element_type: int) -> str:
+    name: str = onnx.TensorProto.DataType.Name(element_type)
+    return {"FLOAT": "float32"}.get(name, name.lower())
