@@ -14,6 +14,7 @@ from types import FrameType
 from typing import NoReturn
 
 from mlperf_benchmark.core.errors import BenchmarkError, Interrupted
+from mlperf_benchmark.core.text import printable
 
 ENDINGS = {signal.SIGINT: (130, "Interrupted"), signal.SIGTERM: (143, "Terminated")}
 
@@ -93,5 +94,5 @@ def _leave(status: int, message: str) -> NoReturn:
         sys.stdout.flush()
     # Messages of runtimes have several lines.
     line = " ".join(part.strip() for part in message.splitlines() if part.strip())
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 - the one line for the user
+    print(printable(line), file=sys.stderr, flush=True)  # noqa: T201 - the one line for the user
     os._exit(status)

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.terminal import say
 from mlperf_benchmark.loadgen.user_conf import read_user_conf
 from mlperf_benchmark.run.progress import clock
 from mlperf_benchmark.submit.checking.report import check_and_report
@@ -67,18 +68,18 @@ def _make(request: Request, console: Console) -> int:
     missing = _print_plan(planned, request, console)
     if request.plan:
         return OK
-    make_runs(planned, missing, lambda line: _say(console, line))
+    make_runs(planned, missing, lambda line: say(console, line))
     runs = [done for one in planned if (done := finished(one)) is not None]
     invalid = [one.name for one in planned if finished(one) is None]
     if invalid and not request.is_rehearsal:
-        _say(
+        say(
             console,
             f"INVALID: {', '.join(invalid)}. No tree is made of them; their warnings above say "
             f"what to change, for instance in {user_conf}. The same command makes them again.",
         )
         return FINDINGS
     if invalid:
-        _say(console, f"INVALID, which a rehearsal may be: {', '.join(invalid)}.")
+        say(console, f"INVALID, which a rehearsal may be: {', '.join(invalid)}.")
         runs = [found for one in planned for found in find_runs(one.output)]
     return _assemble(request, runs, console)
 
@@ -106,16 +107,14 @@ def _assemble(request: Request, found: Sequence[FinishedRun], console: Console) 
         rehearsal=bool(short) or request.rehearsal,
     )
     tree, failed = write_tree(submission, request.output)
-    _say(console, f"Tree: {tree}")
-    _say(
-        console, "Keep the runs: MLCommons may ask for the accuracy logs, which the tree shortens."
-    )
+    say(console, f"Tree: {tree}")
+    say(console, "Keep the runs: MLCommons may ask for the accuracy logs, which the tree shortens.")
     for line in failed:
-        _say(console, f"Compliance failed: {line}.")
+        say(console, f"Compliance failed: {line}.")
     if failed and request.runs is None:
-        _say(console, "The same command makes INVALID runs and tests of unlike speed again.")
+        say(console, "The same command makes INVALID runs and tests of unlike speed again.")
     if request.division == "closed" and not failed:
-        _say(console, "All compliance tests passed.")
+        say(console, "All compliance tests passed.")
     return check_and_report(tree, rules_version(request.version), console)
 
 
@@ -141,7 +140,7 @@ def _prepare_user_conf(request: Request, path: Path, model_name: str, console: C
         return
     if request.user_conf is not None:
         raise UsageError(f"No file {path}; leave --user-conf out to have one written.")
-    _say(console, "Probing each scenario for what to expect.")
+    say(console, "Probing each scenario for what to expect.")
     write_user_conf(path, model_name, [expectation(one) for one in probes(request)])
 
 
@@ -157,16 +156,12 @@ def _print_plan(
         seconds = probed.seconds(one.config)
         found = state(one, planned)
         if found.is_finished:
-            _say(console, f"  {one.name:28} finished")
+            say(console, f"  {one.name:28} finished")
             continue
         missing.append(one)
         total += seconds
         again = f"again: {found.why_again}" if found.why_again else None
         remarks = (f"about {clock(seconds)}", again, probed.too_short(one.config))
-        _say(console, f"  {one.name:28} {', '.join(filter(None, remarks))}")
-    _say(console, f"{len(missing)} runs to make, about {clock(total)}." if missing else "All done.")
+        say(console, f"  {one.name:28} {', '.join(filter(None, remarks))}")
+    say(console, f"{len(missing)} runs to make, about {clock(total)}." if missing else "All done.")
     return missing
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.terminal import say
 from mlperf_benchmark.submit import rules
 from mlperf_benchmark.submit.checking.accuracy import check_accuracy
 from mlperf_benchmark.submit.checking.compliance import check_compliance
@@ -22,10 +23,10 @@ def check_and_report(tree: Path, version: rules.RulesVersion, console: Console) 
     """Print every finding. Returns the exit status: 0 without findings, 3 with some."""
     found = list(check_tree(tree, version))
     for finding in found:
-        console.print(finding.line(tree), highlight=False, markup=False, soft_wrap=True)
+        say(console, finding.line(tree))
     plural = "" if len(found) == 1 else "s"
     verdict = f"{len(found)} finding{plural}" if found else "no findings"
-    console.print(f"Check by the rules of {version.name}: {verdict}.", highlight=False)
+    say(console, f"Check by the rules of {version.name}: {verdict}.")
     return FINDINGS if found else OK
 
 
