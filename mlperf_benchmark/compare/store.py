@@ -16,6 +16,7 @@ from mlperf_benchmark.compare.record import read_noise
 from mlperf_benchmark.core.errors import OutputError
 from mlperf_benchmark.core.files import files_sha256, staged
 from mlperf_benchmark.core.versions import PRODUCT, package_versions
+from mlperf_benchmark.core.working_folder import working_folder
 from mlperf_benchmark.run.options import parse
 
 PLAN = "plan.json"
@@ -112,8 +113,10 @@ class Store:
             return
         if not plan.exists() and (self.path / "results.json").exists() and not overwrite:
             raise OutputError(f"{self.path} holds the result of a run. Choose another --output.")
-        if plan.exists():
-            shutil.rmtree(self.path / ROUNDS, ignore_errors=True)
+        if (self.path / ROUNDS).exists():
+            # Out of the way as a whole: what stayed would count as rounds of this comparison.
+            with working_folder(self.path) as old:
+                (self.path / ROUNDS).rename(old / ROUNDS)
         with staged(self.path) as folder:
             (folder / PLAN).write_text(json.dumps(identity, indent=2) + "\n", encoding="utf-8")
 

@@ -1,7 +1,6 @@
 """What a model file is, found without running what is in it."""
 
 import dataclasses
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from dataset import DATASETS
 from mlperf_benchmark.core.errors import ModelError, UsageError
 from mlperf_benchmark.core.files import file_sha256
 from mlperf_benchmark.core.image_format import ImageFormat
+from mlperf_benchmark.core.working_folder import scratch_folder
 from mlperf_benchmark.images.transforms import PREPROCESSINGS
 from mlperf_benchmark.loadgen.labels import label_offset
 from mlperf_benchmark.models.files.description import ModelDescription, read_description
@@ -54,7 +54,7 @@ def inspected(request: ServingRequest) -> Iterator[Inspected]:
     backend = _backend_of(model)
     description = read_description(model)
     dataset = _dataset(request, description)
-    with tempfile.TemporaryDirectory(prefix="serve-") as folder:
+    with scratch_folder("serve") as folder:
         config = BackendConfig(
             model=model,
             image=DATASETS.load(dataset).image,
@@ -67,7 +67,7 @@ def inspected(request: ServingRequest) -> Iterator[Inspected]:
             inputs=(),
             outputs=(),
             data_format=None,
-            cache_dir=Path(folder),
+            cache_dir=folder,
         )
         classes, files = _compiled(config) if backend == "tvm" else _openvino(config)
         yield Inspected(
