@@ -1,6 +1,5 @@
 """Files and folders appear whole or not at all, whatever else is there or goes on."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -44,6 +43,10 @@ def holding(folder: Path) -> Iterator["subprocess.Popen[str]"]:
         process.kill()
 
 
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 def write(folder: Path, name: str, replaces_folders: bool = False) -> None:
     with staged(folder, replaces_folders) as staging:
         (staging / name).mkdir()
@@ -56,7 +59,7 @@ def test_a_folder_is_never_put_into_one_of_its_name(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="a folder of that name is in the way"):
         write(tmp_path, "model")
     assert [path.name for path in (tmp_path / "model").iterdir()] == ["old"]
-    assert os.listdir(tmp_path) == ["model"]
+    assert names(tmp_path) == ["model"]
 
 
 def test_where_a_folder_is_in_the_way_no_file_has_moved(tmp_path: Path) -> None:
@@ -82,9 +85,9 @@ def test_a_folder_is_replaced_as_a_whole_where_it_shall_be(tmp_path: Path) -> No
     (tmp_path / "tree" / "old").write_text("old")
     write(tmp_path, "tree", replaces_folders=True)
     assert [path.name for path in (tmp_path / "tree").iterdir()] == ["new"]
-    assert os.listdir(tmp_path) == ["tree"]
+    assert names(tmp_path) == ["tree"]
     write(tmp_path, "another", replaces_folders=True)
-    assert sorted(os.listdir(tmp_path)) == ["another", "tree"]
+    assert names(tmp_path) == ["another", "tree"]
 
 
 def test_what_a_killed_process_left_is_cleared_away(tmp_path: Path) -> None:
@@ -94,7 +97,7 @@ def test_what_a_killed_process_left_is_cleared_away(tmp_path: Path) -> None:
         assert len(list(tmp_path.glob(".part-*/unfinished"))) == 1
         with staged(tmp_path) as staging:
             (staging / "file").write_text("")
-    assert os.listdir(tmp_path) == ["file"]
+    assert names(tmp_path) == ["file"]
 
 
 def test_what_a_living_process_works_on_stays(tmp_path: Path) -> None:
@@ -103,7 +106,7 @@ def test_what_a_living_process_works_on_stays(tmp_path: Path) -> None:
             (staging / "file").write_text("")
         assert len(list(tmp_path.glob(".part-*/unfinished"))) == 1
         process.communicate(timeout=60)
-    assert sorted(os.listdir(tmp_path)) == ["file", "unfinished"]
+    assert names(tmp_path) == ["file", "unfinished"]
 
 
 def test_folders_of_other_names_and_links_stay(tmp_path: Path) -> None:
@@ -116,7 +119,7 @@ def test_folders_of_other_names_and_links_stay(tmp_path: Path) -> None:
     (folder / ".part-12345678").write_text("a file")
     write(folder, "model")
     kept = [".part-12345678", ".part-abcdefgh", ".part-of-something", "model"]
-    assert sorted(os.listdir(folder)) == kept
+    assert names(folder) == kept
     assert elsewhere.is_dir()
 
 
@@ -125,7 +128,7 @@ def test_two_that_write_the_same_file_at_once_both_end_well(tmp_path: Path) -> N
         (one / "file").write_text("one")
         (two / "file").write_text("two")
     assert (tmp_path / "file").read_text() == "one"
-    assert os.listdir(tmp_path) == ["file"]
+    assert names(tmp_path) == ["file"]
 
 
 def test_scratch_folders_of_killed_runs_are_cleared_away(
@@ -137,4 +140,4 @@ def test_scratch_folders_of_killed_runs_are_cleared_away(
     with scratch_folder("tvm") as folder:
         assert folder.is_dir()
         assert not (tmp_path / "mlperf-benchmark-tvm-abcdefgh").exists()
-    assert os.listdir(tmp_path) == ["mlperf-benchmark-other-abcdefgh"]
+    assert names(tmp_path) == ["mlperf-benchmark-other-abcdefgh"]

@@ -10,21 +10,22 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 
 
 def bound(command: Sequence[str]) -> list[str]:
     """`command`, to be started by the main thread of this process and to end with it."""
-    return [sys.executable, "-I", "-S", os.path.abspath(__file__), str(os.getpid()), *command]
+    return [sys.executable, "-I", "-S", str(Path(__file__).resolve()), str(os.getpid()), *command]
 
 
-def _become(parent: int, command: Sequence[str]) -> None:
+def _become(parent: int, command: list[str]) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         # It ended before it was asked for.
         sys.exit(128 + signal.SIGTERM)
-    os.execvp(command[0], command)
+    os.execvp(command[0], command)  # noqa: S606 - the program that was to be started
 
 
 if __name__ == "__main__":
