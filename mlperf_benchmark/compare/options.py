@@ -44,7 +44,6 @@ def parse_run(arguments: Sequence[str], run_options: Sequence[str]) -> argparse.
     add("--output", type=Path, metavar="DIR", help="default: output/ and the matrix's name")
     add("--overwrite", action="store_true", help="measure anew instead of going on in --output")
     add("--dry-run", action="store_true", help="print the plan with its duration and stop")
-    add("--debug", action="store_true", help="show the traceback of an error")
     parser.add_argument("--version", action="version", version=version())
     return parser.parse_args(arguments)
 
@@ -100,7 +99,6 @@ def parse_check(arguments: Sequence[str]) -> argparse.Namespace:
         " machine",
     )
     add("--junit", type=Path, metavar="FILE", help="default: junit.xml beside RESULTS.json")
-    add("--debug", action="store_true", help="show the traceback of an error")
     return parser.parse_args(arguments)
 
 
@@ -108,7 +106,6 @@ def parse_show(arguments: Sequence[str]) -> argparse.Namespace:
     """The options of show."""
     parser = Parser(prog="compare.py show", description="Print a finished comparison again.")
     parser.add_argument("results", type=Path, metavar="RESULTS.json")
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser.parse_args(arguments)
 
 

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from backend import BACKENDS
 from dataset import DATASETS
@@ -15,8 +15,26 @@ from mlperf_benchmark.run.network_options import add_network_options
 from profiles import PROFILES
 
 
+class _Heeded(argparse.Action):
+    """An option that run_command finds by itself: parsing can fail, too. Leaves no value."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options | {"nargs": 0, "default": argparse.SUPPRESS})
+
+    def __call__(self, *_: object) -> None:
+        """Nothing is left to do."""
+
+
 class Parser(argparse.ArgumentParser):
-    """Reports bad usage as an error of ours, so that it looks like every other one."""
+    """Reports bad usage as an error of ours, so that it looks like every other one.
+
+    Each command takes --debug (not what is a parser's `parents`, which has no --help either).
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        if self.add_help:
+            self.add_argument("--debug", action=_Heeded, help="show the traceback of an error")
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message[:1].upper()}{message[1:]}. See {self.prog} --help.")
@@ -155,7 +173,6 @@ def _output(parser: argparse.ArgumentParser) -> None:
         help="folder for LoadGen's logs and results.json (default: ./output)",
     )
     add("--overwrite", action="store_true", help="replace the result in --output")
-    add("--debug", action="store_true", help="show the traceback of an error")
     parser.add_argument("--version", action="version", version=version())
 
 

@@ -21,7 +21,7 @@ FINISHED, FINISHED_INVALID = 0, 3
 SECONDS_TO_END_ALONE = 3
 SECONDS_TO_END = 30
 # What may differ between two runs of the same thing.
-INCIDENTAL = ("output", "overwrite", "debug", "cache_dir", "profile")
+INCIDENTAL = ("output", "overwrite", "cache_dir", "profile")
 
 
 def finished(run: PlannedRun) -> FinishedRun | None:
