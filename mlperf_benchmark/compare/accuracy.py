@@ -13,7 +13,7 @@ from mlperf_benchmark.compare.cell_process import run_cell
 from mlperf_benchmark.core.files import staged
 from mlperf_benchmark.core.working_folder import scratch_folder
 from mlperf_benchmark.run.options import parse
-from mlperf_benchmark.run.result import AccuracyResult
+from mlperf_benchmark.run.result import INVALID, AccuracyResult
 
 # Options that an accuracy run refuses, or that cannot change an answer.
 DROPPED = frozenset(
@@ -73,6 +73,9 @@ class AccuracyRuns:
             if run.failure is not None:
                 return AccuracyOutcome(None, f"failed: {run.failure}", failed=True)
             content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        if content["validity"] == INVALID:
+            reasons = "; ".join(content["invalid_reasons"])
+            return AccuracyOutcome(None, f"failed: INVALID: {reasons}", failed=True)
         if content["accuracy"] is None:
             return AccuracyOutcome(None, "no claim")
         return AccuracyOutcome(AccuracyResult(**content["accuracy"]))

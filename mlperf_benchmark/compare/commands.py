@@ -28,7 +28,7 @@ from mlperf_benchmark.compare.record import Comparison, read_comparison
 from mlperf_benchmark.compare.runner import Runner
 from mlperf_benchmark.compare.store import Store
 from mlperf_benchmark.compare.summarize import summarize
-from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.errors import BenchmarkError, RunError, UsageError
 from mlperf_benchmark.core.files import staged
 from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.core.terminal import say, warn
@@ -103,10 +103,16 @@ def measure(
             stopped=measured.stopped,
             command=[Path(sys.argv[0]).name, *sys.argv[1:]],
         )
-        paths = export(comparison, output)
+        exported = export(comparison, output)
     print_comparison(comparison, console)
-    for path in paths:
+    for path in exported.paths:
         say(console, f"Result: {path}")
+    for name, error in exported.failures.items():
+        reason = str(error) if isinstance(error, BenchmarkError) else f"{error!r}."
+        raise RunError(
+            f"{output / name} could not be written: {reason} The rounds are kept; the same command "
+            "writes it again."
+        ) from error
     return comparison
 
 

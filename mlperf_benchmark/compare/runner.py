@@ -124,10 +124,10 @@ class Runner:
         failed = failures(rounds)
         outcomes: dict[str, AccuracyOutcome] = {}
         for cell in self._plan.cells:
-            if cell.key in failed:
+            number = next((done.number for done in rounds if cell.key in done.runs), None)
+            if cell.key in failed or number is None:
                 outcomes[cell.key] = NOT_WANTED
                 continue
-            number = next(done.number for done in rounds if cell.key in done.runs)
             result = self._store.result(number, cell.key)
             if not runs.is_known(cell.arguments, result):
                 self._say(f"Accuracy of {cell.variant}.")

@@ -113,7 +113,7 @@ class Store:
             return
         if not plan.exists() and (self.path / "results.json").exists() and not overwrite:
             raise OutputError(f"{self.path} holds the result of a run. Choose another --output.")
-        if (self.path / ROUNDS).exists():
+        if plan.exists() and (self.path / ROUNDS).exists():
             # Out of the way as a whole: what stayed would count as rounds of this comparison.
             with working_folder(self.path) as old:
                 (self.path / ROUNDS).rename(old / ROUNDS)
