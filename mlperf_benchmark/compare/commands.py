@@ -41,7 +41,9 @@ PROGRAM = Path(__file__).parents[1] / "main.py"
 
 
 def main() -> int:
-    """Exit status 0, 1 where a variant failed or the gate found one worse, 3 for INVALID runs."""
+    """Exit status 0, 1 where a variant failed or the gate found one worse, 3 for INVALID runs or
+    where the gate could not judge.
+    """
     return compare(sys.argv[1:], PROGRAM, Console())
 
 
@@ -206,4 +208,6 @@ def _check(options: argparse.Namespace, console: Console) -> int:
     with staged(path.parent) as folder:
         (folder / path.name).write_text(render_junit(report), encoding="utf-8")
     say(console, f"JUnit: {path}")
-    return FAILED if report.failed else 0
+    if report.is_worse:
+        return FAILED
+    return 0 if report.is_judged else INVALID

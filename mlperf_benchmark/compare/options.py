@@ -78,7 +78,8 @@ def parse_check(arguments: Sequence[str]) -> argparse.Namespace:
     """The options of the gate."""
     parser = Parser(
         prog="compare.py check",
-        description="Exit with status 1 where a variant got significantly worse.",
+        description="Exit with status 1 where a variant got significantly worse, with 3 where "
+        "that could not be judged.",
         allow_abbrev=False,
     )
     add = parser.add_argument
