@@ -136,7 +136,7 @@ def _invalid(row: Row, base: Row) -> str:
         for one, when in ((row, "now"), (base, "before"))
         if one.invalid_rounds
     ]
-    return f", but INVALID {' and '.join(counts)}" if counts else ""
+    return f", INVALID {' and '.join(counts)}" if counts else ""
 
 
 def _baseline(comparison: Comparison, scenario: str) -> str | None:

@@ -1,6 +1,7 @@
 """The options of compare.py."""
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -88,7 +89,7 @@ def parse_check(arguments: Sequence[str]) -> argparse.Namespace:
     add("--max-slowdown", type=share, default=0.05, metavar="SHARE", help="default: 5%%")
     add(
         "--max-accuracy-drop",
-        type=float,
+        type=points,
         default=0.5,
         metavar="POINTS",
         help="percentage points of top-1 (default: 0.5)",
@@ -118,4 +119,17 @@ def share(text: str) -> float:
         raise argparse.ArgumentTypeError(f'"{text}" is no share; write 5%') from error
     if not 0 <= value < 1:
         raise argparse.ArgumentTypeError(f'"{text}" is no share below 1; write {text}%')
+    return value
+
+
+def points(text: str) -> float:
+    """Percentage points, from 0 to 100."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(
+            f'"{text}" is no number of percentage points, from 0 to 100; write 0.5'
+        )
     return value

@@ -17,6 +17,7 @@ from mlperf_benchmark.compare.plan import Plan, make_plan
 from mlperf_benchmark.compare.record import Comparison, read_comparison
 from mlperf_benchmark.compare.store import Round, Store
 from mlperf_benchmark.core.errors import RunError
+from mlperf_benchmark.core.text import printable
 from tests.command import MAIN, Run
 from tests.comparison.command import run_compare
 from tests.comparison.stored import FIXTURE, QUIET
@@ -157,3 +158,25 @@ def test_a_comparison_without_rows_is_shown(tmp_path: Path) -> None:
     (tmp_path / "empty.json").write_text(json.dumps(content))
     run = run_compare("show", tmp_path / "empty.json")
     assert (run.status, run.stderr) == (0, "")
+
+
+def test_what_nodes_and_processes_say_is_text_in_every_form(template: Any, tmp_path: Path) -> None:
+    said = "\x1b[31m[/x]\x1b[0m <script>\x07\x00 \x9b1m|a|\n![b](http://c) :x: \ud800 dir\\[x]"
+    shown = "[/x] <script> |a| ![b](http://c) :x: \\ud800 dir\\[x]"
+    backend = template["backend"] | {"name": said, "executed_precision": said}
+    plan, output = plan_of("SingleStream"), tmp_path / "out"
+    finish_rounds(
+        plan, ("INVALID", "failed"), output, template | {"backend": backend, "warnings": [said]}
+    )
+    _, text = exported(plan, output)
+    content = read_comparison(output / "results.json")
+    assert content.rows[0].warnings[0] == said
+    assert f"Warning: base, SingleStream: {shown}\n" in text
+    assert f"backend {shown}" in text
+    assert shown in (output / "results.csv").read_text()
+    markdown = (output / "results.md").read_text()
+    assert "\\<script> \\|a\\| ![b]\\(http://c)" in markdown
+    page = (output / "report.html").read_text()
+    assert "[/x] &lt;script&gt; |a|" in page
+    for form in (text, markdown, page, (output / "results.csv").read_text()):
+        assert all(printable(line) == line for line in form.splitlines())
