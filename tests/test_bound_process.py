@@ -47,7 +47,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def children_of_a_killed(
-    arguments: Sequence[str], cwd: Path, ready: Callable[[], bool]
+    arguments: Sequence[str], cwd: Path, ready: Callable[[], bool], stopped: bool = False
 ) -> list[psutil.Process]:
     """Start it, kill it as soon as it is `ready`, and return what it had started."""
     with subprocess.Popen(
@@ -55,6 +55,9 @@ def children_of_a_killed(
     ) as process:
         wait_for(ready)
         children = psutil.Process(process.pid).children(recursive=True)
+        if stopped:
+            for child in children:
+                child.suspend()
         process.send_signal(signal.SIGKILL)
     return children
 
@@ -105,6 +108,32 @@ def test_a_killed_comparison_takes_its_runs_with_it(
     assert psutil.wait_procs(children, PATIENCE)[1] == []
     # They ended in order, so that nothing is left of them.
     assert not list(output.glob("rounds/*/*/.incomplete"))
+
+
+def test_a_killed_comparison_goes_on_at_once(sample: Sample, tmp_path: Path) -> None:
+    """Not beside the runs of the killed one that are still on their way out."""
+    matrix = tmp_path / "matrix.toml"
+    matrix.write_text(MATRIX.format(turns="", model=sample.model))
+    output = tmp_path / "out"
+    options = (matrix, "--rounds", 1, "--no-accuracy", "--output", output)
+
+    def ready() -> bool:
+        return bool(list(output.glob("rounds/*/*/.incomplete/mlperf_log_detail.txt")))
+
+    arguments = command(options, ROOT / "compare.py")
+    # One that is stopped cannot end.
+    (child,) = children_of_a_killed(arguments, tmp_path, ready, stopped=True)
+    with subprocess.Popen(arguments, cwd=tmp_path, env=environment()) as second:
+        try:
+            time.sleep(3)
+            assert child.is_running()
+            assert ready()
+            assert psutil.Process(second.pid).children() == []
+            child.resume()
+            wait_for(lambda: len(psutil.Process(second.pid).children()) == 1 and ready())
+            assert not child.is_running()
+        finally:
+            second.kill()
 
 
 def test_a_killed_submission_takes_its_run_with_it(

@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ LOADGEN_FILES = (
 )
 INCOMPLETE = ".incomplete"
 FULL_BYTES = 16 << 10
+WAIT_SECONDS = 0.1
 
 
 class OutputFolder:
@@ -101,6 +103,36 @@ class OutputFolder:
         except OSError as error:
             raise _unusable(self.path, error) from error
         return target
+
+
+def wait_until_free(path: Path, seconds: float) -> None:
+    """Wait for a run that writes to the output folder `path`, where there is one, to end.
+
+    One whose comparison was killed takes a moment to. Raises OutputError where it does not.
+    """
+    end = time.monotonic() + seconds
+    lock = os.open(path, os.O_RDONLY)
+    try:
+        while _is_locked(lock):
+            if time.monotonic() > end:
+                raise OutputError(
+                    f"An earlier run is still writing to {path}. Wait for its end, or choose "
+                    "another --output."
+                )
+            time.sleep(WAIT_SECONDS)
+    finally:
+        os.close(lock)
+
+
+def _is_locked(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        # Without locks nobody can tell.
+        pass
+    return False
 
 
 def _unusable(path: Path, error: OSError) -> OutputError:
