@@ -94,7 +94,8 @@ class OutputFolder:
         temporary = self.work / RESULTS
         try:
             text = json.dumps(result.to_dict(), indent=2, ensure_ascii=False) + "\n"
-            temporary.write_text(text, encoding="utf-8")
+            # In JSON that is how what is no UTF-8 is written.
+            temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
             self._inode = temporary.stat().st_ino
             target.unlink(missing_ok=True)
             for name in LOADGEN_FILES:
