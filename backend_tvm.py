@@ -1,6 +1,5 @@
 """Models compiled with Apache TVM, on the CPU."""
 
-import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from tvm import relax
 from backend import Backend, BackendConfig, BackendInfo
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.image_format import ImageFormat, Images, Scores
+from mlperf_benchmark.core.working_folder import scratch_folder
 from mlperf_benchmark.tvm_compiler.artifact import (
     CompiledModel,
     Library,
@@ -51,9 +51,9 @@ class TVMBackend(Backend):
         model = read_description(path)
         _check(path, model, self.config.image)
         largest = max(self.config.max_batch_size, 1)
-        with tempfile.TemporaryDirectory(prefix="tvm-") as folder:
+        with scratch_folder("tvm") as folder:
             for library in _needed(model.libraries, largest):
-                file = extract_library(path, library, Path(folder))
+                file = extract_library(path, library, folder)
                 machine = relax.VirtualMachine(tvm.runtime.load_module(str(file)), tvm.cpu())
                 self._functions[library.batch] = machine["main"]
         image = self.config.image

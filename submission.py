@@ -1,12 +1,9 @@
 """Makes and checks MLPerf Inference submission trees; see README.md."""
 
-import sys
-
 from mlperf_benchmark.core.process import run_command
 
 if __name__ == "__main__":
     run_command(
         "mlperf_benchmark.submit.command:main",
-        debug="--debug" in sys.argv,
         interrupted="finished runs are kept, and the same command goes on",
     )

@@ -7,6 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from mlperf_benchmark.core.bound_process import bound
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -14,7 +16,7 @@ def run_main(*options: str) -> dict[str, Any]:
     """The content of results.json of one run. An INVALID run counts, a failed one raises."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, str(ROOT / "main.py"), *options, "--output", folder]
-        finished = subprocess.run(command, capture_output=True, text=True, check=False)
+        finished = subprocess.run(bound(command), capture_output=True, text=True, check=False)
         if finished.returncode not in (0, 3):
             raise RuntimeError(f"{' '.join(command)}: {finished.stderr}")
         result: dict[str, Any] = json.loads(Path(folder, "results.json").read_text("utf-8"))

@@ -12,6 +12,7 @@ import sys
 
 from benchmarks.harness_runs import ROOT, run_main
 from benchmarks.interleaving import interleave, ratio
+from mlperf_benchmark.core.bound_process import bound
 
 # The bare loop keeps the harness's conditions: uint8 NHWC samples, normalisation in the graph, a
 # set of samples in turn, warm-up, latency hint. It leaves out LoadGen and the harness.
@@ -65,7 +66,11 @@ def main() -> None:
     def bare() -> float:
         command = [sys.executable, "-c", BARE_LOOP, options.model, options.profile]
         finished = subprocess.run(
-            [*command, str(options.seconds)], cwd=ROOT, capture_output=True, text=True, check=True
+            bound([*command, str(options.seconds)]),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         return float(finished.stdout)
 

@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.harness_runs import ROOT
+from mlperf_benchmark.core.bound_process import bound
 
 COUNTS = (1_024, 50_000)
 MIB = 1024
@@ -22,7 +23,7 @@ MIB = 1024
 
 def peak_mib(command: list[str]) -> float:
     """Run a command and return its peak resident memory (Linux counts it in KiB)."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(bound(command), stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if os.waitstatus_to_exitcode(status) not in (0, 3):
         raise RuntimeError(" ".join(command))

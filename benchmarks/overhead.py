@@ -14,6 +14,7 @@ import sys
 
 from benchmarks.harness_runs import run_main
 from benchmarks.interleaving import interleave, ratio
+from mlperf_benchmark.core.bound_process import bound
 
 BARE_SUT = """
 import array, json, sys, tempfile
@@ -59,7 +60,7 @@ def main() -> None:
 
     def bare(scenario: str, queries: int, field: str) -> float:
         command = [sys.executable, "-c", BARE_SUT, scenario, str(queries)]
-        finished = subprocess.run(command, capture_output=True, text=True, check=True)
+        finished = subprocess.run(bound(command), capture_output=True, text=True, check=True)
         return float(json.loads(finished.stdout)[field])
 
     single = ("SingleStream", 100_000, "mean_ms")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from benchmarks.harness_runs import run_main
 from benchmarks.interleaving import interleave, ratio
+from mlperf_benchmark.core.bound_process import bound
 
 
 def main() -> None:
@@ -38,7 +39,7 @@ def main() -> None:
         command = [str(Path(sys.executable).with_name("benchmark_app")), "-m", options.model]
         command += ["-d", "CPU", "-hint", "throughput", "-t", str(options.seconds)]
         command += ["-shape", "[1,3,224,224]", "-infer_precision", "f32"]
-        finished = subprocess.run(command, capture_output=True, text=True, check=True)
+        finished = subprocess.run(bound(command), capture_output=True, text=True, check=True)
         found = re.search(r"Throughput:\s*([\d.]+) FPS", finished.stdout)
         if found is None:
             raise RuntimeError(finished.stdout)

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.run_config import RunConfig
 from mlperf_benchmark.run.options import parse
 from mlperf_benchmark.run.resolve import resolve
-from tests.command import MAIN
+from tests.command import MAIN, ROOT
 from tests.conftest import Runner
 
 KSERVE = "--profile pytorch-kserve --dataset synthetic --endpoint n:1 --scenario Offline"
@@ -148,10 +149,32 @@ def test_refusal_is_one_line_with_status_2(benchmark: Runner) -> None:
     assert not done.output.exists()
 
 
-def test_debug_shows_the_traceback(benchmark: Runner) -> None:
-    done = benchmark("--profile", "nul", "--debug")
-    assert done.status == 2
-    assert "Traceback" in done.stderr
+@pytest.mark.parametrize(
+    "line",
+    [
+        "main.py --profile nul",
+        "compare.py none.toml",
+        "compare.py show none.json",
+        "compare.py check none.json --against none.json",
+        "prepare.py resnet51",
+        "finetune.py resnet51",
+        "sample.py --cache-dir",
+        "serve.py triton none.xml --output models",
+        "serve.py ovms none.xml --output models",
+        "serve.py start none --id node",
+        "submission.py --division none",
+    ],
+)
+def test_every_command_shows_the_traceback_with_debug(line: str, tmp_path: Path) -> None:
+    script, *arguments = line.split()
+    words = [sys.executable, str(ROOT / script), *arguments, "--debug"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("Traceback")
+    assert lines[-1].startswith("Error: ")
+    assert "--debug" not in lines[-1]
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_python_without_the_requirements_is_told_of_them() -> None:

@@ -20,9 +20,9 @@ def test_result_is_not_overwritten_unasked(benchmark: Runner) -> None:
     assert refused.status == 2
     assert "--overwrite" in refused.error
     assert (first.output / "results.json").read_bytes() == content
-    replaced = benchmark(*NULL, "--overwrite", "--debug")
+    replaced = benchmark(*NULL, "--overwrite")
     assert replaced.status == first.status
-    assert replaced.result["config"]["debug"] is True
+    assert replaced.result["config"]["overwrite"] is True
 
 
 def test_failed_run_keeps_the_result_it_should_have_replaced(benchmark: Runner) -> None:

@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,9 @@ from typing import Any
 from dataset import DATASETS
 from mlperf_benchmark.compare.cell_process import run_cell
 from mlperf_benchmark.core.files import staged
+from mlperf_benchmark.core.working_folder import scratch_folder
 from mlperf_benchmark.run.options import parse
-from mlperf_benchmark.run.result import AccuracyResult
+from mlperf_benchmark.run.result import INVALID, AccuracyResult
 
 # Options that an accuracy run refuses, or that cannot change an answer.
 DROPPED = frozenset(
@@ -68,11 +68,14 @@ class AccuracyRuns:
         return _settled(result) is not None or name in self._failures or _read(file) is not None
 
     def _measure(self, arguments: Sequence[str]) -> AccuracyOutcome:
-        with tempfile.TemporaryDirectory(prefix="accuracy-") as folder:
-            run = run_cell(self._program, accuracy_arguments(arguments), Path(folder))
+        with scratch_folder("accuracy") as folder:
+            run = run_cell(self._program, accuracy_arguments(arguments), folder)
             if run.failure is not None:
                 return AccuracyOutcome(None, f"failed: {run.failure}", failed=True)
-            content = json.loads(Path(folder, "results.json").read_text(encoding="utf-8"))
+            content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        if content["validity"] == INVALID:
+            reasons = "; ".join(content["invalid_reasons"])
+            return AccuracyOutcome(None, f"failed: INVALID: {reasons}", failed=True)
         if content["accuracy"] is None:
             return AccuracyOutcome(None, "no claim")
         return AccuracyOutcome(AccuracyResult(**content["accuracy"]))

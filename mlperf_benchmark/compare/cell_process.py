@@ -14,6 +14,7 @@ from signal import Signals
 from types import TracebackType
 
 from mlperf_benchmark.compare.noise import SAMPLE_SECONDS, Noise, NoiseWatch
+from mlperf_benchmark.core.bound_process import bound
 from mlperf_benchmark.core.turn_protocol import READY
 
 PATIENCE_SECONDS = 10.0
@@ -66,7 +67,7 @@ class CellProcess:
             self._output = stack.enter_context((self._folder / "stdout.txt").open("wb"))
             self._process = stack.enter_context(
                 subprocess.Popen(  # noqa: S603 - this interpreter and this program
-                    self._command,
+                    bound(self._command),
                     stdin=subprocess.PIPE if self._takes_turns else subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=errors,

@@ -9,7 +9,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 from rich.console import Console
-from rich.markup import escape
 
 from mlperf_benchmark.compare.gate import Limits, judge
 from mlperf_benchmark.compare.intervals import MIN_ROUNDS
@@ -29,9 +28,10 @@ from mlperf_benchmark.compare.record import Comparison, read_comparison
 from mlperf_benchmark.compare.runner import Runner
 from mlperf_benchmark.compare.store import Store
 from mlperf_benchmark.compare.summarize import summarize
-from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.errors import BenchmarkError, RunError, UsageError
 from mlperf_benchmark.core.files import staged
 from mlperf_benchmark.core.registry import known_name
+from mlperf_benchmark.core.terminal import say, warn
 from mlperf_benchmark.run.options import parse
 from mlperf_benchmark.run.progress import clock
 
@@ -41,7 +41,9 @@ PROGRAM = Path(__file__).parents[2] / "main.py"
 
 
 def main() -> int:
-    """Exit status 0, 1 where a variant failed or the gate found one worse, 3 for INVALID runs."""
+    """Exit status 0, 1 where a variant failed or the gate found one worse, 3 for INVALID runs or
+    where the gate could not judge.
+    """
     return compare(sys.argv[1:], PROGRAM, Console())
 
 
@@ -103,10 +105,16 @@ def measure(
             stopped=measured.stopped,
             command=[Path(sys.argv[0]).name, *sys.argv[1:]],
         )
-        paths = export(comparison, output)
+        exported = export(comparison, output)
     print_comparison(comparison, console)
-    for path in paths:
-        console.print(f"Result: {path}", soft_wrap=True, highlight=False)
+    for path in exported.paths:
+        say(console, f"Result: {path}")
+    for name, error in exported.failures.items():
+        reason = str(error) if isinstance(error, BenchmarkError) else f"{error!r}."
+        raise RunError(
+            f"{output / name} could not be written: {reason} The rounds are kept; the same command "
+            "writes it again."
+        ) from error
     return comparison
 
 
@@ -166,40 +174,40 @@ def _folder_name(options: argparse.Namespace) -> str:
 
 
 def _print_plan(plan: Plan, output: Path, console: Console) -> None:
-    def say(text: str) -> None:
-        console.print(escape(text), soft_wrap=True, highlight=False)
-
     for cell in plan.cells:
         mark = " (baseline)" if cell.is_baseline else ""
-        say(f"{cell.name}{mark}: python3 main.py {shlex.join(cell.arguments)}")
+        say(console, f"{cell.name}{mark}: python3 main.py {shlex.join(cell.arguments)}")
     stopping = plan.matrix.stopping
     seconds = plan.round_seconds()
     each = f"about {clock(seconds)} each" if seconds else "of a length that the queries decide"
     if stopping.rounds is not None:
         total = f", {clock(seconds * stopping.rounds)} in all" if seconds else ""
-        say(f"{stopping.rounds} rounds of {len(plan.cells)} runs, {each}{total}.")
+        say(console, f"{stopping.rounds} rounds of {len(plan.cells)} runs, {each}{total}.")
     else:
         say(
+            console,
             f"Rounds of {len(plan.cells)} runs, {each}, until every interval is within "
-            f"{stopping.precision_goal:.1%} or {clock(stopping.max_time)} are over."
+            f"{stopping.precision_goal:.1%} or {clock(stopping.max_time)} are over.",
         )
     turns = plan.matrix.queries_per_turn
     if turns is not None:
-        say(f"Variants are in memory side by side and take turns of {turns} queries.")
+        say(console, f"Variants are in memory side by side and take turns of {turns} queries.")
     if plan.matrix.accuracy:
-        say("Then accuracy, once for each model that the cache does not know.")
-    say(f"Output: {output}")
+        say(console, "Then accuracy, once for each model that the cache does not know.")
+    say(console, f"Output: {output}")
 
 
 def _check(options: argparse.Namespace, console: Console) -> int:
     limits = Limits(options.max_slowdown, options.max_accuracy_drop, options.relative)
     report = judge(read_comparison(options.results), read_comparison(options.against), limits)
     for remark in report.remarks:
-        console.print(f"[yellow]Warning:[/] {escape(remark)}", soft_wrap=True, highlight=False)
+        warn(console, remark)
     for verdict in report.verdicts:
-        console.print(escape(str(verdict)), soft_wrap=True, highlight=False)
+        say(console, str(verdict))
     path = options.junit or options.results.with_name("junit.xml")
     with staged(path.parent) as folder:
         (folder / path.name).write_text(render_junit(report), encoding="utf-8")
-    console.print(f"JUnit: {path}", soft_wrap=True, highlight=False)
-    return FAILED if report.failed else 0
+    say(console, f"JUnit: {path}")
+    if report.is_worse:
+        return FAILED
+    return 0 if report.is_judged else INVALID

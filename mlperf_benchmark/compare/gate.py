@@ -3,10 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlperf_benchmark.compare.intervals import Estimate, median_ratio
+from mlperf_benchmark.compare.intervals import MIN_ROUNDS, Estimate, median_ratio
+from mlperf_benchmark.compare.legible import legible
 from mlperf_benchmark.compare.matrix import METRICS
 from mlperf_benchmark.compare.record import Comparison, Row
+from mlperf_benchmark.compare.settings import differing_settings
 
+OK, WORSE = "OK", "WORSE"
+# What should have been judged and could not be: no success.
+NOT_JUDGED = "NOT JUDGED"
+# What there is nothing to judge by, as it should be.
+SKIPPED = "SKIPPED"
 SAME_MACHINE = ("cpu_model", "usable_cpus", "memory_bytes")
 
 
@@ -25,17 +32,16 @@ class Limits:
 
 @dataclass(frozen=True)
 class Verdict:
-    """On one property of one row. `passed` is None where there was nothing to judge."""
+    """On one property of one row. `status` is OK, WORSE, NOT_JUDGED or SKIPPED."""
 
     name: str
     scenario: str
     subject: str
-    passed: bool | None
+    status: str
     message: str
 
     def __str__(self) -> str:
-        word = {True: "OK", False: "WORSE", None: "SKIPPED"}[self.passed]
-        return f"{word} {self.name}, {self.scenario}, {self.subject}: {self.message}"
+        return f"{self.status} {self.name}, {self.scenario}, {self.subject}: {self.message}"
 
 
 @dataclass(frozen=True)
@@ -46,8 +52,13 @@ class GateReport:
     remarks: list[str]
 
     @property
-    def failed(self) -> bool:
-        return any(verdict.passed is False for verdict in self.verdicts)
+    def is_worse(self) -> bool:
+        return any(verdict.status == WORSE for verdict in self.verdicts)
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether all that should be judged was."""
+        return all(verdict.status != NOT_JUDGED for verdict in self.verdicts)
 
 
 def judge(current: Comparison, accepted: Comparison, limits: Limits) -> GateReport:
@@ -55,44 +66,82 @@ def judge(current: Comparison, accepted: Comparison, limits: Limits) -> GateRepo
 
     A row is slower when the whole 95 % interval of its slow-down is above the limit: what may be
     noise does not fail. A row that failed or is missing now is worse than one that was measured.
-    Accuracy is counted over the same images and has no noise, so the drop itself is judged.
+    Accuracy is counted over the same images and has no noise, so the drop itself is judged. Rows
+    with INVALID runs or too few rounds are not judged, unless they are worse even so.
     """
+    current, accepted = legible(current), legible(accepted)
     rows = {row.key: row for row in current.rows}
     verdicts: list[Verdict] = []
     for base in accepted.rows:
         row = rows.pop(base.key, None)
         if base.failure is not None:
-            verdicts.append(_verdict(base, "speed", None, f"had failed before: {base.failure}"))
+            verdicts.append(_verdict(base, "speed", SKIPPED, f"had failed before: {base.failure}"))
         elif row is None:
-            verdicts.append(_verdict(base, "speed", False, "is missing now"))
+            verdicts.append(_verdict(base, "speed", WORSE, "is missing now"))
         elif row.failure is not None:
-            verdicts.append(_verdict(base, "speed", False, f"fails now: {row.failure}"))
+            verdicts.append(_verdict(base, "speed", WORSE, f"fails now: {row.failure}"))
         else:
-            verdicts.append(_speed(row, base, limits, current.seed))
+            verdicts.append(_speed(row, base, limits, current, accepted))
             verdicts += _accuracy(row, base, limits)
     verdicts += [
-        _verdict(row, "speed", None, "is new, nothing to judge it by") for row in rows.values()
+        _verdict(row, "speed", SKIPPED, "is new, nothing to judge it by") for row in rows.values()
     ]
+    if all(verdict.status == SKIPPED for verdict in verdicts):
+        why = "nothing was judged: no row of the two could be compared."
+        verdicts.append(Verdict("all variants", "all scenarios", "speed", NOT_JUDGED, why))
     return GateReport(verdicts, _remarks(current, accepted, limits))
 
 
-def _speed(row: Row, base: Row, limits: Limits, seed: int) -> Verdict:
+def _speed(
+    row: Row, base: Row, limits: Limits, current: Comparison, accepted: Comparison
+) -> Verdict:
+    status, what = _judged_speed(row, base, limits, current, accepted)
+    invalid = _invalid(row, base)
+    if invalid and status != WORSE:
+        status = NOT_JUDGED
+    return _verdict(row, "speed", status, what + invalid)
+
+
+def _judged_speed(
+    row: Row, base: Row, limits: Limits, current: Comparison, accepted: Comparison
+) -> tuple[str, str]:
+    """Status and message, whatever LoadGen says of the runs."""
     if row.metric != base.metric:
-        return _verdict(row, "speed", False, f"{row.metric} cannot be judged by {base.metric}")
+        return NOT_JUDGED, f"{row.metric} cannot be judged by {base.metric}"
     if limits.relative:
-        if row.baseline or base.baseline:
-            return _verdict(row, "speed", None, "is the baseline that the others are judged by")
-        values, others, higher = row.ratios, base.ratios, True
+        others, values, higher = base.ratios, row.ratios, True
+        over = [_baseline(one, row.scenario) for one in (current, accepted)]
+        if over[0] != over[1]:
+            return NOT_JUDGED, f"speed-ups over {over[0]} and over {over[1]} do not compare"
+        if row.baseline:
+            return SKIPPED, "is the baseline that the others are judged by"
     else:
-        values, others = row.figures, base.figures
+        others, values = base.figures, row.figures
         higher = METRICS[row.metric].higher_is_better
     if not values or not others:
-        return _verdict(row, "speed", None, "has no figures to judge")
+        return NOT_JUDGED, "has no figures to judge"
+    seed = current.seed
     slowdown = median_ratio(others, values, seed) if higher else median_ratio(values, others, seed)
     what = f"{row.metric} {_slowdown(slowdown)}, limit {limits.slowdown:+.1%}"
     if slowdown.low is None:
-        return _verdict(row, "speed", None, f"{what}: too few rounds to judge")
-    return _verdict(row, "speed", slowdown.low - 1 <= limits.slowdown, what)
+        few = f"too few rounds to judge ({slowdown.rounds}; {MIN_ROUNDS} are needed)"
+        return NOT_JUDGED, f"{what}: {few}"
+    return OK if slowdown.low - 1 <= limits.slowdown else WORSE, what
+
+
+def _invalid(row: Row, base: Row) -> str:
+    """In how many rounds runs are INVALID; empty where none is."""
+    counts = [
+        f"in {one.invalid_rounds} of {len(one.measurements)} rounds {when}"
+        for one, when in ((row, "now"), (base, "before"))
+        if one.invalid_rounds
+    ]
+    return f", INVALID {' and '.join(counts)}" if counts else ""
+
+
+def _baseline(comparison: Comparison, scenario: str) -> str | None:
+    names = (row.name for row in comparison.rows if row.baseline and row.scenario == scenario)
+    return next(names, None)
 
 
 def _slowdown(estimate: Estimate) -> str:
@@ -108,17 +157,18 @@ def _slowdown(estimate: Estimate) -> str:
 
 def _accuracy(row: Row, base: Row, limits: Limits) -> Sequence[Verdict]:
     if base.accuracy is None:
-        return []
+        what = "was not measured before, nothing to judge it by"
+        return [] if row.accuracy is None else [_verdict(row, "accuracy", SKIPPED, what)]
     if row.accuracy is None:
         why = row.accuracy_note or "not measured"
-        return [_verdict(row, "accuracy", False, f"was measured before, now: {why}")]
+        return [_verdict(row, "accuracy", WORSE, f"was measured before, now: {why}")]
     before, now = (f"{one.good}/{one.total}" for one in (base.accuracy, row.accuracy))
     if _images(row) != _images(base):
         what = f"{now} and {before} are of different images and do not compare"
-        return [_verdict(row, "accuracy", False, what)]
+        return [_verdict(row, "accuracy", WORSE, what)]
     drop = 100 * (base.accuracy.good - row.accuracy.good) / base.accuracy.total
     what = f"{-drop:+.2f} points ({before} to {now}), limit -{limits.accuracy_drop:g}"
-    return [_verdict(row, "accuracy", drop <= limits.accuracy_drop, what)]
+    return [_verdict(row, "accuracy", OK if drop <= limits.accuracy_drop else WORSE, what)]
 
 
 def _images(row: Row) -> tuple[object, ...]:
@@ -126,8 +176,8 @@ def _images(row: Row) -> tuple[object, ...]:
     return dataset.get("list_sha256"), dataset.get("count")
 
 
-def _verdict(row: Row, subject: str, passed: bool | None, message: str) -> Verdict:
-    return Verdict(row.name, row.scenario, subject, passed, message)
+def _verdict(row: Row, subject: str, status: str, message: str) -> Verdict:
+    return Verdict(row.name, row.scenario, subject, status, message)
 
 
 def _remarks(current: Comparison, accepted: Comparison, limits: Limits) -> list[str]:
@@ -143,4 +193,4 @@ def _remarks(current: Comparison, accepted: Comparison, limits: Limits) -> list[
         remarks.append(
             f"the two were measured differently, with {turns[0]} and {turns[1]} queries_per_turn."
         )
-    return remarks
+    return remarks + differing_settings(current, accepted)

@@ -37,7 +37,7 @@ TABLES = ("run", "axes", "variant")
 AXES = ("model", "backend", "scenario", "threads")
 # What compare.py decides itself.
 NOT_OPTIONS = frozenset(
-    {"accuracy", "output", "overwrite", "debug", "audit_conf", "scenario", "queries_per_turn"}
+    {"accuracy", "output", "overwrite", "audit_conf", "scenario", "queries_per_turn"}
 )
 KINDS: Mapping[type, str] = MappingProxyType(
     {str: "text", int: "a whole number", float: "a number", bool: "true or false"}

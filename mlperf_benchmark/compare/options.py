@@ -1,6 +1,7 @@
 """The options of compare.py."""
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,7 +45,6 @@ def parse_run(arguments: Sequence[str], run_options: Sequence[str]) -> argparse.
     add("--output", type=Path, metavar="DIR", help="default: output/ and the matrix's name")
     add("--overwrite", action="store_true", help="measure anew instead of going on in --output")
     add("--dry-run", action="store_true", help="print the plan with its duration and stop")
-    add("--debug", action="store_true", help="show the traceback of an error")
     parser.add_argument("--version", action="version", version=version())
     return parser.parse_args(arguments)
 
@@ -79,7 +79,8 @@ def parse_check(arguments: Sequence[str]) -> argparse.Namespace:
     """The options of the gate."""
     parser = Parser(
         prog="compare.py check",
-        description="Exit with status 1 where a variant got significantly worse.",
+        description="Exit with status 1 where a variant got significantly worse, with 3 where "
+        "that could not be judged.",
         allow_abbrev=False,
     )
     add = parser.add_argument
@@ -88,7 +89,7 @@ def parse_check(arguments: Sequence[str]) -> argparse.Namespace:
     add("--max-slowdown", type=share, default=0.05, metavar="SHARE", help="default: 5%%")
     add(
         "--max-accuracy-drop",
-        type=float,
+        type=points,
         default=0.5,
         metavar="POINTS",
         help="percentage points of top-1 (default: 0.5)",
@@ -100,7 +101,6 @@ def parse_check(arguments: Sequence[str]) -> argparse.Namespace:
         " machine",
     )
     add("--junit", type=Path, metavar="FILE", help="default: junit.xml beside RESULTS.json")
-    add("--debug", action="store_true", help="show the traceback of an error")
     return parser.parse_args(arguments)
 
 
@@ -108,7 +108,6 @@ def parse_show(arguments: Sequence[str]) -> argparse.Namespace:
     """The options of show."""
     parser = Parser(prog="compare.py show", description="Print a finished comparison again.")
     parser.add_argument("results", type=Path, metavar="RESULTS.json")
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser.parse_args(arguments)
 
 
@@ -120,4 +119,17 @@ def share(text: str) -> float:
         raise argparse.ArgumentTypeError(f'"{text}" is no share; write 5%') from error
     if not 0 <= value < 1:
         raise argparse.ArgumentTypeError(f'"{text}" is no share below 1; write {text}%')
+    return value
+
+
+def points(text: str) -> float:
+    """Percentage points, from 0 to 100."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(
+            f'"{text}" is no number of percentage points, from 0 to 100; write 0.5'
+        )
     return value

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.markup import escape
 
 from mlperf_benchmark.compare.accuracy import AccuracyOutcome, AccuracyRuns
 from mlperf_benchmark.compare.cell_process import CellRun, run_cell
@@ -20,6 +19,7 @@ from mlperf_benchmark.compare.store import Round, Store
 from mlperf_benchmark.compare.summarize import Figures, cell_ratios, failures, figures_of
 from mlperf_benchmark.compare.turns import take_turns
 from mlperf_benchmark.core.cpus import usable_cpus
+from mlperf_benchmark.core.terminal import say
 from mlperf_benchmark.run.progress import clock
 
 NOT_WANTED = AccuracyOutcome(None)
@@ -70,11 +70,8 @@ class Runner:
             for cell in cells:
                 reason = runs[cell.key].failure
                 if reason is not None:
-                    self._console.print(
-                        f"[red]Failed:[/] {escape(cell.name)}, {cell.scenario}: {escape(reason)}",
-                        soft_wrap=True,
-                        highlight=False,
-                    )
+                    what = f"{cell.name}, {cell.scenario}: {reason}"
+                    say(self._console, what, "Failed:", "red")
         done = Round(number, runs)
         self._store.finish(done)
         return done
@@ -127,10 +124,10 @@ class Runner:
         failed = failures(rounds)
         outcomes: dict[str, AccuracyOutcome] = {}
         for cell in self._plan.cells:
-            if cell.key in failed:
+            number = next((done.number for done in rounds if cell.key in done.runs), None)
+            if cell.key in failed or number is None:
                 outcomes[cell.key] = NOT_WANTED
                 continue
-            number = next(done.number for done in rounds if cell.key in done.runs)
             result = self._store.result(number, cell.key)
             if not runs.is_known(cell.arguments, result):
                 self._say(f"Accuracy of {cell.variant}.")
@@ -152,4 +149,4 @@ class Runner:
         self._say(f"{place}, {clock(rounds[-1].seconds)}: {'; '.join(parts) or 'nothing measured'}")
 
     def _say(self, text: str) -> None:
-        self._console.print(escape(text), soft_wrap=True, highlight=False)
+        say(self._console, text)

@@ -3,7 +3,6 @@
 import dataclasses
 import fcntl
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,13 +15,16 @@ from mlperf_benchmark.core.errors import OutputError
 from mlperf_benchmark.core.files import files_sha256, staged
 from mlperf_benchmark.core.typed_json import from_json
 from mlperf_benchmark.core.versions import PRODUCT, package_versions
+from mlperf_benchmark.core.working_folder import working_folder
 from mlperf_benchmark.run.options import parse
+from mlperf_benchmark.run.output_folder import wait_until_free
 
 PLAN = "plan.json"
 ROUNDS = "rounds"
 ROUND = "round.json"
 LOCK = ".lock"
 LAYOUT = 1
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Store:
             if (path / ROUND).is_file() and int(path.name) == len(found) + 1:
                 found.append(_read_round(path / ROUND, len(found) + 1))
             else:
-                shutil.rmtree(path)
+                self._discard(path)
         return found
 
     def folder(self, number: int, key: str) -> Path:
@@ -112,10 +114,20 @@ class Store:
             return
         if not plan.exists() and (self.path / "results.json").exists() and not overwrite:
             raise OutputError(f"{self.path} holds the result of a run. Choose another --output.")
-        if plan.exists():
-            shutil.rmtree(self.path / ROUNDS, ignore_errors=True)
+        if plan.exists() and (self.path / ROUNDS).exists():
+            self._discard(self.path / ROUNDS)
         with staged(self.path) as folder:
             (folder / PLAN).write_text(json.dumps(identity, indent=2) + "\n", encoding="utf-8")
+
+    def _discard(self, rounds: Path) -> None:
+        """Remove a round or all of them as a whole: what stayed would count as another's.
+
+        Runs that a killed comparison left must have ended: they clear away by path.
+        """
+        for file in rounds.glob("**/stdout.txt"):
+            wait_until_free(file.parent, PATIENCE_SECONDS)
+        with working_folder(self.path) as old:
+            rounds.rename(old / rounds.name)
 
 
 def _identity(plan: Plan) -> dict[str, Any]:

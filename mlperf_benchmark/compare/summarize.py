@@ -48,7 +48,8 @@ def figures_of(plan: Plan, rounds: Sequence[Round], store: Store) -> Figures:
 def cell_ratios(cell: Cell, figures: Figures) -> list[float]:
     """How many times as fast as the baseline, round by round, where both were measured."""
     own, base = figures[cell.key], figures[cell.baseline]
-    ratios = [own[number] / base[number] for number in own if number in base]
+    both = [number for number in own if own[number] > 0 and base.get(number, 0) > 0]
+    ratios = [own[number] / base[number] for number in both]
     return ratios if cell.metric.higher_is_better else [1 / ratio for ratio in ratios]
 
 
@@ -84,7 +85,7 @@ def summarize(
                 rounds=rounds,
                 store=store,
                 figures=figures,
-                failure=failed.get(cell.key),
+                failed=failed,
                 accuracy=accuracy,
             )
             for cell in plan.cells
@@ -101,15 +102,19 @@ def _row(
     rounds: Sequence[Round],
     store: Store,
     figures: Figures,
-    failure: str | None,
+    failed: Mapping[str, str],
     accuracy: Mapping[str, AccuracyOutcome],
 ) -> Row:
     measurements = _measurements(cell, rounds, store)
     values = list(figures[cell.key].values())
     outcome = accuracy[cell.key]
+    failure = failed.get(cell.key)
     ratios = [] if failure or cell.is_baseline else cell_ratios(cell, figures)
     usable = bool(values) and failure is None
     seed = plan.matrix.seed
+    warnings = _warnings(measurements, values, cell, store)
+    if ratios and cell.baseline in failed:
+        warnings.append(f"the speed-up is of the {len(ratios)} rounds before the baseline failed.")
     return Row(
         name=cell.name,
         scenario=cell.scenario,
@@ -131,7 +136,7 @@ def _row(
         accuracy_note=outcome.note,
         accuracy_failed=outcome.failed,
         accuracy_points=_points(outcome, accuracy[cell.baseline]),
-        warnings=_warnings(measurements, values, cell, store),
+        warnings=warnings,
     )
 
 

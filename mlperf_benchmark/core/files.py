@@ -1,14 +1,14 @@
 """Files appear whole or not at all: written under a temporary name, then renamed."""
 
+import contextlib
 import errno
 import hashlib
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from mlperf_benchmark.core.errors import OutputError
+from mlperf_benchmark.core.working_folder import working_folder
 
 CHUNK_BYTES = 1 << 20
 ADVICE = {
@@ -18,26 +18,49 @@ ADVICE = {
     errno.EROFS: "choose a folder that you may write to",
     errno.ENOTDIR: "a part of the path is a file",
     errno.EEXIST: "a file of that name is in the way",
+    errno.EISDIR: "a folder of that name is in the way",
+    errno.ENOTEMPTY: "a folder of that name is in the way",
 }
 
 
 @contextmanager
-def staged(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder inside `folder`; move its files into `folder` on success.
+def staged(folder: Path, replaces_folders: bool = False) -> Iterator[Path]:
+    """Yield an empty folder inside `folder`; move what is in it into `folder` on success.
 
-    Files of the same name are replaced. Raises OutputError where `folder` cannot be written.
+    Files of the same name are replaced; folders only with `replaces_folders`, as a whole. Raises
+    OutputError where `folder` cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=folder, prefix=".part-") as temporary:
-            yield Path(temporary)
-            for file in sorted(Path(temporary).iterdir()):
-                shutil.move(file, folder / file.name)
+        with working_folder(folder) as temporary:
+            yield temporary
+            # A folder may be in the way of another; nothing else has moved by then.
+            entries = sorted(temporary.iterdir(), key=lambda one: (not one.is_dir(), one.name))
+            for entry in entries:
+                if replaces_folders and entry.is_dir():
+                    _replace_folder(entry, folder / entry.name)
+                else:
+                    # Renamed, as shutil.move would put it into a folder of that name.
+                    entry.replace(folder / entry.name)
     except OSError as error:
         advice = ADVICE.get(error.errno or 0, "free some space or choose another folder")
         raise OutputError(
             f"Cannot write to {folder}: {error.strerror or error}; {advice}."
         ) from error
+
+
+def _replace_folder(source: Path, target: Path) -> None:
+    """The old folder is out of the way at once, however long it takes to remove."""
+    with working_folder(target.parent) as aside:
+        old = aside / target.name
+        with contextlib.suppress(FileNotFoundError):
+            target.rename(old)
+        try:
+            source.rename(target)
+        except OSError:
+            if old.exists():
+                old.rename(target)
+            raise
 
 
 def file_sha256(path: Path) -> str:

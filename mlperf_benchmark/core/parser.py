@@ -1,13 +1,31 @@
 """Command lines, whose faults are reported as every other error."""
 
 import argparse
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from mlperf_benchmark.core.errors import UsageError
 
 
+class _Heeded(argparse.Action):
+    """An option that run_command finds by itself: parsing can fail, too. Leaves no value."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options | {"nargs": 0, "default": argparse.SUPPRESS})
+
+    def __call__(self, *_: object) -> None:
+        """Nothing is left to do."""
+
+
 class Parser(argparse.ArgumentParser):
-    """Reports bad usage as an error of ours, so that it looks like every other one."""
+    """Reports bad usage as an error of ours, so that it looks like every other one.
+
+    Each command takes --debug (not what is a parser's `parents`, which has no --help either).
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        if self.add_help:
+            self.add_argument("--debug", action=_Heeded, help="show the traceback of an error")
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message[:1].upper()}{message[1:]}. See {self.prog} --help.")

@@ -14,16 +14,17 @@ from types import FrameType
 from typing import NoReturn
 
 from mlperf_benchmark.core.errors import BenchmarkError, Interrupted
+from mlperf_benchmark.core.text import printable
 
+DEBUG = "--debug"
 ENDINGS = {signal.SIGINT: (130, "Interrupted"), signal.SIGTERM: (143, "Terminated")}
 
 
-def run_command(
-    command: str, debug: bool = False, interrupted: str = "no result was written"
-) -> NoReturn:
+def run_command(command: str, interrupted: str = "no result was written") -> NoReturn:
     """Run `command`, "module:function", and end the process with its exit status.
 
-    `interrupted` says what an interruption leaves behind.
+    `interrupted` says what an interruption leaves behind. With --debug on the command line an
+    error's traceback stands before its line.
 
     An error of the error tree becomes one line on stderr. Any failure ends through `os._exit`:
     threads of LoadGen and of the runtimes cannot be stopped, and crash in an orderly exit.
@@ -37,27 +38,23 @@ def run_command(
     try:
         status = _load(command)()
     except BenchmarkError as error:
-        if debug:
-            traceback.print_exc()
+        _trace()
         _leave(error.exit_status, f"Error: {error}")
     except Interrupted as interruption:
         _leave_interrupted(interruption.number, interruption.leaves or interrupted)
     except OSError as error:
-        if debug:
-            traceback.print_exc()
+        _trace()
         _leave(1, f"Error: {error}")
     except ModuleNotFoundError as error:
-        if debug:
-            traceback.print_exc()
+        _trace()
         _leave(
             1,
             f"Error: The Python package {error.name} is missing: make quickstart installs what is "
             "needed into .venv; elsewhere python3 -m pip install -r requirements-prepare.txt.",
         )
     except Exception as error:  # noqa: BLE001 - the last resort is one line, too
-        if debug:
-            traceback.print_exc()
-        _leave(1, f"Error: {type(error).__name__}: {error} (--debug shows where).")
+        _trace()
+        _leave(1, f"Error: {type(error).__name__}: {error} ({DEBUG} shows where).")
     sys.exit(status)
 
 
@@ -88,10 +85,16 @@ def _leave_interrupted(number: int, leaves: str) -> NoReturn:
     _leave(status, f"{what}; {leaves}.")
 
 
+def _trace() -> None:
+    if DEBUG in sys.argv:
+        for line in traceback.format_exc().splitlines():
+            print(printable(line), file=sys.stderr)  # noqa: T201 - for who asked for it
+
+
 def _leave(status: int, message: str) -> NoReturn:
     with contextlib.suppress(OSError):
         sys.stdout.flush()
     # Messages of runtimes have several lines.
     line = " ".join(part.strip() for part in message.splitlines() if part.strip())
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 - the one line for the user
+    print(printable(line), file=sys.stderr, flush=True)  # noqa: T201 - the one line for the user
     os._exit(status)

@@ -49,4 +49,3 @@ class RunConfig:
     audit_conf: Path | None
     output: Path
     overwrite: bool
-    debug: bool

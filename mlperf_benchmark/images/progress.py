@@ -7,10 +7,12 @@ from typing import TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from mlperf_benchmark.core.terminal import say
+
 
 def tell(message: str) -> None:
     """Write one line."""
-    Console(stderr=True).print(message, markup=False, highlight=False, soft_wrap=True)
+    say(Console(stderr=True), message)
 
 
 @contextmanager

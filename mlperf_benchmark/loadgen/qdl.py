@@ -1,5 +1,6 @@
 """The query dispatch library: LoadGen's proxy of a system under test behind a network."""
 
+import json
 import threading
 import time
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from backend import NetworkBackend
 from mlperf_benchmark.core.errors import RunError
 from mlperf_benchmark.core.image_format import Scores
 from mlperf_benchmark.core.node_info import NetworkReport
+from mlperf_benchmark.core.text import printable
 from mlperf_benchmark.loadgen.monitor import RunMonitor
 from mlperf_benchmark.loadgen.samples import SampleLibrary
 from mlperf_benchmark.loadgen.sut import QueuedSUT, Token
@@ -74,7 +76,9 @@ class QueryDispatchLibrary(QueuedSUT):
     def _name(self) -> str:
         """LoadGen's callback; the rules want a round trip to every node in it."""
         try:
-            return f"Network SUT: {', '.join(self._cluster.ask_names())}"
+            names = printable(", ".join(self._cluster.ask_names()))
+            # LoadGen puts it between the quotes of its JSON as it stands.
+            return f"Network SUT: {json.dumps(names)[1:-1]}"
         except BaseException as error:  # noqa: BLE001 - nothing may reach LoadGen's C++ frames
             self._monitor.fail(error)
             return "Network SUT"

@@ -1,13 +1,13 @@
 """Finds the file that OpenVINO shall read; archives are unpacked into the cache."""
 
 import shutil
-import tempfile
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
 from mlperf_benchmark.core.errors import CacheError, ModelError
 from mlperf_benchmark.core.files import file_sha256
+from mlperf_benchmark.core.working_folder import working_folder
 
 SUFFIXES = (".xml", ".onnx", ".zip")
 MAX_UNPACKED_BYTES = 4 << 30
@@ -70,16 +70,15 @@ def _pair(archive: Path, opened: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
 
 def _unpack(opened: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent))
-    try:
+    with working_folder(folder.parent) as temporary:
+        unpacked = temporary / folder.name
+        unpacked.mkdir()
         for name, member in members.items():
-            with opened.open(member) as source, (temporary / name).open("wb") as target:
+            with opened.open(member) as source, (unpacked / name).open("wb") as target:
                 shutil.copyfileobj(source, target)
         try:
-            temporary.rename(folder)
+            unpacked.rename(folder)
         except OSError:
             # Another run may have been faster; its files are the same.
             if not folder.is_dir():
                 raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

@@ -13,6 +13,7 @@ from mlperf_benchmark.core.errors import Interrupted, UsageError
 from mlperf_benchmark.core.image_format import Images
 from mlperf_benchmark.core.network_config import JPEG
 from mlperf_benchmark.core.run_config import RunConfig
+from mlperf_benchmark.core.terminal import say
 from mlperf_benchmark.images.label_list import find_label_list
 from mlperf_benchmark.loadgen.accuracy_log import read_predictions
 from mlperf_benchmark.loadgen.detail_log import performance, read_detail_log
@@ -241,9 +242,8 @@ def _probe(config: RunConfig, prepared: Prepared, images: Images) -> Probe:
 
 def _announce(config: RunConfig, seconds: float, probed: Probe, console: Console) -> None:
     mode = "accuracy" if config.accuracy else "performance"
-    console.print(
+    say(
+        console,
         f"{config.scenario} {mode} run, about {clock(seconds)} "
         f"(the probe reached {probed.samples_per_second:.1f} samples/s).",
-        highlight=False,
-        soft_wrap=True,
     )

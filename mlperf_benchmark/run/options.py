@@ -147,7 +147,6 @@ def _output(parser: argparse.ArgumentParser) -> None:
         help="folder for LoadGen's logs and results.json (default: ./output)",
     )
     add("--overwrite", action="store_true", help="replace the result in --output")
-    add("--debug", action="store_true", help="show the traceback of an error")
     parser.add_argument("--version", action="version", version=version())
 
 

@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ LOADGEN_FILES = (
 )
 INCOMPLETE = ".incomplete"
 FULL_BYTES = 16 << 10
+WAIT_SECONDS = 0.1
 
 
 class OutputFolder:
@@ -92,7 +94,8 @@ class OutputFolder:
         temporary = self.work / RESULTS
         try:
             text = json.dumps(result.to_dict(), indent=2, ensure_ascii=False) + "\n"
-            temporary.write_text(text, encoding="utf-8")
+            # In JSON that is how what is no UTF-8 is written.
+            temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
             self._inode = temporary.stat().st_ino
             target.unlink(missing_ok=True)
             for name in LOADGEN_FILES:
@@ -101,6 +104,36 @@ class OutputFolder:
         except OSError as error:
             raise _unusable(self.path, error) from error
         return target
+
+
+def wait_until_free(path: Path, seconds: float) -> None:
+    """Wait for a run that writes to the output folder `path`, where there is one, to end.
+
+    One whose comparison was killed takes a moment to. Raises OutputError where it does not.
+    """
+    end = time.monotonic() + seconds
+    lock = os.open(path, os.O_RDONLY)
+    try:
+        while _is_locked(lock):
+            if time.monotonic() > end:
+                raise OutputError(
+                    f"An earlier run is still writing to {path}. Wait for its end, or choose "
+                    "another --output."
+                )
+            time.sleep(WAIT_SECONDS)
+    finally:
+        os.close(lock)
+
+
+def _is_locked(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        # Without locks nobody can tell.
+        pass
+    return False
 
 
 def _unusable(path: Path, error: OSError) -> OutputError:

@@ -4,10 +4,13 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from mlperf_benchmark.core.terminal import plain, say, warn
 from mlperf_benchmark.run.result import INVALID, Result
 
 MB = 1e6
+VALIDITY = "Validity"
 
 
 def print_summary(result: Result, path: str, console: Console) -> None:
@@ -16,22 +19,27 @@ def print_summary(result: Result, path: str, console: Console) -> None:
     table.add_column(style="bold")
     table.add_column()
     for name, value in _rows(result):
-        table.add_row(name, value)
+        table.add_row(name, _cell(name, value))
     console.print(table, soft_wrap=True)
     for reason in result.invalid_reasons:
-        console.print(f"[bold red]INVALID[/] {_plain(reason)}", soft_wrap=True)
+        say(console, reason, INVALID, "bold red")
     for warning in result.warnings:
-        console.print(f"[yellow]Warning:[/] {_plain(warning)}", soft_wrap=True)
-    console.print(f"Result: {_plain(path)}", soft_wrap=True, highlight=False)
+        warn(console, warning)
+    say(console, f"Result: {path}")
+
+
+def _cell(name: str, value: str) -> Text:
+    if name != VALIDITY:
+        return plain(value)
+    return plain(value, "red" if value == INVALID else "green")
 
 
 def _rows(result: Result) -> list[tuple[str, str]]:
     rows = [("Scenario", f"{result.scenario}, {result.mode}"), ("Rules", _rules(result))]
     if result.validity is not None:
-        colour = "red" if result.validity == INVALID else "green"
-        rows.append(("Validity", f"[{colour}]{result.validity}[/]"))
+        rows.append((VALIDITY, result.validity))
     if result.model is not None:
-        rows.append(("Model", f"{_plain(result.model.path)} ({result.model.bytes / MB:.1f} MB)"))
+        rows.append(("Model", f"{result.model.path} ({result.model.bytes / MB:.1f} MB)"))
     backend = result.backend
     rows.append(
         (
@@ -49,7 +57,7 @@ def _rows(result: Result) -> list[tuple[str, str]]:
 
 def _rules(result: Result) -> str:
     differences = "; ".join(result.rule_differences)
-    return result.rules + (f" ({_plain(differences)})" if differences else "")
+    return result.rules + (f" ({differences})" if differences else "")
 
 
 def _performance(result: Result) -> list[tuple[str, str]]:
@@ -85,8 +93,3 @@ def _parallel(backend: dict[str, Any]) -> str:
 
 def _counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def _plain(text: str) -> str:
-    """Keep brackets in paths and messages from being taken for rich's markup."""
-    return text.replace("[", r"\[")

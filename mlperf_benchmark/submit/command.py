@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.terminal import say
 from mlperf_benchmark.loadgen.user_conf import read_user_conf
 from mlperf_benchmark.submit.audit import write_audit_configs
 from mlperf_benchmark.submit.checking.report import check_and_report
@@ -51,7 +52,7 @@ def run(request: Request, console: Console) -> int:
     if request.runs is not None:
         found = find_runs(request.runs)
         for reason in found.left_out:
-            _say(console, f"Left out: {reason}.")
+            say(console, f"Left out: {reason}.")
         return _assemble(request, found.runs, console)
     return _make(request, console)
 
@@ -75,25 +76,25 @@ def _make(request: Request, console: Console) -> int:
         _print_what_is_missing(request, known, console)
         return OK
     if is_new:
-        _say(console, "Probing each scenario for what to expect.")
+        say(console, "Probing each scenario for what to expect.")
     expected = [expectation(one) for one in probes(request)]
     if is_new:
         write_user_conf(user_conf, config.model_name, expected)
     if request.division == "closed":
         write_audit_configs(request.output)
     missing = print_plan(planned, expected, console)
-    make_runs(planned, missing, lambda line: _say(console, line))
+    make_runs(planned, missing, lambda line: say(console, line))
     runs = [done for one in planned if (done := finished(one)) is not None]
     invalid = [one.name for one in planned if finished(one) is None]
     if invalid and not request.is_rehearsal:
-        _say(
+        say(
             console,
             f"INVALID: {', '.join(invalid)}. No tree is made of them; their warnings above say "
             f"what to change, for instance in {user_conf}. The same command makes them again.",
         )
         return FINDINGS
     if invalid:
-        _say(console, f"INVALID, which a rehearsal may be: {', '.join(invalid)}.")
+        say(console, f"INVALID, which a rehearsal may be: {', '.join(invalid)}.")
         runs = [found for one in planned for found in find_runs(one.output).runs]
     return _assemble(request, runs, console)
 
@@ -121,16 +122,14 @@ def _assemble(request: Request, found: Sequence[FinishedRun], console: Console) 
         rehearsal=bool(short) or request.rehearsal,
     )
     tree, failed = write_tree(submission, request.output)
-    _say(console, f"Tree: {tree}")
-    _say(
-        console, "Keep the runs: MLCommons may ask for the accuracy logs, which the tree shortens."
-    )
+    say(console, f"Tree: {tree}")
+    say(console, "Keep the runs: MLCommons may ask for the accuracy logs, which the tree shortens.")
     for line in failed:
-        _say(console, f"Compliance failed: {line}.")
+        say(console, f"Compliance failed: {line}.")
     if failed and request.runs is None:
-        _say(console, "The same command makes INVALID runs and tests of unlike speed again.")
+        say(console, "The same command makes INVALID runs and tests of unlike speed again.")
     if request.division == "closed" and not failed:
-        _say(console, "All compliance tests passed.")
+        say(console, "All compliance tests passed.")
     return check_and_report(tree, rules_version(request.version), console)
 
 
@@ -161,7 +160,7 @@ def _print_what_is_missing(request: Request, known: Mapping[str, str], console: 
     if request.system.exists():
         _answers(request, known)
     else:
-        _say(console, f"{request.system} is missing: a call without --plan writes a template.")
+        say(console, f"{request.system} is missing: a call without --plan writes a template.")
 
 
 def _is_new_user_conf(request: Request, path: Path, model_name: str) -> bool:
@@ -172,7 +171,3 @@ def _is_new_user_conf(request: Request, path: Path, model_name: str) -> bool:
     if request.user_conf is not None:
         raise UsageError(f"No file {path}; leave --user-conf out to have one written.")
     return True
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mlperf_benchmark.core.text import printable
 from mlperf_benchmark.submit.finished_run import FinishedRun
 from mlperf_benchmark.submit.rules import ACCURACY, MIN_DURATION_MS, MIN_OFFLINE_SAMPLES
 
@@ -27,7 +28,8 @@ def is_short(run: FinishedRun) -> bool:
 def framework(run: FinishedRun) -> str:
     """The runtime and the harness."""
     backend = run.result["backend"]
-    return f"{backend['name']} {backend['version'].partition('-')[0]}, {run.result['product']}"
+    version = printable(backend["version"].partition("-")[0])
+    return f"{backend['name']} {version}, {run.result['product']}"
 
 
 def user_conf(run: FinishedRun) -> str:
@@ -57,7 +59,7 @@ def scenario_readme(
         *(f"- {name.replace('_', ' ')}: {value}" for name, value in facts.items()),
         f"- Data set: {dataset['count']} samples of {dataset['name']}, "
         f"{different_images} different images, list sha256 {dataset['list_sha256'] or 'none'}",
-        f"- Runtime: {framework(runs[0])}; computes in {backend['executed_precision']}, "
+        f"- Runtime: {framework(runs[0])}; computes in {printable(backend['executed_precision'])}, "
         f"{backend['threads']} threads, {backend['streams']} streams",
         f"- LoadGen {first['loadgen']['version']}",
         "",

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from mlperf_benchmark.core.bound_process import bound
 from mlperf_benchmark.core.errors import RunError, UsageError
 from mlperf_benchmark.core.files import staged
 from mlperf_benchmark.loadgen.user_conf import read_user_conf
@@ -20,7 +21,7 @@ FINISHED, FINISHED_INVALID = 0, 3
 SECONDS_TO_END_ALONE = 3
 SECONDS_TO_END = 30
 # What may differ between two runs of the same thing.
-INCIDENTAL = ("output", "overwrite", "debug", "cache_dir", "profile")
+INCIDENTAL = ("output", "overwrite", "cache_dir", "profile")
 
 
 def finished(run: PlannedRun) -> FinishedRun | None:
@@ -62,7 +63,7 @@ def execute(run: PlannedRun) -> FinishedRun:
     command = [sys.executable, str(MAIN), *run.arguments, "--output", str(run.output)]
     user_conf = run.config.user_conf
     used = user_conf.read_bytes() if user_conf else None
-    with subprocess.Popen([*command, "--overwrite"]) as process:  # noqa: S603 - our own program
+    with subprocess.Popen(bound([*command, "--overwrite"])) as process:  # noqa: S603 - ours
         try:
             status = process.wait()
         except BaseException:

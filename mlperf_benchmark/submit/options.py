@@ -79,7 +79,6 @@ def parse(arguments: Sequence[str]) -> Request:
     values = vars(parser.parse_args(arguments))
     _refuse([name for name, value in values.items() if value != parser.get_default(name)])
     run_options = {name: values.pop(name) for name in vars(of_runs.parse_args([]))}
-    values.pop("debug")
     values["scenarios"] = _scenarios(values["scenarios"])
     _check_backend(run_options["backend"], run_options["profile"])
     request = Request(**values, run_options=argparse.Namespace(**run_options))
@@ -94,7 +93,7 @@ def _refuse(given: Sequence[str]) -> None:
     for name in given:
         if task is None and name == "max_latency":
             raise UsageError("--max-latency applies to --find-peak; a submission keeps the rules'.")
-        if task is None or name in (task, "debug"):
+        if task is None or name == task:
             continue
         if not APPLICABLE[task](name):
             raise UsageError(f"{_flag(name)} does not apply to {_flag(task)}.")
@@ -165,7 +164,6 @@ def _submission(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of runs and tree (default: ./%(default)s)",
     )
-    add("--debug", action="store_true", help="show the traceback of an error")
 
 
 def _scenarios(text: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from rich.console import Console
 
 from mlperf_benchmark.core.errors import RunError
+from mlperf_benchmark.core.terminal import say
 from mlperf_benchmark.submit.executing import differences, execute
 from mlperf_benchmark.submit.finished_run import FinishedRun, read_run
 from mlperf_benchmark.submit.options import Request
@@ -32,19 +33,19 @@ def find_peak(request: Request, console: Console) -> int:
     """
     run = _made(request, "ceiling", "Offline", {"time": _step_seconds(request)})
     ceiling = float(run.result["samples_per_second"])
-    _say(console, f"Offline reaches {ceiling:.1f} samples/s, which bounds what Server can.")
+    say(console, f"Offline reaches {ceiling:.1f} samples/s, which bounds what Server can.")
     rate = highest_valid(lambda rate: _step(request, rate, console), ceiling)
-    _say(console, "Confirming with a run of full length.")
+    say(console, "Confirming with a run of full length.")
     for _ in range(CONFIRMATIONS):
         seconds = None if request.time is None else max(request.time, STEP_QUERIES / rate)
         options = _server(request, rate) | {"time": seconds}
         run = _made(request, f"confirm-{rate:g}", "Server", options)
         _report(run, rate, console)
         if run.is_valid:
-            _say(console, f"Peak: {rate:g} queries/s, {run.result['rules']} run in {run.folder}")
+            say(console, f"Peak: {rate:g} queries/s, {run.result['rules']} run in {run.folder}")
             return OK
         rate = _rounded(rate * BACK_OFF)
-    _say(console, "Not confirmed: short runs reached a rate that a long one does not keep up.")
+    say(console, "Not confirmed: short runs reached a rate that a long one does not keep up.")
     return FINDINGS
 
 
@@ -96,7 +97,7 @@ def _server(request: Request, rate: float) -> dict[str, object]:
 
 def _report(run: FinishedRun, rate: float, console: Console) -> None:
     latency = run.result["latency_ms"]
-    _say(
+    say(
         console,
         f"  {rate:8g} queries/s  {run.result['validity']:7}  p99 {latency['p99']:.3f} ms, "
         f"{run.result['samples_per_second']:.1f} samples/s",
@@ -106,7 +107,3 @@ def _report(run: FinishedRun, rate: float, console: Console) -> None:
 def _rounded(rate: float) -> float:
     """To three digits, so that a search made again meets the same rates."""
     return round(rate, 2 - math.floor(math.log10(rate)))
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(line, highlight=False, markup=False, soft_wrap=True)

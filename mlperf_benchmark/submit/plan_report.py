@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from mlperf_benchmark.core.terminal import say
 from mlperf_benchmark.run.progress import clock
 from mlperf_benchmark.submit.making import state
 from mlperf_benchmark.submit.plan import PlannedRun
@@ -26,7 +27,7 @@ def print_plan(
     for one in planned:
         found = state(one, planned)
         if found.is_finished:
-            _say(console, f"  {one.name:28} finished")
+            say(console, f"  {one.name:28} finished")
             continue
         missing.append(one)
         probed = known.get(one.config.scenario)
@@ -37,14 +38,14 @@ def print_plan(
             seconds = probed.seconds(one.config)
             total += seconds
             remarks = [f"about {clock(seconds)}", again, probed.too_short(one.config)]
-        _say(console, f"  {one.name:28} {', '.join(filter(None, remarks))}")
+        say(console, f"  {one.name:28} {', '.join(filter(None, remarks))}")
     is_known = all(one.config.scenario in known for one in missing)
     if not missing:
-        _say(console, "All done.")
+        say(console, "All done.")
     elif is_known:
-        _say(console, f"{len(missing)} runs to make, about {clock(total)}.")
+        say(console, f"{len(missing)} runs to make, about {clock(total)}.")
     else:
-        _say(
+        say(
             console,
             f"{len(missing)} runs to make; how long they take is known after the short probes "
             "that a call without --plan begins with.",
@@ -57,7 +58,3 @@ def _shortest(run: PlannedRun) -> str:
         return "one pass over the data set"
     seconds = run.config.time or MIN_DURATION_MS / MS
     return f"at least {clock(seconds)}"
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(line, highlight=False, markup=False, soft_wrap=True)

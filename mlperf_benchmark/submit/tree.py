@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,14 +106,13 @@ def write_tree(submission: Submission, output: Path) -> tuple[Path, list[str]]:
     """Write the tree in place of an older one. Returns its path and the failed comparisons."""
     tree = output / TREE
     failed: list[str] = []
-    with staged(output) as folder:
+    with staged(output, replaces_folders=True) as folder:
         new = folder / TREE
         root = new / submission.division / submission.system_file.submitter
         _write_documents(submission, new, root)
         system = root / "results" / submission.system_file.folder_name
         for scenario, runs in submission.runs.items():
             failed += _write_scenario(submission, system / submission.benchmark / scenario, runs)
-        shutil.rmtree(tree, ignore_errors=True)
     return tree, failed
 
 

@@ -1,7 +1,6 @@
 """The way from an ONNX model to a compiled one."""
 
 import dataclasses
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import tvm
 
 from mlperf_benchmark.core.errors import ModelError, OutputError
+from mlperf_benchmark.core.working_folder import scratch_folder
 from mlperf_benchmark.tvm_compiler.artifact import CompiledModel, Library, sha256, write_artifact
 from mlperf_benchmark.tvm_compiler.building import build, check_linker, link
 from mlperf_benchmark.tvm_compiler.fusion import fuse
@@ -45,8 +45,7 @@ def compile_model(
     check_linker()
     target = cpu_target(options.target)
     source = open_model(model)
-    with tempfile.TemporaryDirectory(prefix="tvm-") as name:
-        folder = Path(name)
+    with scratch_folder("tvm") as folder:
         compiled: CompiledModel | None = None
         libraries = []
         chooser: TileChooser | None = None

@@ -9,7 +9,6 @@ lowest median of these ratios. Winners are kept in a JSON file that can be shipp
 import dataclasses
 import json
 import statistics
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from itertools import count
 from pathlib import Path
 
 from mlperf_benchmark.core.errors import OutputError, UsageError
+from mlperf_benchmark.core.working_folder import scratch_folder
 from mlperf_benchmark.tvm_compiler.building import build, link
 from mlperf_benchmark.tvm_compiler.graph import Graph
 from mlperf_benchmark.tvm_compiler.kernels.convolution import ConvolutionSpec, Tile
@@ -106,8 +106,8 @@ class _Network:
     def __init__(self, lowered: Lowered, target: CpuTarget) -> None:
         self.tiles = lowered.tiles
         self.specs = lowered.specs
-        with tempfile.TemporaryDirectory(prefix="tvm-") as folder:
-            file = Path(folder) / "network.so"
+        with scratch_folder("tvm") as folder:
+            file = folder / "network.so"
             link(build(lowered.module, target), file)
             self._timed = TimedNetwork(file, lowered.parameters)
 

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlperf_benchmark.core.bound_process import bound
 from tests.command import ROOT, environment
 
 LOOPBACK = "127.0.0.1"
@@ -33,7 +34,7 @@ def started(folder: Path, *options: object) -> Iterator[StartedNode]:
     log.touch()
     command = [sys.executable, "-m", "tests.network.double", "--log", str(log)]
     process = subprocess.Popen(
-        [*command, *map(str, options)],
+        bound([*command, *map(str, options)]),
         cwd=ROOT,
         env=environment(),
         stdout=subprocess.PIPE,

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mlperf_benchmark.core.image_format import Images
+from mlperf_benchmark.core.text import printable
 from mlperf_benchmark.images.synthetic import Synthetic
 from tests.conftest import Runner
 from tests.network.double import label_of
@@ -112,3 +113,19 @@ def test_counts_are_of_the_samples(benchmark: Runner, tmp_path: Path, images: Im
     wanted.pop(label_of(images[0].tobytes()))
     seen.pop(label_of(images[0].tobytes()))
     assert seen == wanted
+
+
+def test_what_a_node_says_of_itself_is_text(benchmark: Runner, tmp_path: Path) -> None:
+    said = '[/x] \x1b[2J\x07 :x: "a" \\ \n<b> \ud800'
+    runtime = {"executed_precision": said, "threads": 1, "streams": 1}
+    # A process cannot be given a lone surrogate, which JSON can tell of.
+    name = said.partition(" \ud800")[0]
+    told = ("--name", name, "--runtime", json.dumps(runtime))
+    with started(tmp_path, *told) as node:
+        done = benchmark(*ACCURACY, *endpoints([node]))
+    assert done.status == 0, done.stderr
+    shown = '[/x]  :x: "a" \\  <b>'
+    assert shown in done.stdout
+    assert all(printable(line) == line for line in done.stdout.splitlines())
+    assert done.result["backend"]["executed_precision"] == said
+    assert done.result["backend"]["nodes"][0]["name"] == name

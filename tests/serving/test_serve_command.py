@@ -1,5 +1,6 @@
 """serve.py refuses what cannot be served, in one line, and leaves nothing half-written."""
 
+import json
 import resource
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ from mlperf_benchmark.models.prepare.sample import Sample
 from mlperf_benchmark.network.served_model import ServedModel
 from mlperf_benchmark.network.server.node.classifier import Classifier
 from mlperf_benchmark.network.server.options import parse
-from tests.command import command, environment
+from tests.command import TIMEOUT, command, environment
 from tests.serving.commands import run_serve
 from tests.serving.nodes import SERVE
 from tests.tiny_models import Tiny
@@ -142,3 +143,35 @@ def _served(repository: Path) -> ServedModel:
     text = (repository / "efficientnet-lite0" / "config.pbtxt").read_text()
     quoted = text.partition('string_value: "')[2].rpartition('" } }')[0]
     return ServedModel.from_json(quoted.replace('\\"', '"'))
+
+
+def test_two_that_write_to_one_repository_at_once_lose_no_model(
+    sample: Sample, tmp_path: Path
+) -> None:
+    output = tmp_path / "models"
+    names = ("one", "two", "three")
+    arguments = ("ovms", sample.model, "--output", output, "--name")
+    processes = [
+        subprocess.Popen(command((*arguments, name), SERVE), env=environment()) for name in names
+    ]
+    assert [process.wait(TIMEOUT) for process in processes] == [0, 0, 0]
+    content = json.loads((output / "config.json").read_text())
+    listed = [entry["config"]["name"] for entry in content["model_config_list"]]
+    assert sorted(listed) == sorted(names)
+    assert sorted(path.name for path in output.iterdir()) == sorted((*names, "config.json"))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_two_that_write_the_same_model_at_once_make_it_once(
+    engine: str, sample: Sample, tmp_path: Path
+) -> None:
+    output = tmp_path / "models"
+    words = command((engine, sample.model, "--output", output), SERVE)
+    processes = [
+        subprocess.Popen(words, env=environment(), stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    ended = sorted((one.communicate(timeout=TIMEOUT)[1], one.returncode) for one in processes)
+    assert [status for _, status in ended] == [0, 2]
+    assert ended[1][0].startswith(f"Error: {output / 'efficientnet-lite0'} exists. Remove it")
+    assert not (output / "efficientnet-lite0" / "efficientnet-lite0").exists()

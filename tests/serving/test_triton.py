@@ -1,6 +1,7 @@
 """Runs of main.py on the sample model that a real Triton serves."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from mlperf_benchmark.models.prepare.sample import Sample
 from tests.command import Run, run_main
 from tests.conftest import Runner
 from tests.serving.conftest import MAX_BATCH
-from tests.serving.nodes import Node
+from tests.serving.nodes import Node, start_node
 
 IMAGES = 20
 MODEL = "efficientnet-lite0"
@@ -138,3 +139,20 @@ def infer(client: grpcclient.InferenceServerClient, content: bytes) -> float | s
 def statistics(node: Node) -> grpcclient.service_pb2.ModelStatistics:
     with grpcclient.InferenceServerClient(node.endpoint) as client:
         return client.get_inference_statistics(MODEL).model_stats[0]
+
+
+def test_two_nodes_can_start_at_once_with_a_new_cache(
+    triton: None, pixels_repository: Path, tmp_path: Path
+) -> None:
+    """Both make Triton's backends, which one of them has to find made."""
+    cache = tmp_path / "cache"
+    with ThreadPoolExecutor() as pool:
+        started = [
+            pool.submit(start_node, pixels_repository, name, tmp_path, cache_dir=cache)
+            for name in ("one", "two")
+        ]
+        nodes = [future.result() for future in started]
+    for node in nodes:
+        node.stop()
+    (backends,) = (cache / "triton").iterdir()
+    assert [path.name for path in backends.iterdir()] == ["python"]

@@ -4,6 +4,7 @@ import csv
 import io
 
 from mlperf_benchmark.compare.columns import all_columns
+from mlperf_benchmark.compare.legible import legible
 from mlperf_benchmark.compare.record import Comparison, Row
 
 EXTRA = ("speedup_low", "speedup_high", "good", "total", "rounds", "failure")
@@ -11,6 +12,7 @@ EXTRA = ("speedup_low", "speedup_high", "good", "total", "rounds", "failure")
 
 def render(comparison: Comparison) -> str:
     """With CRLF, as RFC 4180 has it."""
+    comparison = legible(comparison)
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow([*(column.field for column in all_columns()), *EXTRA])

@@ -1,11 +1,13 @@
 """results.md: the table as GitHub shows it."""
 
 from mlperf_benchmark.compare.columns import footnote, needed_columns, remarks
+from mlperf_benchmark.compare.legible import legible
 from mlperf_benchmark.compare.record import Comparison
 
 
 def render(comparison: Comparison) -> str:
     """Columns in which all rows agree are a line above the table."""
+    comparison = legible(comparison)
     columns, common = needed_columns(comparison)
     lines = [f"## {_plain(comparison.title)}", ""]
     if common:
@@ -32,6 +34,9 @@ def _line(cells: list[str]) -> str:
 
 def _plain(text: str) -> str:
     """Keep what would be a cell's border or markup from being taken for it."""
-    for letter in "\\|<*_`":
+    for letter in "\\|<*_`~&#":
         text = text.replace(letter, f"\\{letter}")
+    # Links, images and what they refer to; plain brackets are those of intervals.
+    for sign in ("](", "][", "]:"):
+        text = text.replace(sign, f"]\\{sign[1]}")
     return " ".join(text.split())

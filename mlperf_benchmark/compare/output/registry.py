@@ -1,5 +1,7 @@
 """The files that a comparison leaves in its output folder."""
 
+import contextlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlperf_benchmark.compare.record import Comparison
@@ -18,11 +20,35 @@ EXPORTERS = Registry(
 )
 
 
-def export(comparison: Comparison, folder: Path) -> list[Path]:
-    """Write every form into `folder`: all of them, or none. Returns the paths."""
-    names = EXPORTERS.names()
-    with staged(folder) as staging:
-        for name in names:
-            text: str = EXPORTERS.load(name)(comparison)
-            (staging / name).write_text(text, encoding="utf-8")
-    return [folder / name for name in names]
+@dataclass(frozen=True)
+class Exported:
+    """The files that were written, and what was wrong with the others by their names."""
+
+    paths: list[Path]
+    failures: dict[str, Exception]
+
+
+def export(comparison: Comparison, folder: Path) -> Exported:
+    """Write every form into `folder`. One that cannot be made or written costs no other."""
+    done = Exported([], {})
+    for name in EXPORTERS.names():
+        failure = _export(comparison, folder, name)
+        if failure is None:
+            done.paths.append(folder / name)
+        else:
+            done.failures[name] = failure
+    return done
+
+
+def _export(comparison: Comparison, folder: Path, name: str) -> Exception | None:
+    try:
+        text: str = EXPORTERS.load(name)(comparison)
+        with staged(folder) as staging:
+            # In JSON that is how a byte of a path that is no UTF-8 is written.
+            (staging / name).write_text(text, encoding="utf-8", errors="backslashreplace")
+    except Exception as error:  # noqa: BLE001 - whatever it is, the others do not suffer
+        # What stood there is of fewer rounds.
+        with contextlib.suppress(OSError):
+            (folder / name).unlink(missing_ok=True)
+        return error
+    return None

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from mlperf_benchmark.compare.columns import Column, footnote, needed_columns, remarks
+from mlperf_benchmark.compare.legible import legible
 from mlperf_benchmark.compare.record import Comparison, Row
+from mlperf_benchmark.core.terminal import plain, say, warn
 
 # A log has no width of its own.
 LOG_WIDTH = 240
@@ -20,10 +21,11 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
 
     A table wider than the terminal becomes several, each beginning with the variants' names.
     """
+    comparison = legible(comparison)
     columns, common = needed_columns(comparison)
     if not console.is_terminal:
         console = Console(file=console.file, width=LOG_WIDTH)
-    console.print(f"[bold]{escape(comparison.title)}[/]")
+    console.print(plain(comparison.title, "bold"))
     for part in _parts(columns, comparison.rows, console.width):
         table = Table()
         for column in part:
@@ -31,13 +33,13 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
                 column.title, justify="right" if column.number else "left", no_wrap=True
             )
         for row in comparison.rows:
-            table.add_row(*(escape(column.text(row)) for column in part), style=_style(row))
+            table.add_row(*(plain(column.text(row)) for column in part), style=_style(row))
         console.print(table)
     lines = [f"All rows: {common}."] if common else []
     for line in (*lines, footnote(comparison)):
-        console.print(escape(line), soft_wrap=True, highlight=False)
+        say(console, line)
     for remark in remarks(comparison):
-        console.print(f"[yellow]Warning:[/] {escape(remark)}", soft_wrap=True, highlight=False)
+        warn(console, remark)
 
 
 def _parts(columns: Sequence[Column], rows: Sequence[Row], width: int) -> list[list[Column]]:
@@ -55,7 +57,7 @@ def _parts(columns: Sequence[Column], rows: Sequence[Row], width: int) -> list[l
 
 
 def _width(column: Column, rows: Sequence[Row]) -> int:
-    return FRAME + max(len(column.title), *(len(column.text(row)) for row in rows))
+    return FRAME + max(len(text) for text in (column.title, *map(column.text, rows)))
 
 
 def _style(row: Row) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import onnx
 
+from mlperf_benchmark.core.text import printable
 from mlperf_benchmark.models.files.formats import ModelFormat
 from mlperf_benchmark.tvm_compiler.compiler import compile_model
 from mlperf_benchmark.tvm_compiler.options import CompileOptions
@@ -29,4 +30,4 @@ class CompiledTVMFile(ModelFormat):
 
 
 def _tell(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
+    sys.stderr.write(f"{printable(line)}\n")

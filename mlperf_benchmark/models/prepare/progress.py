@@ -13,16 +13,18 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from mlperf_benchmark.core.text import printable
 from mlperf_benchmark.models.architectures.sources import Progress as ByteProgress
 
 
 @contextmanager
 def download_progress(what: str) -> Iterator[ByteProgress]:
     """Yield a function that draws received and expected bytes on stderr."""
-    columns = (TextColumn(what), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    text = TextColumn("{task.description}", markup=False)
+    columns = (text, BarColumn(), DownloadColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task(printable(what), total=None)
 
         def advance(received: int, expected: int) -> None:
             bar.update(task, completed=received, total=expected or None)

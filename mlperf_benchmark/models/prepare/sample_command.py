@@ -1,15 +1,15 @@
 """What sample.py does."""
 
-import argparse
 import sys
 from pathlib import Path
 
+from mlperf_benchmark.core.parser import Parser
 from mlperf_benchmark.models.prepare.sample import prepare_sample
 
 
 def main() -> int:
     """Prepare the sample and say where it is."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="sample.py",
         description="Prepare the sample: EfficientNet-Lite0 for OpenVINO and 20 labelled images.",
     )
@@ -19,7 +19,7 @@ def main() -> int:
     parser.add_argument(
         "--cache-dir", type=Path, default=Path("cache"), help="for downloads (default: %(default)s)"
     )
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(sys.argv[1:])
     sample = prepare_sample(arguments.output, arguments.cache_dir)
     sys.stdout.write(f"{sample.model}\n{sample.images}\n")
     return 0

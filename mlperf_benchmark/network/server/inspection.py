@@ -1,7 +1,6 @@
 """What a model file is, found without running what is in it."""
 
 import dataclasses
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from mlperf_benchmark.core.errors import ModelError, UsageError
 from mlperf_benchmark.core.files import file_sha256
 from mlperf_benchmark.core.image_format import ImageFormat
 from mlperf_benchmark.core.network_config import JPEG
+from mlperf_benchmark.core.working_folder import scratch_folder
 from mlperf_benchmark.images.transforms import PREPROCESSINGS
 from mlperf_benchmark.loadgen.labels import label_offset
 from mlperf_benchmark.models.files.description import ModelDescription, read_description
@@ -55,7 +55,7 @@ def inspected(request: ServingRequest) -> Iterator[Inspected]:
     backend = _backend_of(model)
     description = read_description(model)
     dataset = _dataset(request, description)
-    with tempfile.TemporaryDirectory(prefix="serve-") as folder:
+    with scratch_folder("serve") as folder:
         config = BackendConfig(
             model=model,
             image=DATASETS.load(dataset).image,
@@ -64,7 +64,7 @@ def inspected(request: ServingRequest) -> Iterator[Inspected]:
             variable_batch=True,
             threads=request.threads,
             precision=request.precision or DEFAULT_PRECISION[backend],
-            cache_dir=Path(folder),
+            cache_dir=folder,
         )
         classes, files = _compiled(config) if backend == "tvm" else _openvino(config)
         yield Inspected(

@@ -31,12 +31,13 @@ def write_ovms(request: ServingRequest) -> Path:
         if model.backend != "openvino":
             raise UsageError(f"OpenVINO Model Server cannot run {request.model}; Triton can.")
         served = describe_served(request, model, served_name(request, model))
-        config = _with_model(request.output / CONFIG, served)
         graph = answering_labels(fitted(model.config), served.label_offset)
         # The model server hands `model_info` out over REST.
         graph.set_rt_info(served.to_json(), ["model_info", PARAMETER])
         weights = str(model.description.weights) if model.description else "unknown"
         with new_model(request.output, served.name) as staging:
+            # Read where no other process writes a model of its own to it.
+            config = _with_model(request.output / CONFIG, served)
             version = staging / served.name / VERSION
             version.mkdir()
             OpenVINOIr().save(graph, version, "model", weights)

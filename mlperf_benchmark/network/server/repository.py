@@ -1,5 +1,8 @@
 """An engine's model repository: one folder a model, each there whole or not at all."""
 
+import contextlib
+import fcntl
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,8 +32,23 @@ def new_model(repository: Path, name: str) -> Iterator[Path]:
     Raises OutputError where that exists or cannot be written.
     """
     target = repository / name
-    if target.exists():
-        raise OutputError(f"{target} exists. Remove it, or give another --output or --name.")
-    with staged(repository) as folder:
+    with _alone_in(repository), staged(repository) as folder:
+        if target.exists():
+            raise OutputError(f"{target} exists. Remove it, or give another --output or --name.")
         (folder / name).mkdir()
         yield folder
+
+
+@contextmanager
+def _alone_in(repository: Path) -> Iterator[None]:
+    """Let others that write to it wait. Where it cannot be made or locked they are not held up."""
+    lock = None
+    with contextlib.suppress(OSError):
+        repository.mkdir(parents=True, exist_ok=True)
+        lock = os.open(repository, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        if lock is not None:
+            os.close(lock)

@@ -13,8 +13,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import NoReturn
 
-from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.errors import OutputError, UsageError
 from mlperf_benchmark.core.files import staged
+from mlperf_benchmark.core.working_folder import clear_leftovers
 
 PACKAGE = "nvidia-pytriton"
 STUB = "triton_python_backend_stub"
@@ -89,12 +90,19 @@ def _backends(server: Path, cache_dir: Path) -> Path:
     """Triton's folder of backends, with the stub for this Python beside the python backend."""
     stub = _stub(server)
     folder = cache_dir / "triton" / f"{metadata.version(PACKAGE)}-python{stub.parent.name}"
-    if not folder.is_dir():
+    if folder.is_dir():
+        clear_leftovers(folder.parent)
+        return folder.resolve()
+    try:
         with staged(folder.parent) as staging:
             python = staging / folder.name / "python"
             shutil.copytree(server / "backends" / "python", python)
             shutil.copy2(stub, python)
             (python / STUB).chmod(0o755)
+    except OutputError:
+        # Another node that started at the same time may have been faster; its files are the same.
+        if not folder.is_dir():
+            raise
     return folder.resolve()
 
 

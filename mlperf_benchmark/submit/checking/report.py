@@ -5,6 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.terminal import say
 from mlperf_benchmark.submit import rules
 from mlperf_benchmark.submit.checking.finding import Finding, Findings, folders
 from mlperf_benchmark.submit.checking.layout import check_root
@@ -18,12 +19,12 @@ def check_and_report(tree: Path, version: rules.RulesVersion, console: Console) 
     """Print every finding and note. Returns the exit status: 0 without findings, 3 with some."""
     said = list(check_tree(tree, version))
     for finding in said:
-        console.print(finding.line(tree), highlight=False, markup=False, soft_wrap=True)
+        say(console, finding.line(tree))
     notes = sum(finding.is_note for finding in said)
     faults = len(said) - notes
     verdict = _count(faults, "finding") if faults else "no findings"
     remarks = f", {_count(notes, 'note')}" if notes else ""
-    console.print(f"Check by the rules of {version.name}: {verdict}{remarks}.", highlight=False)
+    say(console, f"Check by the rules of {version.name}: {verdict}{remarks}.")
     return FINDINGS if faults else OK
 
 

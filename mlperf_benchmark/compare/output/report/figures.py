@@ -40,15 +40,22 @@ def drawings(comparison: Comparison) -> list[Drawing]:
     """All figures that the comparison has data for."""
     measured = [row for row in comparison.rows if row.failure is None and row.measurements]
     scenarios = list(dict.fromkeys(row.scenario for row in measured))
+    # One that failed is the baseline all the same.
+    baselines = {row.scenario: row.name for row in comparison.rows if row.baseline}
     found: list[Drawing | None] = []
     with page_style():
         for scenario in scenarios:
             rows = [row for row in measured if row.scenario == scenario]
-            found += [_speedups(rows), _distribution(rows), _pareto(rows), _rounds(rows)]
+            found += [
+                _speedups(rows, baselines[scenario]),
+                _distribution(rows),
+                _pareto(rows),
+                _rounds(rows),
+            ]
     return [drawing for drawing in found if drawing is not None]
 
 
-def _speedups(rows: Sequence[Row]) -> Drawing | None:
+def _speedups(rows: Sequence[Row], baseline: str) -> Drawing | None:
     compared = [row for row in rows if row.speedup is not None]
     if not compared:
         return None
@@ -64,7 +71,6 @@ def _speedups(rows: Sequence[Row]) -> Drawing | None:
     axes.set_yticks(range(len(compared)), [_label(row) for row in compared])
     axes.set_ylim(len(compared) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
-    baseline = next(row.name for row in rows if row.baseline)
     axes.set_xlabel(f"times as fast as {baseline}")
     return _drawing(
         figure,
@@ -181,7 +187,7 @@ def _rounds(rows: Sequence[Row]) -> Drawing | None:
 
 def _course(row: Row) -> str:
     values = row.figures
-    changes = [abs(second / first - 1) for first, second in pairwise(values)]
+    changes = [abs(second / first - 1) for first, second in pairwise(values) if first]
     largest = f", largest change between two rounds {max(changes):.0%}" if changes else ""
     return f"{row.name} from {min(values):.4g} to {max(values):.4g}{largest}"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from mlperf_benchmark.compare.columns import footnote, needed_columns, remarks
+from mlperf_benchmark.compare.legible import legible
 from mlperf_benchmark.compare.output.report.figures import drawings
 from mlperf_benchmark.compare.record import Comparison
 
@@ -15,6 +16,7 @@ FOLDER = Path(__file__).parent
 
 def render(comparison: Comparison) -> str:
     """The page as HTML. Everything that is not a figure of ours is escaped."""
+    comparison = legible(comparison)
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
