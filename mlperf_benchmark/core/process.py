@@ -14,6 +14,7 @@ from types import FrameType
 from typing import NoReturn
 
 from mlperf_benchmark.core.errors import BenchmarkError, Interrupted
+from mlperf_benchmark.core.requirements import missing_package
 
 ENDINGS = {signal.SIGINT: (130, "Interrupted"), signal.SIGTERM: (143, "Terminated")}
 
@@ -49,11 +50,7 @@ def run_command(
     except ModuleNotFoundError as error:
         if debug:
             traceback.print_exc()
-        _leave(
-            1,
-            f"Error: The Python package {error.name} is missing: make quickstart installs what is "
-            "needed into .venv; elsewhere python3 -m pip install -r requirements-prepare.txt.",
-        )
+        _leave(1, f"Error: {missing_package(error.name or str(error))}")
     except Exception as error:  # noqa: BLE001 - the last resort is one line, too
         if debug:
             traceback.print_exc()
