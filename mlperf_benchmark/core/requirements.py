@@ -4,6 +4,7 @@ Imports nothing that takes time: a command that lacks its packages asks here.
 """
 
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -22,6 +23,7 @@ _INSTALL: Mapping[str, str] = MappingProxyType(
         TRITON: "python3 -m pip install --no-deps -r {file}",
     }
 )
+_NEWEST_PYTHON = (3, 13)
 _OF_QUICKSTART = (RUN, PREPARE, NO_DEPS)
 
 # What is imported by another name than it is installed by, or is brought by what a file names.
@@ -46,6 +48,11 @@ def missing_package(name: str) -> str:
     theirs, and comes with the file of all that the commands need.
     """
     module = name.partition(".")[0]
+    if sys.version_info[:2] > _NEWEST_PYTHON:
+        return (
+            f"The Python package {module} is missing, and mlcommons-loadgen cannot be had for"
+            f" Python {sys.version_info[0]}.{sys.version_info[1]}: use Python 3.10 to 3.13."
+        )
     package = _normalised(_PACKAGES.get(module, module))
     file = next((file for file in _INSTALL if package in named_packages(file)), None)
     advice = _advice(file or PREPARE)
