@@ -81,7 +81,7 @@ def filled(command: Sequence[str], folder: Path, sample: Sample) -> list[str]:
         ("scipy", COMPARE, RUN),
         ("rich", SUBMIT, RUN),
         ("openvino", SERVE, RUN),
-        ("onnx", SMALL, PREPARE),
+        ("onnx", ONNX, PREPARE),
         ("nncf", ONNX, PREPARE),
         ("onnxruntime", ONNX, PREPARE),
         ("torch_pruning", (*SMALL, "--prune", "0.5"), NO_DEPS),
