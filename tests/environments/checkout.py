@@ -13,11 +13,11 @@ from pathlib import Path
 
 from tests.command import ROOT
 from tests.environments import client
+from tests.environments.documents import made
 from tests.environments.shortening import QUERIES
 
 # What `make quickstart` and `make test` write once they have installed everything.
 INSTALLED = ("ready", "ready-dev")
-LEFT_OUT = shutil.ignore_patterns(".*", "build", "cache", "models", "output", "__pycache__")
 STAND_IN = """\
 #!{python} -IS
 import sys
@@ -64,7 +64,7 @@ def checkout(folder: Path, venvs: Path, images: Sequence[Path]) -> Iterator[Chec
     Of `images`, whose names end in their labels, it makes data sets.
     """
     clone, data = folder / "clone", folder / "data"
-    shutil.copytree(ROOT, clone, ignore=LEFT_OUT)
+    shutil.copytree(ROOT, clone, ignore=made)
     _write_data(data, images)
     for matrix in clone.rglob("*.toml"):
         text = matrix.read_text(encoding="utf-8")

@@ -3,15 +3,15 @@
 import os
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.command import ROOT
 
 SHELLS = ("sh", "bash", "shell", "console")
-# What git ignores, what others wrote, and tests, whose documents are material.
-LEFT_OUT = frozenset({"build", "cache", "models", "output", "tests", "mlperf"})
+# Below the root: what git ignores.
+MADE = frozenset({"build", "cache", "models", "output", "third_party/mlperf"})
 FENCE = re.compile(r"\s*(`{3,}|~{3,})\s*(\w*)\s*$")
 
 
@@ -24,12 +24,24 @@ class Command:
 
 
 def files(suffix: str) -> list[str]:
-    """Paths below the root of what the product has of a kind of file."""
+    """Paths below the root of what the product has of a kind of file; tests are none of it."""
     found = []
     for folder, folders, names in os.walk(ROOT):
-        folders[:] = [name for name in folders if name not in LEFT_OUT and name[0] != "."]
-        found += [Path(folder, name) for name in names if name.endswith(suffix)]
-    return sorted(str(path.relative_to(ROOT)) for path in found)
+        here = Path(folder).relative_to(ROOT)
+        left_out = {"tests", *made(folder, folders)}
+        folders[:] = [name for name in folders if name not in left_out]
+        found += [str(here / name) for name in names if name.endswith(suffix)]
+    return sorted(found)
+
+
+def made(folder: str, names: Sequence[str]) -> set[str]:
+    """Those of the `names` in the folder that a clean clone does not have."""
+    here = Path(folder).relative_to(ROOT)
+    return {
+        name
+        for name in names
+        if name[0] == "." or name == "__pycache__" or str(here / name) in MADE
+    }
 
 
 def documents() -> tuple[str, ...]:

@@ -31,7 +31,7 @@ NOT_RUN: Mapping[str, str] = MappingProxyType(
 """Patterns of commands that cannot be run here, each with its reason."""
 
 SHELL = ("mkdir", "cd", "export", ".")
-MAKE = ("quickstart", "results-table", "lint", "clean")
+MAKE = ("quickstart", "results-table")
 TYPED = re.compile(r"(\s{4,}|\s*\$ )(\.venv/bin/python|python3|make|docker|git|pip|cd) ")
 
 

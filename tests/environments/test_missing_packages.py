@@ -153,7 +153,7 @@ def test_each_module_is_in_a_requirements_file(module: str) -> None:
     assert re.search(r"(requirements\S*\.txt) has it: .* -r \S*\1\.$", missing_package(module))
 
 
-def test_no_files_packages_bring_what_is_not_named() -> None:
+def test_what_no_file_names_comes_with_what_one_names() -> None:
     said = missing_package("networkx.algorithms")
     assert said.startswith(f"The Python package networkx is missing. What {PREPARE} names brings")
 
