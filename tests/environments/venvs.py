@@ -66,7 +66,7 @@ def _asked_for(name: str, extra: str) -> Iterator[Requirement]:
 def make_venv(folder: Path, packages: Iterable[str]) -> Path:
     """Make a virtual environment with links to the installed `packages`; returns its python."""
     venv.create(folder, symlinks=True)
-    site = Path(sysconfig.get_path("purelib", "venv", {"base": str(folder)}))
+    site = Path(sysconfig.get_path("purelib", "posix_prefix", {"base": str(folder)}))
     mine = Path(sysconfig.get_path("purelib"))
     chosen = {canonicalize_name(name) for name in packages}
     files: dict[bool, set[Path]] = defaultdict(set)
