@@ -8,6 +8,12 @@ SAMPLE := build/sample
 # (requirements-no-deps.txt), which pip need not report as a conflict.
 PIP_ARGUMENTS ?=
 PIP := $(VENV)/bin/python -m pip install --quiet --no-warn-conflicts $(PIP_ARGUMENTS)
+# mlcommons-loadgen has no wheel for Python 3.14, and pip would not say so.
+CHECK := import sys; \
+	version = sys.version_info[:2]; \
+	sys.exit(None if (3, 10) <= version <= (3, 13) else \
+	"This is Python %d.%d, and LoadGen has packages for 3.10 to 3.13: " % version + \
+	"install one of them and give it, as in make quickstart PYTHON=python3.13")
 RUN := $(BIN)/python main.py --profile efficientnet-lite0-openvino \
 	--model $(SAMPLE)/efficientnet-lite0_fp32.xml --dataset-path $(SAMPLE)/imagenet \
 	--cache-dir build/cache --overwrite
@@ -45,6 +51,7 @@ lint: $(VENV)/ready-dev
 	$(BIN)/mypy .
 
 $(VENV)/ready: requirements.txt requirements-prepare.txt requirements-no-deps.txt
+	@$(PYTHON) -c '$(CHECK)'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) -r requirements-prepare.txt
 	$(PIP) --no-deps -r requirements-no-deps.txt

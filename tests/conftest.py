@@ -1,5 +1,6 @@
 """The sample model and images, and what runs main.py on them."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -46,6 +47,15 @@ def benchmark(tmp_path: Path, cache_dir: Path) -> Runner:
         )
 
     return run
+
+
+@pytest.fixture
+def terminal() -> tuple[int, int]:
+    """A terminal's two ends, what is shown and where it is written; skips where there is none."""
+    try:
+        return os.openpty()
+    except OSError as error:
+        pytest.skip(f"the system gives no terminal: {error}")
 
 
 @dataclass(frozen=True)

@@ -302,16 +302,16 @@ def test_refused_write_keeps_what_is_done(small: Path, tmp_path: Path) -> None:
     assert (prepared(small, tmp_path).load(range(6)) == before).all()
 
 
-def test_bar_on_a_terminal(small: Path, tmp_path: Path) -> None:
-    terminal, stderr = os.openpty()
+def test_bar_on_a_terminal(small: Path, tmp_path: Path, terminal: tuple[int, int]) -> None:
+    shown_there, stderr = terminal
     command = [sys.executable, str(PREPARE), str(small), str(tmp_path)]
     environment = {**os.environ, "PYTHONPATH": str(PREPARE.parents[1]), "TERM": "xterm"}
     subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=stderr, check=True)
     os.close(stderr)
     shown = b""
-    while chunk := _read_terminal(terminal):
+    while chunk := _read_terminal(shown_there):
         shown += chunk
-    os.close(terminal)
+    os.close(shown_there)
     assert b"6/6" in shown
 
 

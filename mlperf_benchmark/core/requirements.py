@@ -1,0 +1,87 @@
+"""Which requirements file has a package that is missing, and how to install it.
+
+Imports nothing that takes time: a command that lacks its packages asks here.
+"""
+
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+RUN = "requirements.txt"
+PREPARE = "requirements-prepare.txt"
+NO_DEPS = "requirements-no-deps.txt"
+TRITON = "requirements-triton.txt"
+
+# A file that says -r of another comes after it: the first that has a package is the one to install.
+_INSTALL: Mapping[str, str] = MappingProxyType(
+    {
+        RUN: "python3 -m pip install -r {file}",
+        PREPARE: "python3 -m pip install -r {file}",
+        NO_DEPS: "python3 -m pip install --no-deps -r {file}",
+        TRITON: "python3 -m pip install --no-deps -r {file}",
+    }
+)
+_NEWEST_PYTHON = (3, 13)
+_OF_QUICKSTART = (RUN, PREPARE, NO_DEPS)
+
+# What is imported by another name than it is installed by, or is brought by what a file names.
+_PACKAGES: Mapping[str, str] = MappingProxyType(
+    {
+        "PIL": "pillow",
+        "cv2": "opencv-python-headless",
+        "google": "tritonclient",
+        "grpc": "tritonclient",
+        "markupsafe": "jinja2",
+        "mlperf_loadgen": "mlcommons-loadgen",
+        "tvm": "apache-tvm",
+        "tvm_ffi": "apache-tvm-ffi",
+    }
+)
+
+
+def missing_package(name: str) -> str:
+    """One line for the user: which file has the package, and what installs it.
+
+    `name` is that of a package or of a module in it. What no file names is needed by a package of
+    theirs, and comes with the file of all that the commands need.
+    """
+    module = name.partition(".")[0]
+    if sys.version_info[:2] > _NEWEST_PYTHON:
+        return (
+            f"The Python package {module} is missing, and mlcommons-loadgen cannot be had for"
+            f" Python {sys.version_info[0]}.{sys.version_info[1]}: use Python 3.10 to 3.13."
+        )
+    package = _normalised(_PACKAGES.get(module, module))
+    file = next((file for file in _INSTALL if package in named_packages(file)), None)
+    advice = _advice(file or PREPARE)
+    has = f"{file} has it" if file else f"What {PREPARE} names brings it"
+    return f"The Python package {module} is missing. {has}: {advice}."
+
+
+def _advice(file: str) -> str:
+    folder = requirements_folder()
+    path = file if folder == Path.cwd() else str(folder / file)
+    install = _INSTALL[file].format(file=path)
+    if file not in _OF_QUICKSTART:
+        return install
+    return f"make quickstart installs that into .venv; elsewhere {install}"
+
+
+def named_packages(file: str) -> frozenset[str]:
+    """Normalised names of the packages that the requirements file itself names, without -r's."""
+    lines = (requirements_folder() / file).read_text(encoding="utf-8").splitlines()
+    names = (re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", line) for line in lines)
+    return frozenset(_normalised(name[0]) for name in names if name)
+
+
+def requirements_folder() -> Path:
+    """The folder of the requirements files."""
+    parents = Path(__file__).resolve().parents
+    return next(folder for folder in parents if (folder / RUN).is_file())
+
+
+def _normalised(name: str) -> str:
+    """As https://packaging.python.org/en/latest/specifications/name-normalization/ says."""
+    return re.sub(r"[-_.]+", "-", name).lower()

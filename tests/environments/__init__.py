@@ -1,0 +1,1 @@
+"""What README and the other documents promise, in the environments that they make."""

@@ -1,0 +1,67 @@
+"""Runs the commands of one environment in copies of a process that has its packages imported.
+
+Importing torch, NNCF and TVM takes most of the time of a command that makes a small model.
+`python -m tests.environments.server SOCKET`, in the checkout whose commands are to be run.
+"""
+
+import importlib
+import json
+import os
+import runpy
+import socket
+import sys
+from typing import Any
+
+from resnet50.model import ResNet50
+
+PACKAGES = ("cv2", "nncf", "onnx", "openvino", "torch", "tvm")
+# (channels, blocks, stride) of a stage: a hundredth of ResNet-50's work, by the same operators.
+STAGES = ((32, 1, 4), (32, 1, 2), (32, 1, 1), (32, 1, 1))
+
+
+def serve(address: str) -> None:
+    """Answer requests, one after the other, until the process is ended."""
+    for package in PACKAGES:
+        importlib.import_module(package)
+    sys.modules[ResNet50.__module__].STAGES = STAGES  # type: ignore[attr-defined]
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(address)
+        listening.listen()
+        while True:
+            connection, _ = listening.accept()
+            with connection:
+                content, streams, *_ = socket.recv_fds(connection, 1 << 16, 2)
+                while not content.endswith(b"\n"):
+                    content += connection.recv(1 << 16)
+                child = os.fork()
+                if not child:
+                    listening.close()
+                    _become(json.loads(content), streams)
+                for stream in streams:
+                    os.close(stream)
+                status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+                connection.sendall(str(status).encode())
+
+
+def _become(request: dict[str, Any], streams: list[int]) -> None:
+    """Run the script of the request as its own program; does not return."""
+    for standard, stream in enumerate(streams, start=1):
+        os.dup2(stream, standard)
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    sys.argv[:] = request["arguments"]
+    status: object = 1
+    try:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+        status = 0
+    except SystemExit as end:
+        status = end.code or 0
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status if isinstance(status, int) else 1)
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])
