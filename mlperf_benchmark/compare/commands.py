@@ -30,7 +30,7 @@ from mlperf_benchmark.compare.runner import Runner
 from mlperf_benchmark.compare.store import Store
 from mlperf_benchmark.compare.summarize import summarize
 from mlperf_benchmark.core.errors import UsageError
-from mlperf_benchmark.core.files import staged
+from mlperf_benchmark.core.files import staged, write_text
 from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.run.options import parse
 from mlperf_benchmark.run.progress import clock
@@ -200,6 +200,6 @@ def _check(options: argparse.Namespace, console: Console) -> int:
         console.print(escape(str(verdict)), soft_wrap=True, highlight=False)
     path = options.junit or options.results.with_name("junit.xml")
     with staged(path.parent) as folder:
-        (folder / path.name).write_text(render_junit(report), encoding="utf-8")
+        write_text(folder / path.name, render_junit(report))
     console.print(f"JUnit: {path}", soft_wrap=True, highlight=False)
     return FAILED if report.failed else 0

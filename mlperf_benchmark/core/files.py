@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mlperf_benchmark.core.errors import OutputError
+from mlperf_benchmark.core.text import printable
 
 CHUNK_BYTES = 1 << 20
 ADVICE = {
@@ -38,6 +39,11 @@ def staged(folder: Path) -> Iterator[Path]:
         raise OutputError(
             f"Cannot write to {folder}: {error.strerror or error}; {advice}."
         ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8. What a path holds that is none is written escaped, which JSON reads back."""
+    path.write_text(printable(text), encoding="utf-8")
 
 
 def file_sha256(path: Path) -> str:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mlperf_benchmark.core.errors import OutputError, RunError
+from mlperf_benchmark.core.files import write_text
 from mlperf_benchmark.run.result import Result
 
 RESULTS = "results.json"
@@ -92,7 +93,7 @@ class OutputFolder:
         temporary = self.work / RESULTS
         try:
             text = json.dumps(result.to_dict(), indent=2, ensure_ascii=False) + "\n"
-            temporary.write_text(text, encoding="utf-8")
+            write_text(temporary, text)
             self._inode = temporary.stat().st_ino
             target.unlink(missing_ok=True)
             for name in LOADGEN_FILES:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mlperf_benchmark.compare.record import Comparison
-from mlperf_benchmark.core.files import staged
+from mlperf_benchmark.core.files import staged, write_text
 from mlperf_benchmark.core.registry import Registry
 
 EXPORTERS = Registry(
@@ -23,5 +23,5 @@ def export(comparison: Comparison, folder: Path) -> list[Path]:
     with staged(folder) as staging:
         for name in names:
             text: str = EXPORTERS.load(name)(comparison)
-            (staging / name).write_text(text, encoding="utf-8")
+            write_text(staging / name, text)
     return [folder / name for name in names]
