@@ -7,6 +7,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from mlperf_benchmark.core.errors import ModelError, OutputError, RunError
+from mlperf_benchmark.tvm_compiler.artifact import read_description
 from mlperf_benchmark.tvm_compiler.compiler import compile_model
 from mlperf_benchmark.tvm_compiler.onnx_source import read_onnx
 from mlperf_benchmark.tvm_compiler.options import CompileOptions
@@ -40,6 +41,8 @@ def test_operators_without_a_schedule_are_named_and_correct(
     share = 32 * 8 * 9 * 100 / (32 * 8 * 9 * 100 + 3 * 32 * 100 + 32 * 5)
     assert any("conv2d" in line and f"{share:.1%}" in line for line in compiler.lines)
     assert any("sigmoid" in line and "0.0%" in line for line in compiler.lines)
+    shares = f"f32 ({share:.1%} of the multiply-accumulates), int8"
+    assert read_description(path).precision == ("float32" if precision == "float32" else shares)
 
 
 def branches(model: Model) -> Model:
