@@ -1,7 +1,6 @@
 """Images to calibrate, re-estimate and control accuracy with."""
 
 import hashlib
-import os
 import random
 from contextlib import closing
 from dataclasses import dataclass
@@ -114,7 +113,7 @@ def load_images(selection: ImageSelection, dataset: str, cache_dir: Path) -> NDA
         image_list = Path(folder) / f"{selection.folder.name}.txt"
         pairs = zip(selection.names, selection.labels, strict=True)
         text = "".join(f"{name} {label}\n" for name, label in pairs)
-        image_list.write_bytes(os.fsencode(text))
+        image_list.write_bytes(text.encode(errors="surrogateescape"))
         config = DatasetConfig(selection.folder, image_list, cache_dir, None)
         opened: Dataset = DATASETS.load(dataset)(config)
         with closing(opened) as images:
