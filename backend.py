@@ -27,6 +27,9 @@ BACKENDS = Registry(
     group="mlperf_benchmark.backends",
 )
 
+STORED = " (weights stored as "
+"""In `BackendInfo.executed_precision`: "f32 (weights stored as f16)"."""
+
 Goal = Literal["latency", "throughput"]
 
 SampleLoader = Callable[[Sequence[int]], Samples]
@@ -62,9 +65,10 @@ class BackendInfo:
 
     `max_batch_size` is the largest batch that one request takes, `requests` how many requests
     it keeps in flight. `executed_precision` is what the runtime computes in, which need not be
-    what was asked for. `int8_can_overflow` says that this CPU's INT8 kernels may add the products
-    of this model's weights wrongly. `threads` and `streams` are 0 where a served node does not
-    tell. `nodes` is empty for a backend in this process.
+    what was asked for, and where they differ what the weights are stored as. `int8_can_overflow`
+    says that this CPU's INT8 kernels may add the products of this model's weights wrongly.
+    `threads` and `streams` are 0 where a served node does not tell. `nodes` is empty for a backend
+    in this process.
     """
 
     name: str
@@ -80,6 +84,11 @@ class BackendInfo:
     executed_precision: str
     int8_can_overflow: bool = False
     nodes: tuple[NodeInfo, ...] = ()
+
+    @property
+    def computes_in(self) -> str:
+        """`executed_precision` without what the weights are stored as."""
+        return self.executed_precision.partition(STORED)[0]
 
 
 class Listener(Protocol):

@@ -1,6 +1,5 @@
 """OpenVINO on the CPU."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,10 +9,14 @@ from backend import Backend, BackendConfig, BackendInfo, Listener
 from mlperf_benchmark.core.cpus import cpu_flags
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.image_format import Images, Scores
-from mlperf_benchmark.openvino_model.files import model_file
+from mlperf_benchmark.openvino_model.files import read_model
 from mlperf_benchmark.openvino_model.graph import FittedModel, fit
 from mlperf_benchmark.openvino_model.overflow import can_overflow
-from mlperf_benchmark.openvino_model.precision import executed_precision
+from mlperf_benchmark.openvino_model.precision import (
+    executed_precision,
+    stored_precision,
+    with_storage,
+)
 
 DEVICE = "CPU"
 # As many requests as streams leave a stream idle while its answer goes to LoadGen.
@@ -40,12 +43,12 @@ class OpenVINOBackend(Backend):
     def load(self) -> BackendInfo:
         if self.config.model is None:
             raise ModelError("The openvino backend needs a model: --model FILE.")
-        core = ov.Core()
-        path = model_file(self.config.model, self.config.cache_dir)
-        self._fitted = fit(_read(core, path, self.config.model), self.config)
+        model = read_model(self.config.model, self.config.cache_dir)
+        stored = stored_precision(model)
+        self._fitted = fit(model, self.config)
         overflows = can_overflow(self._fitted.model, cpu_flags())
         try:
-            compiled = core.compile_model(self._fitted.model, DEVICE, self._properties())
+            compiled = ov.Core().compile_model(self._fitted.model, DEVICE, self._properties())
         except RuntimeError as error:
             raise ModelError(f"OpenVINO cannot compile {self.config.model}: {error}") from error
         streams = int(compiled.get_property("NUM_STREAMS"))
@@ -53,7 +56,7 @@ class OpenVINOBackend(Backend):
         self._request = compiled.create_infer_request()
         self._queue = ov.AsyncInferQueue(compiled, requests)
         self._queue.set_callback(self._finished)
-        precision = executed_precision(compiled)
+        executed = executed_precision(compiled)
         return BackendInfo(
             name="openvino",
             version=ov.get_version(),
@@ -65,8 +68,8 @@ class OpenVINOBackend(Backend):
             requests=requests,
             threads=int(compiled.get_property("INFERENCE_NUM_THREADS")),
             streams=streams,
-            executed_precision=precision,
-            int8_can_overflow=overflows and "int8" in precision,
+            executed_precision=with_storage(executed, stored),
+            int8_can_overflow=overflows and "int8" in executed,
         )
 
     def predict(self, images: Images) -> Scores:
@@ -109,11 +112,3 @@ class OpenVINOBackend(Backend):
         if config.precision != "default":
             properties["INFERENCE_PRECISION_HINT"] = config.precision
         return properties
-
-
-def _read(core: Any, path: Path, model: Path) -> Any:
-    try:
-        return core.read_model(path)
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise ModelError(f"OpenVINO cannot read {model}: {reason}") from error

@@ -73,7 +73,7 @@ class TVMBackend(Backend):
             requests=1,
             threads=self._threads,
             streams=1,
-            executed_precision={"float32": "f32", "int8": "int8"}[model.precision],
+            executed_precision="f32" if model.precision == "float32" else model.precision,
         )
 
     def predict(self, images: Images) -> Scores:

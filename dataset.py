@@ -43,13 +43,17 @@ class DatasetConfig:
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """What was found. `list_sha256` is of the "name label" lines in use, one a sample."""
+    """What was found. `list_sha256` is of the "name label" lines in use, one a sample.
+
+    `fingerprint` is the data set's: what was read from other files, or in another way, has another.
+    """
 
     name: str
     path: str | None
     count: int
     list_sha256: str
     labels_from: str
+    fingerprint: str
 
 
 class Dataset(ABC):
@@ -73,6 +77,12 @@ class Dataset(ABC):
         Raises DatasetError naming the images that are missing or unreadable.
         """
 
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Tells apart whatever changes a sample, without reading one; `prepare` need not come
+        first. Raises DatasetError naming the images that are missing.
+        """
+
     @property
     @abstractmethod
     def labels(self) -> NDArray[np.int64]:
@@ -85,3 +95,6 @@ class Dataset(ABC):
         `Images`; where `encoded` files are wanted, an object array of their bytes.
         Raises CacheError when what was preprocessed is damaged.
         """
+
+    def close(self) -> None:
+        """Remove what is of no use to another run."""

@@ -4,8 +4,10 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import ClassVar
 
 import cv2
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 
 from dataset import Dataset, DatasetConfig, DatasetInfo
 from mlperf_benchmark.core.cpus import usable_cpus
-from mlperf_benchmark.core.errors import DatasetError
+from mlperf_benchmark.core.errors import CacheError, DatasetError
 from mlperf_benchmark.core.image_format import Samples
 from mlperf_benchmark.images import transforms
 from mlperf_benchmark.images.build import BadImage, build
@@ -46,27 +48,29 @@ class ImageNet(Dataset):
         self._list: LabelList | None = None
         self._store: ImageStore | None = None
         self._files: Sequence[Path] = ()
+        self._temporary = ExitStack()
 
     def prepare(self) -> DatasetInfo:
-        folder = self.config.path
-        if folder is None:
-            raise DatasetError(f"The data set {self.preprocessing.name} needs a folder of images.")
-        self._list = find_label_list(folder, self.config.image_list, self.config.count)
-        files = [folder / name for name in self._list.names]
+        self._list, files = self._find()
+        about = self._about(self._list, files)
         if self.config.encoded:
-            _fingerprint(self._list, files)
             self._files = files
         else:
-            self._store = self._open_store(self._list, files)
-            if not self._store.is_complete():
-                self._fill(self._store, self._list, files)
+            self._store = self._filled(about, self._list, files)
         return DatasetInfo(
             name=self.preprocessing.name,
-            path=str(folder),
+            path=str(self.config.path),
             count=len(files),
             list_sha256=self._list.sha256(),
             labels_from=str(self._list.source),
+            fingerprint=_fingerprint(about),
         )
+
+    def fingerprint(self) -> str:
+        return _fingerprint(self._about(*self._find()))
+
+    def close(self) -> None:
+        self._temporary.close()
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -81,8 +85,16 @@ class ImageNet(Dataset):
             raise RuntimeError("prepare() comes first")
         return self._store.read(indices)
 
-    def _open_store(self, label_list: LabelList, files: Sequence[Path]) -> ImageStore:
-        about: dict[str, object] = {
+    def _find(self) -> tuple[LabelList, list[Path]]:
+        folder = self.config.path
+        if folder is None:
+            raise DatasetError(f"The data set {self.preprocessing.name} needs a folder of images.")
+        found = find_label_list(folder, self.config.image_list, self.config.count)
+        return found, [folder / name for name in found.names]
+
+    def _about(self, label_list: LabelList, files: Sequence[Path]) -> dict[str, object]:
+        """All that decides about the pixels. Raises DatasetError naming the missing files."""
+        return {
             "layout": 1,
             "preprocessing": self.preprocessing.name,
             "preprocessing_version": self.preprocessing.version,
@@ -90,21 +102,43 @@ class ImageNet(Dataset):
             "height": self.image.height,
             "width": self.image.width,
             "list_sha256": label_list.sha256(),
-            "files_sha256": _fingerprint(label_list, files),
+            "files_sha256": _state(label_list, files),
             "opencv": cv2.__version__,
             "pillow": PIL.__version__,
         }
-        key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-        folder = self.config.cache_dir / "preprocessed" / f"{self.preprocessing.name}-{key[:16]}"
-        return ImageStore(folder, len(files), self.image.height, self.image.width, about)
 
-    def _fill(self, store: ImageStore, label_list: LabelList, files: Sequence[Path]) -> None:
+    def _filled(
+        self, about: Mapping[str, object], label_list: LabelList, files: Sequence[Path]
+    ) -> ImageStore:
+        """The images in the cache; in a temporary folder where the cache cannot be written."""
+        store = self._open(self.config.cache_dir, about, len(files))
+        try:
+            return self._fill(store, label_list, files)
+        except CacheError as error:
+            if not error.is_denied:
+                raise
+        tell(
+            f"Warning: the cache {self.config.cache_dir} cannot be written, so the images are "
+            "preprocessed for this run alone. Choose another folder with --cache-dir to keep them."
+        )
+        folder = self._temporary.enter_context(TemporaryDirectory(prefix="images-"))
+        return self._fill(self._open(Path(folder), about, len(files)), label_list, files)
+
+    def _open(self, cache_dir: Path, about: Mapping[str, object], count: int) -> ImageStore:
+        name = f"{self.preprocessing.name}-{_fingerprint(about)[:16]}"
+        folder = cache_dir / "preprocessed" / name
+        return ImageStore(folder, count, self.image.height, self.image.width, about)
+
+    def _fill(self, store: ImageStore, label_list: LabelList, files: Sequence[Path]) -> ImageStore:
+        if store.is_complete():
+            return store
+
         def on_wait() -> None:
             tell(f"Another run is preprocessing these images into {store.folder}; waiting for it.")
 
         with store.lock(on_wait):
             if store.is_complete():
-                return
+                return store
             fault = store.fault()
             if fault is not None:
                 if store.exists():
@@ -113,6 +147,7 @@ class ImageNet(Dataset):
             bad = self._build(store, files)
         if bad:
             raise _unusable(bad, label_list)
+        return store
 
     def _build(self, store: ImageStore, files: Sequence[Path]) -> list[BadImage]:
         pending = store.pending()
@@ -138,7 +173,11 @@ class ImageNet(Dataset):
         return bad
 
 
-def _fingerprint(label_list: LabelList, files: Sequence[Path]) -> str:
+def _fingerprint(about: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+def _state(label_list: LabelList, files: Sequence[Path]) -> str:
     """Of the sizes and modification times. Raises DatasetError naming the missing files."""
     digest = hashlib.sha256()
     missing = []

@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -358,10 +359,31 @@ def test_read_only_data_set(small: Path, tmp_path: Path) -> None:
         assert prepared(small, tmp_path / "cache").load(range(6)).any()
 
 
-def test_read_only_cache_will_do_once_complete(small: Path, tmp_path: Path) -> None:
+def test_read_only_cache_will_do_once_complete(
+    small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     cache = tmp_path / "cache"
     before = prepared(small, cache).load(range(6))
     with read_only(cache):
         assert (prepared(small, cache).load(range(6)) == before).all()
-        with pytest.raises(CacheError, match="Read-only file system"):
-            DATASETS.load("imagenet_pytorch")(DatasetConfig(small, None, cache, None)).prepare()
+        assert "cannot be written" not in capsys.readouterr().err
+
+
+def test_an_incomplete_cache_that_is_read_only_is_done_without(
+    small: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    wanted = prepared(small, tmp_path / "other").load(range(6))
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    with read_only(cache):
+        dataset = prepared(small, cache)
+        assert capsys.readouterr().err.count(f"the cache {cache} cannot be written") == 1
+        assert (dataset.load(range(6)) == wanted).all()
+        assert list(tmp_path.glob("images-*"))
+        dataset.close()
+    assert not list(tmp_path.glob("images-*"))
+    assert not list(cache.iterdir())

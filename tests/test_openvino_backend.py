@@ -335,6 +335,29 @@ def test_executed_precision_is_read_back(sample: Sample) -> None:
     assert half.executed_precision.startswith("bf16")
 
 
+STORED = {
+    "f32": (ov.Type.f32, "f32"),
+    "f16": (ov.Type.f16, "f32 (weights stored as f16)"),
+    "bf16": (ov.Type.bf16, "f32 (weights stored as bf16)"),
+    "int8": (ov.Type.i8, "f32 (weights stored as int8)"),
+}
+
+
+@pytest.mark.parametrize(("stored", "told"), STORED.values(), ids=STORED)
+def test_weights_stored_otherwise_are_not_what_is_computed_in(
+    stored: ov.Type, told: str, tmp_path: Path
+) -> None:
+    model = Tiny(stored_as=stored).save(tmp_path)
+    assert OpenVINOBackend(configuration(model)).load().executed_precision == told
+
+
+def test_openvinos_compressed_weights_are_computed_in_f32(tmp_path: Path) -> None:
+    """As `ovc` and `openvino.save_model` write them by default: the runtime keeps them small."""
+    ov.save_model(Tiny().build(), tmp_path / "tiny.xml")
+    told = OpenVINOBackend(configuration(tmp_path / "tiny.xml")).load().executed_precision
+    assert told == "f32 (weights stored as f16)"
+
+
 def test_answers_stay_right_while_the_caller_reuses_memory(tmp_path: Path) -> None:
     """The queue infers from the caller's array without a copy, which must not be freed under it."""
     tiny = Tiny(batch=-1)

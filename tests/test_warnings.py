@@ -107,6 +107,9 @@ def test_random_weights() -> None:
         ("bf16", "bf16 (3 of 4 layers), f32", False),
         ("f32", "int8 (53 of 54 layers), f32", False),
         ("default", "f32", False),
+        ("f32", "f32 (weights stored as f16)", False),
+        ("default", "f32 (weights stored as bf16)", False),
+        ("bf16", "f32 (weights stored as bf16)", True),
     ],
 )
 def test_precision_other_than_asked_for(asked: str, executed: str, warned: bool) -> None:

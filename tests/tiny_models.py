@@ -32,10 +32,12 @@ class Tiny:
     extra_input: bool = False
     fails_on_white: bool = False
     nan_on_white: bool = False
+    stored_as: ov.Type = ov.Type.f32
+    seed: int = 0
 
     @property
     def weights(self) -> NDArray[np.float32]:
-        generator = np.random.default_rng(0)
+        generator = np.random.default_rng(self.seed)
         return generator.normal(size=(self.channels, self.classes)).astype(np.float32)
 
     def answers(
@@ -55,7 +57,7 @@ class Tiny:
         axes = [self.layout.index("H"), self.layout.index("W")]
         scores = ops.matmul(
             ops.reduce_mean(pixels, np.array(axes), keep_dims=False),
-            ops.constant(self.weights),
+            ops.convert(ops.constant(self.weights, self.stored_as), "f32"),
             False,
             False,
         )

@@ -9,8 +9,8 @@ from onnx import TensorProto, helper, numpy_helper
 from tests.tiny_models import SIZE, Tiny
 
 
-def save_onnx(tiny: Tiny, folder: Path) -> Path:
-    """Write tiny.onnx, NCHW."""
+def save_onnx(tiny: Tiny, folder: Path, external: str | None = None) -> Path:
+    """Write tiny.onnx, NCHW; its weights go into the file `external` where that is given."""
     batch = "batch" if tiny.batch == -1 else tiny.batch
     graph = helper.make_graph(
         [
@@ -24,5 +24,7 @@ def save_onnx(tiny: Tiny, folder: Path) -> Path:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     path = folder / "tiny.onnx"
-    onnx.save(model, path)
+    onnx.save(
+        model, path, save_as_external_data=external is not None, location=external, size_threshold=0
+    )
     return path

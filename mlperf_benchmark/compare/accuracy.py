@@ -3,14 +3,16 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dataset import DATASETS
 from mlperf_benchmark.compare.cell_process import run_cell
-from mlperf_benchmark.core.files import staged
+from mlperf_benchmark.compare.identity import change, model_sha256
+from mlperf_benchmark.core.errors import OutputError
+from mlperf_benchmark.core.files import staged, write_text
 from mlperf_benchmark.core.working_folder import scratch_folder
 from mlperf_benchmark.run.options import parse
 from mlperf_benchmark.run.result import INVALID, AccuracyResult
@@ -21,6 +23,8 @@ DROPPED = frozenset(
 )
 # What decides about an answer beside model and data set.
 DECISIVE = ("precision", "max_batchsize", "inputs", "outputs", "data_format")
+NETWORK = ("endpoints", "served_model", "model_version", "payload")
+NODE = ("engine", "version", "model", "model_version")
 RANDOM_WEIGHTS = "random weights"
 NO_LABELS = "no labels"
 
@@ -35,39 +39,53 @@ class AccuracyOutcome:
 
 
 class AccuracyRuns:
-    """Measures what the cache does not hold. Failures are remembered for this process only."""
+    """Measures what the cache does not hold.
 
-    def __init__(self, program: Path) -> None:
+    Failures, and models that nothing identifies, are remembered for this process only. `warn` is
+    called once where the cache cannot be written.
+    """
+
+    def __init__(self, program: Path, warn: Callable[[str], None]) -> None:
         self._program = program
-        self._failures: dict[str, AccuracyOutcome] = {}
+        self._warn = warn
+        self._has_warned = False
+        self._measured: dict[str, AccuracyOutcome] = {}
 
     def outcome(self, arguments: Sequence[str], result: Mapping[str, Any]) -> AccuracyOutcome:
         """For a cell with main.py's `arguments`, whose performance run wrote `result`."""
         settled = _settled(result)
         if settled is not None:
             return settled
-        name = _name(result)
-        file = Path(parse(arguments).cache_dir) / "accuracy" / f"{name}.json"
-        found = _read(file)
-        if found is not None:
-            return AccuracyOutcome(found)
-        if name not in self._failures:
-            outcome = self._measure(arguments)
-            if outcome.result is not None:
-                with staged(file.parent) as folder:
-                    text = json.dumps(dataclasses.asdict(outcome.result)) + "\n"
-                    (folder / file.name).write_text(text, encoding="utf-8")
-                return outcome
-            self._failures[name] = outcome
-        return self._failures[name]
+        known = self._known(arguments, result)
+        if known is not None:
+            return known
+        outcome = self._measure(arguments, result)
+        self._measured[_name(result)] = outcome
+        if outcome.result is not None and _is_identified(result):
+            self._keep(_file(arguments, result), outcome.result)
+        return outcome
 
     def is_known(self, arguments: Sequence[str], result: Mapping[str, Any]) -> bool:
         """Whether `outcome` will take no time."""
-        name = _name(result)
-        file = Path(parse(arguments).cache_dir) / "accuracy" / f"{name}.json"
-        return _settled(result) is not None or name in self._failures or _read(file) is not None
+        return _settled(result) is not None or self._known(arguments, result) is not None
 
-    def _measure(self, arguments: Sequence[str]) -> AccuracyOutcome:
+    def _known(self, arguments: Sequence[str], result: Mapping[str, Any]) -> AccuracyOutcome | None:
+        measured = self._measured.get(_name(result))
+        if measured is not None or not _is_identified(result):
+            return measured
+        found = _read(_file(arguments, result))
+        return None if found is None else AccuracyOutcome(found)
+
+    def _keep(self, file: Path, accuracy: AccuracyResult) -> None:
+        try:
+            with staged(file.parent) as folder:
+                write_text(folder / file.name, json.dumps(dataclasses.asdict(accuracy)) + "\n")
+        except OutputError as error:
+            if not self._has_warned:
+                self._warn(f"Accuracy is not kept for the next time. {error}")
+            self._has_warned = True
+
+    def _measure(self, arguments: Sequence[str], result: Mapping[str, Any]) -> AccuracyOutcome:
         with scratch_folder("accuracy") as folder:
             run = run_cell(self._program, accuracy_arguments(arguments), folder)
             if run.failure is not None:
@@ -76,6 +94,10 @@ class AccuracyRuns:
         if content["validity"] == INVALID:
             reasons = "; ".join(content["invalid_reasons"])
             return AccuracyOutcome(None, f"failed: INVALID: {reasons}", failed=True)
+        changed = change(result, content)
+        if changed is not None:
+            reason = f"{changed} since the speed was measured"
+            return AccuracyOutcome(None, f"failed: {reason}", failed=True)
         if content["accuracy"] is None:
             return AccuracyOutcome(None, "no claim")
         return AccuracyOutcome(AccuracyResult(**content["accuracy"]))
@@ -103,13 +125,24 @@ def _settled(result: Mapping[str, Any]) -> AccuracyOutcome | None:
     return None
 
 
+def _is_identified(result: Mapping[str, Any]) -> bool:
+    """Whether another model or other images would be told apart. Served nodes need not tell."""
+    return bool(model_sha256(result) and result["dataset"].get("fingerprint"))
+
+
+def _file(arguments: Sequence[str], result: Mapping[str, Any]) -> Path:
+    return Path(parse(arguments).cache_dir) / "accuracy" / f"{_name(result)}.json"
+
+
 def _name(result: Mapping[str, Any]) -> str:
     """The name in the cache: a hash of all that decides about the answers."""
     dataset, backend, config = result["dataset"], result["backend"], result["config"]
     about = {
-        "model": (result["model"] or {}).get("sha256"),
+        "model": model_sha256(result),
         "dataset": [dataset[key] for key in ("name", "count", "list_sha256")],
-        "images": str(Path(dataset["path"] or "").resolve()),
+        "images": [str(Path(dataset["path"] or "").resolve()), dataset.get("fingerprint")],
+        "nodes": {name: (config.get("network") or {}).get(name) for name in NETWORK},
+        "served": [{name: node[name] for name in NODE} for node in backend["nodes"]],
         "backend": [backend[key] for key in ("name", "version", "executed_precision")],
         "options": {name: config[name] for name in DECISIVE},
         "packages": result["system"]["packages"],

@@ -29,7 +29,7 @@ from mlperf_benchmark.compare.runner import Runner
 from mlperf_benchmark.compare.store import Store
 from mlperf_benchmark.compare.summarize import summarize
 from mlperf_benchmark.core.errors import BenchmarkError, RunError, UsageError
-from mlperf_benchmark.core.files import staged
+from mlperf_benchmark.core.files import staged, write_text
 from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.core.terminal import say, warn
 from mlperf_benchmark.run.options import parse
@@ -206,7 +206,7 @@ def _check(options: argparse.Namespace, console: Console) -> int:
         say(console, str(verdict))
     path = options.junit or options.results.with_name("junit.xml")
     with staged(path.parent) as folder:
-        (folder / path.name).write_text(render_junit(report), encoding="utf-8")
+        write_text(folder / path.name, render_junit(report))
     say(console, f"JUnit: {path}")
     if report.is_worse:
         return FAILED

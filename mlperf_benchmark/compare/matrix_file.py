@@ -12,6 +12,7 @@ from mlperf_benchmark.compare.matrix import METRICS, Matrix, Options, Stopping, 
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.core.run_config import SCENARIOS
+from mlperf_benchmark.core.text import printable
 from mlperf_benchmark.core.turn_protocol import TURN_SCENARIOS
 from mlperf_benchmark.run.options import parse
 
@@ -55,7 +56,7 @@ def read_matrix(path: Path) -> Matrix:
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path} is no TOML: {error}.") from error
     try:
-        return _matrix(content, path.stem)
+        return _matrix(content, printable(path.stem))
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
 
@@ -216,7 +217,7 @@ def _name(options: Options, axes: Mapping[str, Sequence[Any]], run: Options) -> 
     if "model" in options:
         model = Path(str(options["model"]))
         stems = [Path(str(other)).stem for other in axes["model"]]
-        parts.append(model.stem if stems.count(model.stem) == 1 else str(model))
+        parts.append(printable(model.stem if stems.count(model.stem) == 1 else str(model)))
     if "backend" in options and (not parts or len(axes["backend"]) > 1):
         parts.append(str(options["backend"]))
     if not parts:

@@ -1,5 +1,6 @@
 """Runs the rounds until there are enough, then the accuracy runs."""
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from mlperf_benchmark.compare.accuracy import AccuracyOutcome, AccuracyRuns
 from mlperf_benchmark.compare.cell_process import CellRun, run_cell
+from mlperf_benchmark.compare.identity import change
 from mlperf_benchmark.compare.intervals import MIN_ROUNDS, median
 from mlperf_benchmark.compare.matrix import Stopping
 from mlperf_benchmark.compare.noise import busy_warning
@@ -19,7 +21,7 @@ from mlperf_benchmark.compare.store import Round, Store
 from mlperf_benchmark.compare.summarize import Figures, cell_ratios, failures, figures_of
 from mlperf_benchmark.compare.turns import take_turns
 from mlperf_benchmark.core.cpus import usable_cpus
-from mlperf_benchmark.core.terminal import say
+from mlperf_benchmark.core.terminal import say, warn
 from mlperf_benchmark.run.progress import clock
 
 NOT_WANTED = AccuracyOutcome(None)
@@ -57,17 +59,19 @@ class Runner:
             reason = self._enough(rounds, stopping, time.monotonic() - start)
             if reason is not None:
                 break
-            rounds.append(self._round(len(rounds) + 1, failures(rounds)))
+            rounds.append(self._round(rounds))
             self._tell(rounds)
         self._say(f"Stopped after {len(rounds)} rounds: {reason}.")
         return Measured(rounds, self._accuracy(rounds), reason)
 
-    def _round(self, number: int, failed: dict[str, str]) -> Round:
+    def _round(self, rounds: Sequence[Round]) -> Round:
+        number, failed = len(rounds) + 1, failures(rounds)
         runs: dict[str, CellRun] = {}
         for group in self._plan.groups(number):
             cells = [cell for cell in group if cell.key not in failed]
             runs |= self._run(number, cells)
             for cell in cells:
+                runs[cell.key] = self._of_the_same(cell.key, runs[cell.key], number, rounds)
                 reason = runs[cell.key].failure
                 if reason is not None:
                     what = f"{cell.name}, {cell.scenario}: {reason}"
@@ -75,6 +79,17 @@ class Runner:
         done = Round(number, runs)
         self._store.finish(done)
         return done
+
+    def _of_the_same(self, key: str, run: CellRun, number: int, rounds: Sequence[Round]) -> CellRun:
+        """`run`, failed where its model or images are not those of the earlier rounds."""
+        if run.failure is not None or not rounds:
+            return run
+        first = rounds[0].number
+        changed = change(self._store.result(first, key), self._store.result(number, key))
+        if changed is None:
+            return run
+        reason = f"{changed} since round {first}; measure anew with --overwrite"
+        return dataclasses.replace(run, failure=reason)
 
     def _run(self, number: int, cells: Sequence[Cell]) -> dict[str, CellRun]:
         folder = partial(self._store.folder, number)
@@ -120,7 +135,7 @@ class Runner:
     def _accuracy(self, rounds: Sequence[Round]) -> dict[str, AccuracyOutcome]:
         if not self._plan.matrix.accuracy:
             return {cell.key: NOT_WANTED for cell in self._plan.cells}
-        runs = AccuracyRuns(self._program)
+        runs = AccuracyRuns(self._program, self._warn)
         failed = failures(rounds)
         outcomes: dict[str, AccuracyOutcome] = {}
         for cell in self._plan.cells:
@@ -147,6 +162,9 @@ class Runner:
         total = self._plan.matrix.stopping.rounds
         place = f"Round {rounds[-1].number}" + (f" of {total}" if total else "")
         self._say(f"{place}, {clock(rounds[-1].seconds)}: {'; '.join(parts) or 'nothing measured'}")
+
+    def _warn(self, text: str) -> None:
+        warn(self._console, text)
 
     def _say(self, text: str) -> None:
         say(self._console, text)

@@ -10,20 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from mlperf_benchmark.compare.cell_process import CellRun
+from mlperf_benchmark.compare.identity import difference, identity_of
 from mlperf_benchmark.compare.plan import Plan
 from mlperf_benchmark.core.errors import OutputError
-from mlperf_benchmark.core.files import files_sha256, staged
+from mlperf_benchmark.core.files import staged
 from mlperf_benchmark.core.typed_json import from_json
-from mlperf_benchmark.core.versions import PRODUCT, package_versions
 from mlperf_benchmark.core.working_folder import working_folder
-from mlperf_benchmark.run.options import parse
 from mlperf_benchmark.run.output_folder import wait_until_free
 
 PLAN = "plan.json"
 ROUNDS = "rounds"
 ROUND = "round.json"
 LOCK = ".lock"
-LAYOUT = 1
 PATIENCE_SECONDS = 60.0
 
 
@@ -57,7 +55,7 @@ class Store:
                 self.path.mkdir(parents=True, exist_ok=True)
                 lock = stack.enter_context((self.path / LOCK).open("w"))
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                self._claim(_identity(plan), overwrite)
+                self._claim(identity_of(plan), overwrite)
             except BlockingIOError as error:
                 raise OutputError(
                     f"Another comparison is writing to {self.path}; choose another --output."
@@ -105,10 +103,10 @@ class Store:
     def _claim(self, identity: Mapping[str, Any], overwrite: bool) -> None:
         plan = self.path / PLAN
         if plan.exists() and not overwrite:
-            known = {"queries_per_turn": None} | _read_plan(plan)
+            known = _read_plan(plan)
             if known != identity:
                 raise OutputError(
-                    f"{self.path} holds another comparison ({_difference(known, identity)}). "
+                    f"{self.path} holds another comparison ({difference(known, identity)}). "
                     "Choose another --output, or measure anew with --overwrite."
                 )
             return
@@ -128,45 +126,6 @@ class Store:
             wait_until_free(file.parent, PATIENCE_SECONDS)
         with working_folder(self.path) as old:
             rounds.rename(old / rounds.name)
-
-
-def _identity(plan: Plan) -> dict[str, Any]:
-    """What rounds must have in common to be put together."""
-    return {
-        "layout": LAYOUT,
-        "product": PRODUCT,
-        "packages": package_versions(),
-        "seed": plan.matrix.seed,
-        "queries_per_turn": plan.matrix.queries_per_turn,
-        "cells": {cell.key: list(cell.arguments) for cell in plan.cells},
-        "models": {
-            str(model): _model_hash(model)
-            for model in sorted({parse(cell.arguments).model for cell in plan.cells} - {None})
-        },
-    }
-
-
-def _model_hash(model: Path) -> str | None:
-    parts = [model, model.with_suffix(".bin")] if model.suffix == ".xml" else [model]
-    try:
-        return files_sha256(parts)
-    except OSError:
-        # The cell will say what is wrong.
-        return None
-
-
-def _difference(known: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    words = {
-        "packages": "package versions differ",
-        "product": "of another version of this program",
-        "seed": "another seed",
-        "queries_per_turn": "other turns",
-        "cells": "other variants or options",
-        "models": "a model file has changed",
-    }
-    return next(
-        (word for key, word in words.items() if known.get(key) != wanted[key]), "another layout"
-    )
 
 
 def _read_plan(path: Path) -> dict[str, Any]:

@@ -4,6 +4,10 @@ Exit status of the commands: 0 finished and VALID, 1 the run failed, 2 bad usage
 3 finished but INVALID, 130/143 interrupted.
 """
 
+import errno
+
+DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
 
 class BenchmarkError(Exception):
     """Base of all errors that are reported as one line, without a traceback."""
@@ -31,6 +35,11 @@ class DatasetError(UsageError):
 
 class CacheError(BenchmarkError):
     """The cache cannot be written, or its content is damaged."""
+
+    @property
+    def is_denied(self) -> bool:
+        """Whether the place is one that may be read and not written: most can do without it."""
+        return isinstance(self.__cause__, OSError) and self.__cause__.errno in DENIED
 
 
 class OutputError(UsageError):

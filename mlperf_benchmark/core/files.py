@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mlperf_benchmark.core.errors import OutputError
+from mlperf_benchmark.core.text import encodable
 from mlperf_benchmark.core.working_folder import working_folder
 
 CHUNK_BYTES = 1 << 20
@@ -61,6 +62,11 @@ def _replace_folder(source: Path, target: Path) -> None:
             if old.exists():
                 old.rename(target)
             raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8. What a path holds that is none is written escaped, which JSON reads back."""
+    path.write_text(encodable(text), encoding="utf-8")
 
 
 def file_sha256(path: Path) -> str:

@@ -5,6 +5,7 @@ Imports nothing that takes time: signals are heeded from here on.
 
 import contextlib
 import importlib
+import io
 import os
 import signal
 import sys
@@ -34,6 +35,10 @@ def run_command(command: str, interrupted: str = "no result was written") -> NoR
     def end_at_once(number: int, _frame: FrameType | None) -> NoReturn:
         _leave_interrupted(number, interrupted)
 
+    # Names that are no text in the terminal's encoding are written escaped.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     # Nothing is to be cleared away yet, and libraries may swallow what is raised in an import.
     _handle(end_at_once)
     try:

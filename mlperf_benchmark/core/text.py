@@ -21,4 +21,12 @@ def printable(text: str) -> str:
     Line breaks and tabs become spaces; bytes of a name that were no UTF-8 become \\udc….
     """
     text = _BLANKS.sub(" ", _SEQUENCES.sub("", text))
-    return _UNFIT.sub("", text).encode("utf-8", "backslashreplace").decode("utf-8")
+    return encodable(_UNFIT.sub("", text))
+
+
+def encodable(text: str) -> str:
+    """`text` with what is no Unicode escaped: a Latin-1 "ñ" of a path as "\\udcf1".
+
+    In JSON that is the path itself again, as Python holds it.
+    """
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -57,10 +57,10 @@ def find_label_list(folder: Path, image_list: Path | None, count: int | None) ->
 
 
 def _read(file: Path, count: int | None) -> LabelList:
-    try:
-        text = file.read_text(encoding="utf-8-sig").rstrip()
-    except UnicodeDecodeError:
-        raise DatasetError(f"The label list {file} is not a text file in UTF-8.") from None
+    # File names are bytes, and need not be UTF-8.
+    text = file.read_text(encoding="utf-8-sig", errors="surrogateescape").rstrip()
+    if "\0" in text:
+        raise DatasetError(f"The label list {file} is not a text file in UTF-8.")
     lines = text.split("\n") if text else []
     _check_count(count, len(lines), file)
     names: list[str] = []

@@ -173,7 +173,7 @@ def write_errors(folder: Path) -> Iterator[None]:
         raise CacheError(
             f"Cannot write the cache {folder}: {error.strerror}. Free space there or choose "
             "another folder with --cache-dir; what is done is kept."
-        ) from None
+        ) from error
 
 
 @contextmanager

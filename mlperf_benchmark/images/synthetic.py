@@ -27,8 +27,16 @@ class Synthetic(Dataset):
 
     def prepare(self) -> DatasetInfo:
         return DatasetInfo(
-            name="synthetic", path=None, count=self._count, list_sha256="", labels_from="none"
+            name="synthetic",
+            path=None,
+            count=self._count,
+            list_sha256="",
+            labels_from="none",
+            fingerprint=self.fingerprint(),
         )
+
+    def fingerprint(self) -> str:
+        return f"noise of seed {SEED}, {self._count} images"
 
     @property
     def labels(self) -> NDArray[np.int64]:

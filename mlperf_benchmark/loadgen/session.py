@@ -5,6 +5,7 @@ therefore gets a thread of its own; when the run fails or is interrupted that th
 behind, and the process must end through `os._exit` (see mlperf_benchmark.core.process).
 """
 
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -72,12 +73,12 @@ class Session:
                 self._samples.unload,
             )
             log_settings = lg.LogSettings()
-            log_settings.log_output.outdir = str(log_folder)
+            log_settings.log_output.outdir = os.fsencode(log_folder)
             # The trace holds every event: hundreds of megabytes in a fast run.
             log_settings.enable_trace = False
             # An audit.config in the working directory must not turn a run into another one.
             audit = audit_conf or log_folder / "no-audit.config"
-            lg.StartTestWithLogSettings(sut, qsl, settings, log_settings, str(audit))
+            lg.StartTestWithLogSettings(sut, qsl, settings, log_settings, os.fsencode(audit))
             lg.DestroyQSL(qsl)
             self._sut.destruct(sut)
         except BaseException as error:  # noqa: BLE001 - the main thread reports it

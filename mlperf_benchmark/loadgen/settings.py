@@ -1,5 +1,6 @@
 """LoadGen's settings for a run: rules, probe, user.conf and command line, in this order."""
 
+import os
 from typing import Any
 
 import mlperf_loadgen as lg
@@ -48,7 +49,8 @@ def build_settings(config: RunConfig, sample_count: int, probe: Probe) -> Any:
     settings = official_settings(config.model_name, config.scenario)
     _expect(settings, config.scenario, probe)
     if config.user_conf is not None:
-        code = settings.FromConfig(str(config.user_conf), config.model_name, config.scenario, USER)
+        file = os.fsencode(config.user_conf)
+        code = settings.FromConfig(file, config.model_name, config.scenario, USER)
         if code != 0:
             raise UsageError(f"LoadGen refused {config.user_conf} (code {code}).")
     mode = lg.TestMode.AccuracyOnly if config.accuracy else lg.TestMode.PerformanceOnly

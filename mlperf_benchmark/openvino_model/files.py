@@ -1,22 +1,56 @@
-"""Finds the file that OpenVINO shall read; archives are unpacked into the cache."""
+"""Reads model files with OpenVINO; archives are unpacked into the cache."""
 
 import shutil
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+
+import openvino as ov
 
 from mlperf_benchmark.core.errors import CacheError, ModelError
 from mlperf_benchmark.core.files import file_sha256
-from mlperf_benchmark.core.working_folder import working_folder
+from mlperf_benchmark.core.working_folder import scratch_folder, working_folder
+from mlperf_benchmark.models.files.model_files import model_files
 
 SUFFIXES = (".xml", ".onnx", ".zip")
 MAX_UNPACKED_BYTES = 4 << 30
+CHUNK_BYTES = 1 << 20
+
+
+def read_model(model: Path, cache_dir: Path) -> ov.Model:
+    """The graph of an .xml, .onnx or .zip. Raises ModelError or CacheError.
+
+    Where `cache_dir` cannot be written an archive is unpacked for this call alone.
+    """
+    with _readable(model, cache_dir) as path:
+        try:
+            # What is read stays in memory, or mapped, when the file is gone.
+            return ov.Core().read_model(path)
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise ModelError(f"OpenVINO cannot read {model}: {reason}") from error
+
+
+@contextmanager
+def _readable(model: Path, cache_dir: Path) -> Iterator[Path]:
+    try:
+        path = model_file(model, cache_dir)
+    except CacheError as error:
+        if not error.is_denied:
+            raise
+    else:
+        yield path
+        return
+    with scratch_folder("model") as folder:
+        yield model_file(model, folder)
 
 
 def model_file(model: Path, cache_dir: Path) -> Path:
-    """Path of the .xml or .onnx to read; ModelError when there is none.
+    """Path of the .xml or .onnx to read; ModelError when there is none, or not all of it.
 
-    A .zip must hold one .xml and the .bin of the same name.
+    A .zip must hold one .xml and one .bin.
     """
     if not model.is_file():
         raise ModelError(f"No model file {model}; --model takes {', '.join(SUFFIXES)}.")
@@ -25,11 +59,7 @@ def model_file(model: Path, cache_dir: Path) -> Path:
         raise ModelError(f"{model} is none of {', '.join(SUFFIXES)}.")
     if suffix == ".zip":
         return _unpacked(model, cache_dir)
-    if suffix == ".xml" and not model.with_suffix(".bin").is_file():
-        raise ModelError(
-            f"{model} lacks its weights: no {model.with_suffix('.bin').name} beside it."
-        )
-    return model
+    return model_files(model)[0]
 
 
 def _unpacked(archive: Path, cache_dir: Path) -> Path:
@@ -37,7 +67,8 @@ def _unpacked(archive: Path, cache_dir: Path) -> Path:
         with zipfile.ZipFile(archive) as opened:
             members = _pair(archive, opened)
             folder = cache_dir / "models" / file_sha256(archive)[:16]
-            if not folder.is_dir():
+            if not _is_unpacked(members, folder):
+                shutil.rmtree(folder, ignore_errors=True)
                 _unpack(opened, members, folder)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise ModelError(f"{archive} is damaged or no zip archive: {error}.") from error
@@ -66,6 +97,22 @@ def _pair(archive: Path, opened: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     if sum(members[0].file_size for members in found.values()) > MAX_UNPACKED_BYTES:
         raise ModelError(f"{archive} unpacks to more than {MAX_UNPACKED_BYTES >> 30} GiB.")
     return {f"model{suffix}": members[0] for suffix, members in found.items()}
+
+
+def _is_unpacked(members: dict[str, zipfile.ZipInfo], folder: Path) -> bool:
+    """Whether `folder` still holds what the archive does."""
+    return all(_checksum(folder / name) == member.CRC for name, member in members.items())
+
+
+def _checksum(file: Path) -> int | None:
+    checksum = 0
+    try:
+        with file.open("rb") as content:
+            while chunk := content.read(CHUNK_BYTES):
+                checksum = zlib.crc32(chunk, checksum)
+    except FileNotFoundError:
+        return None
+    return checksum
 
 
 def _unpack(opened: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], folder: Path) -> None:

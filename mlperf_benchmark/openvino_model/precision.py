@@ -1,12 +1,21 @@
-"""The precision in which a compiled model really computes."""
+"""The precision in which a compiled model really computes, and the one its weights came in."""
 
+import math
+import re
 from collections import Counter
 from typing import Any
+
+import openvino as ov
+
+from backend import STORED
 
 COMPUTING_LAYERS = frozenset(
     {"Convolution", "GroupConvolution", "Deconvolution", "FullyConnected", "MatMul", "Gemm"}
 )
-INTEGER = {"u8": "int8", "i8": "int8"}
+INTEGER = {"u8": "int8", "i8": "int8", "u4": "int4", "i4": "int4"}
+TYPE = re.compile(r"(bf|[fiu])\d+")
+# Weights of these types are what FP32 kernels take as they are, or are no weights.
+USUAL = frozenset({"f32", "f64", "i32", "i64", "boolean", "string"})
 
 
 def executed_precision(compiled: Any) -> str:
@@ -18,7 +27,7 @@ def executed_precision(compiled: Any) -> str:
     for layer in compiled.get_runtime_model().get_ordered_ops():
         info = layer.get_rt_info()
         if "layerType" in info and str(info["layerType"].astype(str)) in COMPUTING_LAYERS:
-            precision = str(info["runtimePrecision"].astype(str))
+            precision = _kernel_precision(info)
             counts[INTEGER.get(precision, precision)] += 1
     if not counts:
         return "unknown"
@@ -27,3 +36,31 @@ def executed_precision(compiled: Any) -> str:
         return main
     others = ", ".join(name for name, _ in rest)
     return f"{main} ({number} of {counts.total()} layers), {others}"
+
+
+def _kernel_precision(info: Any) -> str:
+    """Of "brgconv_avx512_f32" the last part: the type of the data that the kernel multiplies.
+
+    A layer's `runtimePrecision` is that of its narrowest operand, the weights as they are stored,
+    which the kernel may widen before it computes.
+    """
+    kernel = str(info["primitiveType"].astype(str)).rpartition("_")[2].lower()
+    return kernel if TYPE.fullmatch(kernel) else str(info["runtimePrecision"].astype(str))
+
+
+def stored_precision(model: ov.Model) -> str:
+    """The type of most of the model's constants, by number of elements: "f32", "f16", "int8", …"""
+    counts: Counter[str] = Counter()
+    for node in model.get_ordered_ops():
+        if node.get_type_name() == "Constant":
+            kind = str(node.get_element_type().to_string())
+            counts[INTEGER.get(kind, kind)] += math.prod(node.get_output_shape(0))
+    return counts.most_common(1)[0][0] if counts else "f32"
+
+
+def with_storage(executed: str, stored: str) -> str:
+    """`executed`, and in what the weights are stored where no layer computes in that."""
+    computed = {part.partition(" ")[0] for part in executed.split(", ")}
+    if stored in USUAL or stored in computed:
+        return executed
+    return f"{executed}{STORED}{stored})"

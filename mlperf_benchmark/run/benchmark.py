@@ -1,5 +1,6 @@
 """One run: prepare the data, load the model, probe it, let LoadGen test it, write the result."""
 
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -7,11 +8,10 @@ from pathlib import Path
 from rich.console import Console
 
 from backend import BACKENDS, Backend, BackendConfig, BackendInfo, NetworkBackend
-from dataset import DATASETS, Dataset, DatasetConfig, DatasetInfo
+from dataset import Dataset, DatasetInfo
 from mlperf_benchmark.core.cpus import cpu_quota, usable_cpus
 from mlperf_benchmark.core.errors import Interrupted, UsageError
 from mlperf_benchmark.core.image_format import Images
-from mlperf_benchmark.core.network_config import JPEG
 from mlperf_benchmark.core.run_config import RunConfig
 from mlperf_benchmark.core.terminal import say
 from mlperf_benchmark.images.label_list import find_label_list
@@ -41,6 +41,7 @@ from mlperf_benchmark.models.files.calibration_list import (
 )
 from mlperf_benchmark.models.files.description import parse_description, read_description
 from mlperf_benchmark.run.accuracy import label_offset_hint, top1
+from mlperf_benchmark.run.data import open_dataset
 from mlperf_benchmark.run.estimate import check_memory, expected_seconds
 from mlperf_benchmark.run.output_folder import OutputFolder
 from mlperf_benchmark.run.progress import clock, progress_line
@@ -76,9 +77,9 @@ def run_benchmark(config: RunConfig, console: Console, turns: Turns | None = Non
 
 
 def _run(config: RunConfig, folder: OutputFolder, console: Console, turns: Turns | None) -> Result:
-    with folder.open(config.overwrite):
+    with folder.open(config.overwrite), closing(open_dataset(config)) as dataset:
         description = read_description(config.model) if config.model else None
-        prepared = _prepare(config)
+        prepared = _prepare(config, dataset)
         if config.model is not None:
             model: Model | None = describe_model(config.model, description)
         else:
@@ -128,16 +129,7 @@ def _check_early(config: RunConfig) -> None:
         raise UsageError(f"No file {config.audit_conf}; --audit-conf names an audit.config.")
 
 
-def _prepare(config: RunConfig) -> Prepared:
-    dataset: Dataset = DATASETS.load(config.dataset)(
-        DatasetConfig(
-            path=config.dataset_path,
-            image_list=config.dataset_list,
-            cache_dir=config.cache_dir,
-            count=config.count,
-            encoded=config.network is not None and config.network.payload == JPEG,
-        )
-    )
+def _prepare(config: RunConfig, dataset: Dataset) -> Prepared:
     backend: Backend = BACKENDS.load(config.backend)(
         BackendConfig(
             model=config.model,

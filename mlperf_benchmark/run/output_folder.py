@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mlperf_benchmark.core.errors import OutputError, RunError
+from mlperf_benchmark.core.files import write_text
 from mlperf_benchmark.run.result import Result
 
 RESULTS = "results.json"
@@ -94,8 +95,7 @@ class OutputFolder:
         temporary = self.work / RESULTS
         try:
             text = json.dumps(result.to_dict(), indent=2, ensure_ascii=False) + "\n"
-            # In JSON that is how what is no UTF-8 is written.
-            temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+            write_text(temporary, text)
             self._inode = temporary.stat().st_ino
             target.unlink(missing_ok=True)
             for name in LOADGEN_FILES:

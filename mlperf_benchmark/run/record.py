@@ -17,6 +17,7 @@ from mlperf_benchmark.core.versions import PRODUCT, package_versions
 from mlperf_benchmark.loadgen.detail_log import DetailLog, Performance
 from mlperf_benchmark.loadgen.rules import SEEDS, Rules
 from mlperf_benchmark.models.files.description import ModelDescription
+from mlperf_benchmark.models.files.model_files import model_files
 from mlperf_benchmark.run.accuracy import Accuracy
 from mlperf_benchmark.run.result import (
     INVALID,
@@ -91,10 +92,8 @@ def build_result(
 
 
 def describe_model(path: Path, description: ModelDescription | None) -> Model:
-    """The file's identity; an .xml counts with the .bin that holds its weights."""
-    parts = [path]
-    if path.suffix.lower() == ".xml":
-        parts.append(path.with_suffix(".bin"))
+    """The model's identity: that of all files that a runtime reads. Raises ModelError."""
+    parts = model_files(path)
     return Model(
         path=str(path),
         sha256=files_sha256(parts),

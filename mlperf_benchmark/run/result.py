@@ -12,7 +12,8 @@ INVALID = "INVALID"
 
 @dataclass(frozen=True)
 class Model:
-    """The model file. `sha256` and `bytes` of an .xml include the .bin that follows it.
+    """The model file. `sha256` and `bytes` are of all files that the runtime reads: of an .xml with
+    its .bin, of an .onnx with its external data, one after the other.
 
     `description` is the model.json that stands beside a prepared model, where there is one.
     """

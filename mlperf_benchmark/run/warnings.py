@@ -97,14 +97,14 @@ def setup_warnings(
             f"{info.threads} threads share {cpus} usable CPUs and wait for each other: "
             f"use --threads {cpus} or fewer."
         )
-    if config.precision != "default" and not info.executed_precision.startswith(
+    if config.precision != "default" and not info.computes_in.startswith(
         (config.precision, "int8", "none", "unknown")
     ):
         warnings.append(
             f"--precision {config.precision} was asked for, but the runtime computes in "
-            f"{info.executed_precision}."
+            f"{info.computes_in}."
         )
-    if config.precision == "default" and "bf16" in info.executed_precision and not info.nodes:
+    if config.precision == "default" and "bf16" in info.computes_in and not info.nodes:
         warnings.append(
             "The runtime computes in bfloat16 where it can; use --precision f32 for FP32 figures."
         )

@@ -11,6 +11,7 @@ from mlperf_benchmark.core.bound_process import bound
 from mlperf_benchmark.core.errors import RunError, UsageError
 from mlperf_benchmark.core.files import staged
 from mlperf_benchmark.loadgen.user_conf import read_user_conf
+from mlperf_benchmark.run.data import open_dataset
 from mlperf_benchmark.run.record import describe_model
 from mlperf_benchmark.submit.finished_run import USER_CONF, FinishedRun, read_run
 from mlperf_benchmark.submit.plan import PlannedRun
@@ -44,7 +45,7 @@ def finished(run: PlannedRun) -> FinishedRun | None:
 
 
 def differences(run: PlannedRun, found: FinishedRun) -> list[str]:
-    """In what the configuration or the model of a finished run is not the planned one."""
+    """In what configuration, model or images of a finished run are not the planned ones."""
     used = found.result["config"]
     different = [
         f"{name} {used.get(name)} instead of {value}"
@@ -55,6 +56,10 @@ def differences(run: PlannedRun, found: FinishedRun) -> list[str]:
         sha256 = describe_model(run.config.model, None).sha256
         if found.result["model"]["sha256"] != sha256:
             different.append("the model file has changed")
+    # Older runs do not tell.
+    known = found.result["dataset"].get("fingerprint")
+    if known is not None and not different and known != open_dataset(run.config).fingerprint():
+        different.append("the images or their labels have changed")
     return different
 
 

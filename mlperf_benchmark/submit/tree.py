@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlperf_benchmark.core.errors import UsageError
-from mlperf_benchmark.core.files import staged
+from mlperf_benchmark.core.files import staged, write_text
 from mlperf_benchmark.submit import documents
 from mlperf_benchmark.submit.accuracy_files import list_of, write_accuracy
 from mlperf_benchmark.submit.compliance import copy_logs, write_test01, write_test04
@@ -165,4 +165,4 @@ def _write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    write_text(path, text)

@@ -34,10 +34,10 @@ class CompiledModel:
     """What `model.json` holds.
 
     `input_shape` is (H, W, C) of uint8 pixels, `classes` the number of scores. `precision` is
-    "int8" or "float32", whichever does most of the `macs` (of one image). `tiles` is the choice
-    for each convolution of batch 1 or the smallest. Of each operator that TVM's own schedule
-    computes `fallbacks` has the share of the MACs, `fallback_bytes` that of the bytes that all
-    operators read and write.
+    "int8" or "float32", with its share of the `macs` (of one image) where both compute. `tiles`
+    is the choice for each convolution of batch 1 or the smallest. Of each operator that TVM's own
+    schedule computes `fallbacks` has the share of the MACs, `fallback_bytes` that of the bytes that
+    all operators read and write.
     """
 
     tvm_version: str

@@ -52,6 +52,8 @@ def test_operators_without_a_schedule_are_named_and_correct(
     assert any("sigmoid" in line and told in line for line in compiler.lines)
     [time] = [line for line in compiler.lines if line.startswith("Operators without a schedule")]
     assert re.search(r"take [1-9]\d?% of the time of an inference here", time)
+    shares = f"f32 ({share:.1%} of the multiply-accumulates), int8"
+    assert read_description(path).precision == ("float32" if precision == "float32" else shares)
 
 
 def branches(model: Model) -> Model:

@@ -13,10 +13,12 @@ from mlperf_benchmark.models.prepare.sample import Sample
 from mlperf_benchmark.network.served_model import ServedModel
 from mlperf_benchmark.network.server.node.classifier import Classifier
 from mlperf_benchmark.network.server.options import parse
+from mlperf_benchmark.run.record import describe_model
 from tests.command import TIMEOUT, command, environment
 from tests.serving.commands import run_serve
 from tests.serving.nodes import SERVE
 from tests.tiny_models import Tiny
+from tests.tiny_onnx import save_onnx
 
 ENGINES = ("triton", "ovms")
 
@@ -139,8 +141,39 @@ def test_node_refuses_another_model_than_was_packed(
         Classifier(served, tmp_path)
 
 
-def _served(repository: Path) -> ServedModel:
-    text = (repository / "efficientnet-lite0" / "config.pbtxt").read_text()
+def test_weights_beside_an_onnx_file_go_to_the_node(tmp_path: Path) -> None:
+    source, other = tmp_path / "source", tmp_path / "other"
+    for seed, folder in enumerate((source, other)):
+        (folder / "weights").mkdir(parents=True)
+        save_onnx(Tiny(batch=-1, seed=seed), folder, external="weights/tiny.bin")
+    options = ("--dataset", "imagenet_pytorch", "--name", "tiny", "--max-batchsize", 2)
+    done = run_serve("triton", source / "tiny.onnx", *options, output=tmp_path / "models")
+    assert done.status == 0, done.stderr
+    served = _served(tmp_path / "models", "tiny")
+    assert list(served.files) == ["tiny.onnx", "weights/tiny.bin"]
+    assert served.model["sha256"] == describe_model(source / "tiny.onnx", None).sha256
+    folder = tmp_path / "models" / "tiny" / "1"
+    Classifier(served, folder).close()
+    shutil.copy(other / "weights" / "tiny.bin", folder / "weights")
+    with pytest.raises(ModelError, match="is not the file that was packed"):
+        Classifier(served, folder)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_weights_outside_the_models_folder_are_not_copied(engine: str, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    model = save_onnx(Tiny(batch=-1), tmp_path / "model", external="tiny.bin")
+    (tmp_path / "model" / "tiny.bin").rename(tmp_path / "tiny.bin")
+    (tmp_path / "model" / "tiny.bin").symlink_to(tmp_path / "tiny.bin")
+    options = ("--dataset", "imagenet_pytorch", "--name", "tiny")
+    done = run_serve(engine, model, *options, output=tmp_path / "models")
+    assert done.status == 2
+    assert "leads out of its folder" in done.error
+    assert done.left_nothing
+
+
+def _served(repository: Path, name: str = "efficientnet-lite0") -> ServedModel:
+    text = (repository / name / "config.pbtxt").read_text()
     quoted = text.partition('string_value: "')[2].rpartition('" } }')[0]
     return ServedModel.from_json(quoted.replace('\\"', '"'))
 

@@ -182,6 +182,19 @@ def test_runs_of_something_else_are_not_mixed(made: Made) -> None:
     assert "precision f32 instead of bf16" in done.stderr
 
 
+def test_runs_on_other_images_are_not_mixed(made: Made) -> None:
+    file = made.output / "runs" / SCENARIO / "accuracy" / "results.json"
+    text = file.read_text()
+    known = made.result("accuracy")["dataset"]["fingerprint"]
+    try:
+        file.write_text(text.replace(known, "0" * len(known)))
+        done = submit(*made.arguments, "--plan")
+    finally:
+        file.write_text(text)
+    assert done.returncode == 2
+    assert "the images or their labels have changed" in done.stderr
+
+
 def test_assembled_runs_give_the_same_tree(made: Made, tmp_path: Path) -> None:
     done = submit(
         *("--runs", made.output / "runs", "--division", "closed", "--rehearsal"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlperf_benchmark.compare.record import Comparison
-from mlperf_benchmark.core.files import staged
+from mlperf_benchmark.core.files import staged, write_text
 from mlperf_benchmark.core.registry import Registry
 
 EXPORTERS = Registry(
@@ -44,8 +44,7 @@ def _export(comparison: Comparison, folder: Path, name: str) -> Exception | None
     try:
         text: str = EXPORTERS.load(name)(comparison)
         with staged(folder) as staging:
-            # In JSON that is how a byte of a path that is no UTF-8 is written.
-            (staging / name).write_text(text, encoding="utf-8", errors="backslashreplace")
+            write_text(staging / name, text)
     except Exception as error:  # noqa: BLE001 - whatever it is, the others do not suffer
         # What stood there is of fewer rounds.
         with contextlib.suppress(OSError):

@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -111,12 +112,11 @@ def load_images(selection: ImageSelection, dataset: str, cache_dir: Path) -> NDA
     with TemporaryDirectory() as folder:
         image_list = Path(folder) / f"{selection.folder.name}.txt"
         pairs = zip(selection.names, selection.labels, strict=True)
-        image_list.write_text(
-            "".join(f"{name} {label}\n" for name, label in pairs), encoding="utf-8"
-        )
-        images: Dataset = DATASETS.load(dataset)(
-            DatasetConfig(selection.folder, image_list, cache_dir, None)
-        )
-        images.prepare()
-    pixels = images.load(range(len(selection.names)))
+        text = "".join(f"{name} {label}\n" for name, label in pairs)
+        image_list.write_bytes(text.encode(errors="surrogateescape"))
+        config = DatasetConfig(selection.folder, image_list, cache_dir, None)
+        opened: Dataset = DATASETS.load(dataset)(config)
+        with closing(opened) as images:
+            images.prepare()
+            pixels = images.load(range(len(selection.names)))
     return np.ascontiguousarray(images.image.normalise(pixels).transpose(0, 3, 1, 2))

@@ -6,6 +6,7 @@ from torch import nn
 
 from mlperf_benchmark.core.errors import OutputError, UsageError
 from mlperf_benchmark.core.files import file_sha256, staged
+from mlperf_benchmark.core.text import printable
 from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES, Architecture
 from mlperf_benchmark.models.architectures.onnx_export import export_onnx
 from mlperf_benchmark.models.architectures.weights import LoadedModel, load_weights
@@ -70,7 +71,7 @@ def prepare_model(recipe: Recipe) -> Path:
             cache_dir=recipe.cache_dir,
         )
     with staged(recipe.output) as folder:
-        model = file_format.save(graph, folder, stem, str(loaded.weights))
+        model = file_format.save(graph, folder, stem, printable(str(loaded.weights)))
         if calibration and calibration.contents:
             write_calibration_list(model, calibration.contents)
         description = ModelDescription(

@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import openvino as ov
-
 from backend import BackendConfig
 from dataset import DATASETS
 from mlperf_benchmark.core.errors import ModelError, UsageError
@@ -19,9 +17,10 @@ from mlperf_benchmark.images.transforms import PREPROCESSINGS
 from mlperf_benchmark.loadgen.labels import label_offset
 from mlperf_benchmark.models.files.description import ModelDescription, read_description
 from mlperf_benchmark.models.files.formats import BACKEND_FORMATS
+from mlperf_benchmark.models.files.model_files import model_files
 from mlperf_benchmark.network.served_model import ServedModel
 from mlperf_benchmark.network.server.request import ServingRequest
-from mlperf_benchmark.openvino_model.files import model_file
+from mlperf_benchmark.openvino_model.files import model_file, read_model
 from mlperf_benchmark.openvino_model.graph import FittedModel, fit
 from mlperf_benchmark.run.record import describe_model
 from mlperf_benchmark.run.result import Model
@@ -31,7 +30,9 @@ DEFAULT_PRECISION = {"openvino": "f32", "tvm": "default"}
 
 @dataclass(frozen=True)
 class Inspected:
-    """`files` are those that make up the model, the one to load first."""
+    """`files` are those that make up the model, the one to load first; the others are beside it or
+    in folders there.
+    """
 
     backend: str
     dataset: str
@@ -41,6 +42,12 @@ class Inspected:
     description: ModelDescription | None
     files: tuple[Path, ...]
     config: BackendConfig
+
+    @property
+    def names(self) -> dict[str, Path]:
+        """The files by their names relative to the folder of the first."""
+        folder = self.files[0].parent
+        return {str(file.relative_to(folder)): file for file in self.files}
 
 
 @contextmanager
@@ -95,26 +102,20 @@ def describe_served(request: ServingRequest, model: Inspected, name: str) -> Ser
         max_batch_size=request.max_batchsize,
         instances=request.instances,
         threads=request.threads,
-        files={file.name: file_sha256(file) for file in model.files},
+        files={name: file_sha256(file) for name, file in model.names.items()},
     )
 
 
 def fitted(config: BackendConfig) -> FittedModel:
     """OpenVINO's model of `config`, fitted to the images. Raises ModelError."""
     assert config.model is not None
-    try:
-        model = ov.Core().read_model(model_file(config.model, config.cache_dir))
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise ModelError(f"OpenVINO cannot read {config.model}: {reason}") from error
-    return fit(model, config)
+    return fit(read_model(config.model, config.cache_dir), config)
 
 
 def _openvino(config: BackendConfig) -> tuple[int, tuple[Path, ...]]:
     assert config.model is not None
-    file = model_file(config.model, config.cache_dir)
-    weights = (file.with_suffix(".bin"),) if file.suffix == ".xml" else ()
-    return fitted(config).classes, (file, *weights)
+    files = model_files(model_file(config.model, config.cache_dir))
+    return fitted(config).classes, files
 
 
 def _compiled(config: BackendConfig) -> tuple[int, tuple[Path, ...]]:

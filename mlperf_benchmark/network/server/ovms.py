@@ -10,6 +10,7 @@ from openvino import opset13 as ops
 
 from mlperf_benchmark.core.errors import OutputError, UsageError
 from mlperf_benchmark.core.network_config import PIXELS
+from mlperf_benchmark.core.text import printable
 from mlperf_benchmark.models.files.openvino_ir import OpenVINOIr
 from mlperf_benchmark.network.served_model import INPUTS, LABELS, PARAMETER, ServedModel
 from mlperf_benchmark.network.server.inspection import describe_served, fitted, inspected
@@ -34,7 +35,7 @@ def write_ovms(request: ServingRequest) -> Path:
         graph = answering_labels(fitted(model.config), served.label_offset)
         # The model server hands `model_info` out over REST.
         graph.set_rt_info(served.to_json(), ["model_info", PARAMETER])
-        weights = str(model.description.weights) if model.description else "unknown"
+        weights = printable(str(model.description.weights)) if model.description else "unknown"
         with new_model(request.output, served.name) as staging:
             # Read where no other process writes a model of its own to it.
             config = _with_model(request.output / CONFIG, served)

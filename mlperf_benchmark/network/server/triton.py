@@ -36,8 +36,10 @@ def write_triton(request: ServingRequest) -> Path:
             folder = staging / name
             version = folder / VERSION
             version.mkdir()
-            for file in model.files:
-                shutil.copyfile(file, version / file.name)
+            for file_name, file in model.names.items():
+                copy = version / file_name
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, copy)
             served = describe_served(request, model, name)
             text = config_pbtxt(served, request.queue_delay_us)
             (folder / "config.pbtxt").write_text(text, encoding="ascii")

@@ -1,0 +1,119 @@
+"""Where an ONNX file says that its weights lie, read without the onnx package.
+
+Of the protocol buffer (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3) only the messages
+on the way to a tensor are entered; all else is skipped by its length.
+"""
+
+import mmap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+TENSOR, EXTERNAL_DATA, DATA_LOCATION = "Tensor", 13, 14
+EXTERNAL = 1
+KEY, VALUE = 1, 2
+# Message -> number of the field -> message in it.
+FIELDS: Mapping[str, Mapping[int, str]] = MappingProxyType(
+    {
+        "Model": {7: "Graph", 20: "Training", 25: "Function"},
+        "Training": {1: "Graph", 2: "Graph"},
+        "Function": {7: "Node"},
+        "Graph": {1: "Node", 5: TENSOR, 15: "Sparse"},
+        "Node": {5: "Attribute"},
+        "Attribute": {5: TENSOR, 6: "Graph", 10: TENSOR, 11: "Graph", 22: "Sparse", 23: "Sparse"},
+        "Sparse": {1: TENSOR, 2: TENSOR},
+    }
+)
+VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
+FIXED_BYTES = {FIXED64: 8, FIXED32: 4}
+VARINT_BYTES = 10
+
+
+@dataclass(frozen=True)
+class ExternalData:
+    """`location` is relative to the ONNX file's folder; `end` is the first byte behind the data."""
+
+    location: str
+    end: int
+
+
+def external_data(model: Path) -> tuple[ExternalData, ...]:
+    """The files that `model`, an ONNX file, reads beside itself, sorted by location.
+
+    None of a file that is no ONNX: whoever reads it says so. Raises OSError.
+    """
+    with model.open("rb") as file:
+        try:
+            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except ValueError:
+            return ()
+        with content:
+            ends: dict[str, int] = {}
+            try:
+                for found in _in_message(content, 0, len(content), "Model"):
+                    ends[found.location] = max(found.end, ends.get(found.location, 0))
+            except (ValueError, RecursionError):
+                return ()
+    return tuple(ExternalData(location, end) for location, end in sorted(ends.items()))
+
+
+def _in_message(content: mmap.mmap, start: int, end: int, message: str) -> Iterator[ExternalData]:
+    if message == TENSOR:
+        yield from _of_tensor(content, start, end)
+        return
+    known = FIELDS[message]
+    for number, first, last in _fields(content, start, end):
+        if number in known:
+            yield from _in_message(content, first, last, known[number])
+
+
+def _of_tensor(content: mmap.mmap, start: int, end: int) -> Iterator[ExternalData]:
+    entries: dict[str, str] = {}
+    is_external = False
+    for number, first, last in _fields(content, start, end):
+        if number == DATA_LOCATION:
+            is_external = _varint(content, first, last)[0] == EXTERNAL
+        elif number == EXTERNAL_DATA:
+            entry = {
+                key: content[begin:stop].decode(errors="surrogateescape")
+                for key, begin, stop in _fields(content, first, last)
+            }
+            entries[entry.get(KEY, "")] = entry.get(VALUE, "")
+    if is_external and "location" in entries:
+        numbers = (entries.get(name, "") for name in ("offset", "length"))
+        yield ExternalData(
+            entries["location"], sum(int(text) for text in numbers if text.isdecimal())
+        )
+
+
+def _fields(content: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Number, first byte and end of each field. Raises ValueError for what is no message."""
+    place = start
+    while place < end:
+        tag, place = _varint(content, place, end)
+        kind = tag & 7
+        if kind == VARINT:
+            last = _varint(content, place, end)[1]
+        elif kind == LENGTH:
+            length, place = _varint(content, place, end)
+            last = place + length
+        elif kind in FIXED_BYTES:
+            last = place + FIXED_BYTES[kind]
+        else:
+            raise ValueError("a field of an unknown kind")
+        if last > end:
+            raise ValueError("a field ends behind its message")
+        yield tag >> 3, place, last
+        place = last
+
+
+def _varint(content: mmap.mmap, place: int, end: int) -> tuple[int, int]:
+    """The number at `place`, and the place behind it."""
+    value = 0
+    for shift, position in enumerate(range(place, min(end, place + VARINT_BYTES))):
+        byte = content[position]
+        value |= (byte & 0x7F) << (7 * shift)
+        if byte < 0x80:
+            return value, position + 1
+    raise ValueError("a number without an end")

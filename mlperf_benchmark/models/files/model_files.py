@@ -1,0 +1,49 @@
+"""Which files make up a model: all that a runtime reads, as each decides about the answers."""
+
+import os
+from pathlib import Path
+
+from mlperf_benchmark.core.errors import ModelError
+from mlperf_benchmark.models.files.external_data import ExternalData, external_data
+
+
+def model_files(model: Path) -> tuple[Path, ...]:
+    """`model` first, then its weights: of an .xml the .bin, of an .onnx its external data.
+
+    Raises ModelError where one is missing, cut off or not below the folder of `model`.
+    """
+    if not model.is_file():
+        raise ModelError(f"There is no model file {model}.")
+    suffix = model.suffix.lower()
+    if suffix == ".xml":
+        weights = model.with_suffix(".bin")
+        if not weights.is_file():
+            raise ModelError(f"{model} lacks its weights: no {weights.name} beside it.")
+        return model, weights
+    if suffix == ".onnx":
+        try:
+            found = external_data(model)
+        except OSError as error:
+            raise ModelError(f"Cannot read {model}: {error.strerror}.") from error
+        return model, *dict.fromkeys(_beside(model, data) for data in found)
+    return (model,)
+
+
+def _beside(model: Path, data: ExternalData) -> Path:
+    file = model.parent / os.path.normpath(data.location)
+    if not file.resolve().is_relative_to(model.parent.resolve()):
+        raise ModelError(
+            f'{model} wants weights from "{data.location}", which leads out of its folder: '
+            "runtimes do not follow that. Put the file itself beside the model."
+        )
+    if not file.is_file():
+        raise ModelError(
+            f"{model} lacks its weights: there is no {file}. Copy all files that the export wrote."
+        )
+    size = file.stat().st_size
+    if size < data.end:
+        raise ModelError(
+            f"{file}, the weights of {model}, is cut off: it has {size} bytes of {data.end}. "
+            "Copy it again."
+        )
+    return file
