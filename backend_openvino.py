@@ -62,6 +62,7 @@ class OpenVINOBackend(Backend):
             data_format=self._fitted.data_format,
             classes=self._fitted.classes,
             max_batch_size=self._fitted.batch,
+            batch_is_fixed=self._fitted.is_fixed,
             requests=requests,
             threads=int(compiled.get_property("INFERENCE_NUM_THREADS")),
             streams=streams,
@@ -92,9 +93,12 @@ class OpenVINOBackend(Backend):
         scores: Scores = request.get_output_tensor(self._fitted.output_index).data
         return scores.reshape(len(scores), -1)[:count]
 
+    def padding(self, count: int) -> int:
+        return 0 if self._fitted.dynamic else max(0, self._fitted.batch - count)
+
     def _full(self, images: Images) -> Images:
-        missing = self._fitted.batch - len(images)
-        if missing <= 0 or self._fitted.dynamic:
+        missing = self.padding(len(images))
+        if not missing:
             return images
         padding = np.zeros((missing, *images.shape[1:]), dtype=images.dtype)
         return np.concatenate((images, padding))

@@ -113,6 +113,12 @@ def test_profile_gives_defaults() -> None:
     assert config.max_batchsize == 1
 
 
+def test_the_model_decides_about_batches_where_nothing_else_does() -> None:
+    assert configuration(f"{OPENVINO} --scenario Offline").max_batchsize is None
+    assert configuration(f"{OPENVINO} --scenario Offline --max-batchsize 3").max_batchsize == 3
+    assert configuration("--profile null --scenario Server").max_batchsize == 1024
+
+
 def test_command_line_overrides_the_profile() -> None:
     config = configuration(
         "--profile reference-openvino --model m.xml --dataset synthetic --precision bf16 "

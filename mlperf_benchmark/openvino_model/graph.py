@@ -19,7 +19,8 @@ CLASS_COUNTS = (1000, 1001)
 class FittedModel:
     """A model that takes uint8 NHWC images and gives float32 scores.
 
-    `batch` is the number of images that an inference takes; `dynamic` that it may be fewer.
+    `batch` is the number of images that an inference takes; `dynamic` that it may be fewer;
+    `is_fixed` that the model file allows no fewer.
     """
 
     model: Model
@@ -30,6 +31,7 @@ class FittedModel:
     classes: int
     batch: int
     dynamic: bool
+    is_fixed: bool
 
 
 def fit(model: Model, config: BackendConfig) -> FittedModel:
@@ -59,6 +61,7 @@ def fit(model: Model, config: BackendConfig) -> FittedModel:
         classes=_classes(shape, names[1], batch, dynamic),
         batch=batch,
         dynamic=dynamic,
+        is_fixed=fixed and batch > 1,
     )
 
 
@@ -118,9 +121,9 @@ def _layout(shape: PartialShape, name: str) -> str:
 def _batch(shape: PartialShape, config: BackendConfig, name: str) -> tuple[int, bool]:
     """Images an inference takes, and whether the model fixes that number."""
     if shape[0].is_dynamic:
-        return config.max_batch_size, False
+        return config.max_batch_size or 1, False
     batch: int = shape[0].get_length()
-    if config.max_batch_size > batch:
+    if (config.max_batch_size or 1) > batch:
         raise ModelError(
             f"Input {name} {shape} takes batches of {batch} only: --max-batchsize can be at most "
             f"{batch}. Export the model with a dynamic batch for more."

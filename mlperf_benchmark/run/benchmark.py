@@ -42,6 +42,7 @@ from mlperf_benchmark.models.files.description import parse_description, read_de
 from mlperf_benchmark.run.accuracy import label_offset_hint, top1
 from mlperf_benchmark.run.estimate import check_memory, expected_seconds
 from mlperf_benchmark.run.output_folder import OutputFolder
+from mlperf_benchmark.run.padding import Padding, padding_warning
 from mlperf_benchmark.run.progress import clock, progress_line
 from mlperf_benchmark.run.record import Outcome, build_result, describe_model, served_model
 from mlperf_benchmark.run.result import Model, Result
@@ -95,6 +96,7 @@ def _run(config: RunConfig, folder: OutputFolder, console: Console, turns: Turns
         if outcome.performance is not None:
             rate = float(outcome.log.effective("target_qps"))
             warnings += validity_warnings(outcome.performance, rate, config.user_conf)
+            warnings += padding_warning(config, prepared.info, outcome.padding)
         if outcome.network is not None:
             warnings += outcome.network.warnings
         if config.accuracy:
@@ -187,14 +189,14 @@ def _test(
     monitor = RunMonitor()
     backend = prepared.backend
     samples = SampleLibrary(backend.sample_loader(prepared.dataset), count)
-    # What was asked for: a model of a larger fixed batch pads.
-    batch = min(config.max_batchsize, prepared.info.max_batch_size)
+    batch = _batch(config, prepared.info)
     offset = label_offset(prepared.info.classes)
     sut: SystemUnderTest
     if isinstance(backend, NetworkBackend):
         sut = QueryDispatchLibrary(backend, samples, monitor, offset)
     else:
         sut = sut_for(config.scenario, batch)(backend, samples, monitor, batch, offset)
+    answering = sut
     if turns is not None:
         requests = 0 if config.scenario == "SingleStream" else prepared.info.requests
         resume = partial(warm_up, backend, images, requests, runs=1)
@@ -213,11 +215,17 @@ def _test(
         performance=None if config.accuracy else performance(log, paused=turns is not None),
         accuracy=None,
         network=network,
+        padding=Padding(padded=answering.padded, answered=monitor.answered),
     )
 
 
+def _batch(config: RunConfig, info: BackendInfo) -> int:
+    """As many as was asked for, even where a model of a larger fixed batch pads."""
+    return min(config.max_batchsize or info.max_batch_size, info.max_batch_size)
+
+
 def _first_batch(config: RunConfig, prepared: Prepared) -> Images:
-    batch = min(config.max_batchsize, prepared.info.max_batch_size)
+    batch = _batch(config, prepared.info)
     load = prepared.backend.sample_loader(prepared.dataset)
     return load([place % prepared.dataset_info.count for place in range(batch)])
 

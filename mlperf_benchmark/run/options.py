@@ -114,7 +114,12 @@ def _test(parser: argparse.ArgumentParser) -> None:
         metavar="RATE",
         help="Server: target queries a second; Offline: expected samples a second",
     )
-    add("--max-batchsize", type=positive_int, metavar="N", help="largest batch of an inference")
+    add(
+        "--max-batchsize",
+        type=positive_int,
+        metavar="N",
+        help="largest batch of an inference (default: the model's own where it fixes one, else 1)",
+    )
     add("--samples-per-query", type=positive_int, metavar="N", help="MultiStream: default 8")
     add(
         "--max-latency",

@@ -125,7 +125,7 @@ def _defaults(options: argparse.Namespace) -> Profile:
     )
 
 
-def _batch(options: argparse.Namespace, defaults: Profile) -> int:
+def _batch(options: argparse.Namespace, defaults: Profile) -> int | None:
     if options.max_batchsize is not None:
         return int(options.max_batchsize)
     return 1 if options.scenario == "SingleStream" else defaults.max_batchsize
