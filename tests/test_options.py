@@ -58,6 +58,10 @@ def test_typo_in_a_name_gets_the_nearest_and_the_list(line: str, named: tuple[st
         ("--profile null --max-batchsize 5", "a SingleStream query is one sample"),
         (f"{OPENVINO} --streams 2", "--streams does not apply to SingleStream runs"),
         ("--profile null --time 5 --queries 5", "exclude each other"),
+        (
+            "--profile null --scenario Offline --qps 5 --queries 5",
+            "--qps and --queries exclude each other in Offline",
+        ),
         ("--profile null --model m.xml", "--model does not apply to the null backend"),
         ("--profile null --threads 2", "--threads does not apply to the null backend"),
         ("--profile null --precision f32", "--precision does not apply to the null backend"),

@@ -30,7 +30,7 @@ from mlperf_benchmark.loadgen.qdl import QueryDispatchLibrary
 from mlperf_benchmark.loadgen.rules import rules
 from mlperf_benchmark.loadgen.samples import SampleLibrary
 from mlperf_benchmark.loadgen.session import Session
-from mlperf_benchmark.loadgen.settings import build_settings, official_settings
+from mlperf_benchmark.loadgen.settings import build_settings, check_settings, official_settings
 from mlperf_benchmark.loadgen.sut import SystemUnderTest, sut_for
 from mlperf_benchmark.loadgen.turns import Turns, TurnTakingSUT
 from mlperf_benchmark.loadgen.user_conf import read_user_conf
@@ -124,6 +124,7 @@ def _check_early(config: RunConfig) -> None:
     official_settings(config.model_name, config.scenario)
     if config.user_conf is not None:
         read_user_conf(config.user_conf, config.model_name)
+        check_settings(config)
     if config.audit_conf is not None and not config.audit_conf.is_file():
         # LoadGen would silently make a plain run of it.
         raise UsageError(f"No file {config.audit_conf}; --audit-conf names an audit.config.")
@@ -183,7 +184,7 @@ def _test(
     images = _first_batch(config, prepared)
     probed = _probe(config, prepared, images)
     settings = build_settings(config, count, probed)
-    check_memory(config, settings)
+    check_memory(config, settings, count)
     seconds = expected_seconds(config, settings, count, probed)
     _announce(config, seconds, probed, console)
     monitor = RunMonitor()

@@ -8,7 +8,7 @@ from typing import NoReturn
 from backend import BACKENDS
 from dataset import DATASETS
 from mlperf_benchmark.core.errors import UsageError
-from mlperf_benchmark.core.option_values import positive, positive_int
+from mlperf_benchmark.core.option_values import duration, positive, positive_int
 from mlperf_benchmark.core.run_config import DATA_FORMATS, PRECISIONS, SCENARIOS
 from mlperf_benchmark.core.versions import version
 from mlperf_benchmark.run.network_options import add_network_options
@@ -91,7 +91,7 @@ def _test(parser: argparse.ArgumentParser) -> None:
     add("--accuracy", action="store_true", help="measure accuracy instead of performance")
     add(
         "--time",
-        type=positive,
+        type=duration,
         metavar="SECONDS",
         help="run for so long instead of the rules' 600 s",
     )

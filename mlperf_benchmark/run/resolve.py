@@ -88,6 +88,11 @@ def resolve(options: argparse.Namespace) -> RunConfig:
         raise UsageError(
             "--time and --queries exclude each other: a number of queries takes as long as it does."
         )
+    if options.scenario == "Offline" and options.qps is not None and options.queries is not None:
+        raise UsageError(
+            "--qps and --queries exclude each other in Offline: the rate only decides how many "
+            "samples its one query has, and --queries says that."
+        )
     backend = options.backend or defaults.backend
     _check_backend(options, backend)
     dataset = options.dataset or defaults.dataset

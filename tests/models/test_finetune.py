@@ -127,6 +127,13 @@ def test_top1_of_images_without_labels_is_not_made_up(run: FineTuningRun, tmp_pa
         fine_tune(replace(run, validation_path=train, overwrite=True), ignore)
 
 
+@pytest.mark.parametrize("device", ["cuda:99", "gpu", "mps", "meta", "cpu:x", ""])
+def test_device_that_is_not_there_is_refused(run: FineTuningRun, device: str) -> None:
+    with pytest.raises(UsageError, match=f"--device {device}.*it finds cpu"):
+        fine_tune(replace(run, device=device), ignore)
+    assert not run.output.exists()
+
+
 def test_nothing_to_resume_is_named(run: FineTuningRun) -> None:
     with pytest.raises(OutputError, match=r"no checkpoint .* to resume from"):
         fine_tune(replace(run, resume=True), ignore)
@@ -145,8 +152,8 @@ def test_unreadable_training_image_is_named(run: FineTuningRun, tmp_path: Path) 
     [
         ([], "Give --prune F"),
         (["--prune", "1.5"], "out of range"),
-        (["--prune", "0.5", "--epochs", "0"], "--epochs must be above 0"),
-        (["--prune", "0.5", "--learning-rate", "fast"], "invalid float value: 'fast'"),
+        (["--prune", "0.5", "--epochs", "0"], '--epochs: "0" is not a whole number'),
+        (["--prune", "0.5", "--learning-rate", "fast"], '--learning-rate: "fast" is not a number'),
     ],
 )
 def test_bad_options_are_refused(arguments: list[str], message: str) -> None:

@@ -64,7 +64,7 @@ def fine_tune(run: FineTuningRun, report: Report) -> Path:
     """
     _check_output(run)
     architecture: Architecture = ARCHITECTURES.load(run.model)
-    device = run.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = _device(run)
     files = select_images(run.train_path, None, run.seed)
     labelled = _labelled(run, architecture, files)
     with download_progress(run.weights) as progress:
@@ -120,6 +120,21 @@ def _check_output(run: FineTuningRun) -> None:
         raise OutputError(f"There is no checkpoint {run.output} to resume from.")
     if run.output.exists() and not run.resume and not run.overwrite:
         raise OutputError(f"{run.output} exists. Give --resume, --overwrite or another --output.")
+
+
+def _device(run: FineTuningRun) -> str:
+    """Raises UsageError for one that torch does not know or cannot compute on here."""
+    if run.device is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.ones(1, device=run.device).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        there = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+        raise UsageError(
+            f"torch cannot compute on --device {run.device}; on this machine it finds "
+            f"{', '.join(there)}."
+        ) from error
+    return run.device
 
 
 def _labelled(run: FineTuningRun, architecture: Architecture, files: ImageSelection) -> Labelled:

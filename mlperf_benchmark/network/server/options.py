@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dataset import DATASETS
-from mlperf_benchmark.core.option_values import positive_int
+from mlperf_benchmark.core.option_values import not_negative_int, port, positive_int
 from mlperf_benchmark.core.registry import Registry
 from mlperf_benchmark.core.run_config import PRECISIONS
 from mlperf_benchmark.network.served_model import PAYLOADS
@@ -101,7 +101,7 @@ def _triton(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--queue-delay-us",
-        type=_not_negative,
+        type=not_negative_int,
         metavar="N",
         help="microseconds that a request may wait for others to fill its batch (default: 0)",
     )
@@ -112,7 +112,7 @@ def _start(parser: argparse.ArgumentParser) -> None:
     add("repository", type=Path, help="what serve.py triton wrote")
     add("--id", required=True, metavar="NAME", help="the node's name, another one for each node")
     add("--address", default="127.0.0.1", help="to listen on (default: %(default)s)")
-    add("--grpc-port", type=positive_int, default=8001, metavar="N", help="default: %(default)s")
+    add("--grpc-port", type=port, default=8001, metavar="N", help="default: %(default)s")
     add(
         "--cache-dir",
         type=Path,
@@ -126,13 +126,3 @@ def _start(parser: argparse.ArgumentParser) -> None:
         metavar="OPTION",
         help="all that follows goes to tritonserver, e.g. --tritonserver --log-verbose 1",
     )
-
-
-def _not_negative(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = -1
-    if number < 0:
-        raise argparse.ArgumentTypeError(f'"{text}" is not a whole number of at least 0')
-    return number
