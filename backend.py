@@ -84,6 +84,14 @@ class BackendInfo:
     nodes: tuple[NodeInfo, ...] = ()
 
 
+@dataclass(frozen=True)
+class Remark:
+    """What was found in a model's file, as a sentence. `is_doubtful` where figures may suffer."""
+
+    text: str
+    is_doubtful: bool = False
+
+
 class Listener(Protocol):
     """Who is told of the requests that `Backend.submit` started. Called from any thread."""
 
@@ -109,6 +117,10 @@ class Backend(ABC):
     @abstractmethod
     def load(self) -> BackendInfo:
         """Load and compile the model. Raises ModelError for a model that cannot be used."""
+
+    def remarks(self) -> Sequence[Remark]:
+        """What is to be known of the model before it is run; `load` comes first."""
+        return ()
 
     def sample_loader(self, dataset: Dataset) -> SampleLoader:
         """How LoadGen's samples get into memory, untimed; `load` comes first."""

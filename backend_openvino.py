@@ -1,12 +1,13 @@
 """OpenVINO on the CPU."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import openvino as ov
 
-from backend import Backend, BackendConfig, BackendInfo, Listener
+from backend import Backend, BackendConfig, BackendInfo, Listener, Remark
 from mlperf_benchmark.core.cpus import cpu_flags
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.image_format import Images, Scores
@@ -14,6 +15,7 @@ from mlperf_benchmark.openvino_model.files import model_file
 from mlperf_benchmark.openvino_model.graph import FittedModel, fit
 from mlperf_benchmark.openvino_model.overflow import can_overflow
 from mlperf_benchmark.openvino_model.precision import executed_precision
+from mlperf_benchmark.openvino_model.remarks import model_remarks
 
 DEVICE = "CPU"
 # As many requests as streams leave a stream idle while its answer goes to LoadGen.
@@ -34,6 +36,7 @@ class OpenVINOBackend(Backend):
     def __init__(self, config: BackendConfig) -> None:
         super().__init__(config)
         self._fitted: FittedModel
+        self._remarks: Sequence[Remark] = ()
         self._request: Any
         self._queue: Any
 
@@ -42,7 +45,9 @@ class OpenVINOBackend(Backend):
             raise ModelError("The openvino backend needs a model: --model FILE.")
         core = ov.Core()
         path = model_file(self.config.model, self.config.cache_dir)
-        self._fitted = fit(_read(core, path, self.config.model), self.config)
+        model = _read(core, path, self.config.model)
+        self._remarks = model_remarks(model, self.config.image)
+        self._fitted = fit(model, self.config)
         overflows = can_overflow(self._fitted.model, cpu_flags())
         try:
             compiled = core.compile_model(self._fitted.model, DEVICE, self._properties())
@@ -69,6 +74,9 @@ class OpenVINOBackend(Backend):
             executed_precision=precision,
             int8_can_overflow=overflows and "int8" in precision,
         )
+
+    def remarks(self) -> Sequence[Remark]:
+        return self._remarks
 
     def predict(self, images: Images) -> Scores:
         batch = self._full(images)

@@ -10,6 +10,7 @@ from openvino.preprocess import ColorFormat, PrePostProcessor
 from backend import BackendConfig
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.image_format import ImageFormat
+from mlperf_benchmark.openvino_model.finite import refuse_non_finite
 
 CHANNELS = 3
 CLASS_COUNTS = (1000, 1001)
@@ -36,6 +37,7 @@ class FittedModel:
 
 def fit(model: Model, config: BackendConfig) -> FittedModel:
     """Put the normalisation into the graph and fix the shapes. ModelError when they do not fit."""
+    refuse_non_finite(model)
     source = _chosen("input", model.inputs, config.inputs, _is_image)
     if len(model.inputs) > 1:
         # The runtime would infer with whatever is in the memory of the others.

@@ -1,12 +1,14 @@
 """One run: prepare the data, load the model, probe it, let LoadGen test it, write the result."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
-from backend import BACKENDS, Backend, BackendConfig, BackendInfo, NetworkBackend
+from backend import BACKENDS, Backend, BackendConfig, BackendInfo, NetworkBackend, Remark
 from dataset import DATASETS, Dataset, DatasetConfig, DatasetInfo
 from mlperf_benchmark.core.cpus import cpu_quota, usable_cpus
 from mlperf_benchmark.core.errors import Interrupted, UsageError
@@ -47,7 +49,13 @@ from mlperf_benchmark.run.progress import clock, progress_line
 from mlperf_benchmark.run.record import Outcome, build_result, describe_model, served_model
 from mlperf_benchmark.run.result import Model, Result
 from mlperf_benchmark.run.summary import print_summary
-from mlperf_benchmark.run.warnings import offset_warning, setup_warnings, validity_warnings
+from mlperf_benchmark.run.warnings import (
+    chance_warning,
+    offset_warning,
+    same_answer_warning,
+    setup_warnings,
+    validity_warnings,
+)
 
 
 @dataclass(frozen=True)
@@ -90,6 +98,7 @@ def _run(config: RunConfig, folder: OutputFolder, console: Console, turns: Turns
         warnings = setup_warnings(
             config, prepared.info, usable_cpus(), description, prepared.dataset.has_labels
         )
+        warnings += _tell(prepared.backend.remarks(), console)
         if turns is not None:
             turns.wait()
         outcome = _test(config, prepared, folder.work, console, turns)
@@ -103,8 +112,12 @@ def _run(config: RunConfig, folder: OutputFolder, console: Console, turns: Turns
             predictions = read_predictions(folder.work, prepared.dataset_info.count)
             if prepared.dataset.has_labels and not random_weights:
                 labels = prepared.dataset.labels
-                outcome = outcome.with_accuracy(top1(predictions, labels))
-                warnings += offset_warning(label_offset_hint(predictions, labels))
+                accuracy = top1(predictions, labels)
+                outcome = outcome.with_accuracy(accuracy)
+                warnings += offset_warning(label_offset_hint(predictions, labels)) or (
+                    chance_warning(accuracy.good, accuracy.total, prepared.info.classes)
+                    or same_answer_warning(predictions, labels)
+                )
         result = build_result(
             config,
             outcome,
@@ -160,6 +173,13 @@ def _prepare(config: RunConfig) -> Prepared:
     # The model first: it takes a second to find fault with, preprocessing may take an hour.
     info = backend.load()
     return Prepared(dataset, dataset.prepare(), backend, info)
+
+
+def _tell(remarks: Sequence[Remark], console: Console) -> list[str]:
+    """Say them before a run that may be long; returns those that belong to its warnings."""
+    for remark in remarks:
+        console.print(f"Note: {escape(remark.text)}", soft_wrap=True, highlight=False)
+    return [remark.text for remark in remarks if remark.is_doubtful]
 
 
 def _refuse_calibration_images(config: RunConfig) -> None:

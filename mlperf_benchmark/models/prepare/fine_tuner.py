@@ -2,7 +2,8 @@
 
 import copy
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dataset import DATASETS
-from mlperf_benchmark.core.errors import OutputError, UsageError
+from mlperf_benchmark.core.errors import OutputError, RunError, UsageError
 from mlperf_benchmark.core.files import staged
 from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES, Architecture
 from mlperf_benchmark.models.architectures.checkpoint import (
@@ -22,7 +23,8 @@ from mlperf_benchmark.models.architectures.checkpoint import (
 )
 from mlperf_benchmark.models.architectures.weights import LoadedModel, load_weights, read_tensors
 from mlperf_benchmark.models.files.description import Pruning
-from mlperf_benchmark.models.optimize.distillation import Distillation, count_right
+from mlperf_benchmark.models.files.finite import non_finite, refuse_non_finite
+from mlperf_benchmark.models.optimize.distillation import Distillation, DivergedError, count_right
 from mlperf_benchmark.models.prepare.calibration import BATCH, CalibrationSource, load_calibration
 from mlperf_benchmark.models.prepare.finetune_options import FineTuningRun
 from mlperf_benchmark.models.prepare.images import (
@@ -87,7 +89,10 @@ def fine_tune(run: FineTuningRun, report: Report) -> Path:
     )
     batch_size = min(run.training.batch_size, len(images.files))
     for epoch in range(first, run.training.epochs):
-        with training_progress(epoch, images.batch_count(batch_size)) as progress_step:
+        with (
+            _divergence_named(run, epoch),
+            training_progress(epoch, images.batch_count(batch_size)) as progress_step,
+        ):
             loss = training.run_epoch(
                 epoch,
                 images.batches(epoch, batch_size, run.workers),
@@ -95,6 +100,9 @@ def fine_tune(run: FineTuningRun, report: Report) -> Path:
                 seed=run.seed,
                 progress=progress_step,
             )
+            # No loss has shown yet what became of the last step.
+            if bad := non_finite(student):
+                raise DivergedError(f"which left weights that are no numbers: {bad}")
         checkpoint = Checkpoint(
             architecture=architecture.name,
             weights=teacher.weights,
@@ -113,6 +121,19 @@ def fine_tune(run: FineTuningRun, report: Report) -> Path:
         top1 = labelled.top1(student, device)
         report(f"Epoch {epoch + 1} of {run.training.epochs}: loss {loss:.4f}, top-1 {top1}")
     return run.output
+
+
+@contextmanager
+def _divergence_named(run: FineTuningRun, epoch: int) -> Iterator[None]:
+    """A training that has diverged is over: further epochs would only train on NaN."""
+    try:
+        yield
+    except DivergedError as error:
+        kept = f"{run.output} keeps epoch {epoch}" if epoch else "no checkpoint was written"
+        raise RunError(
+            f"The training diverged in epoch {epoch + 1}, {error}. Lower --learning-rate (now "
+            f"{run.training.learning_rate:g}); {kept}."
+        ) from error
 
 
 def _check_output(run: FineTuningRun) -> None:
@@ -193,6 +214,7 @@ def _resumed(
     module = architecture.build()
     resize(module, checkpoint.state)
     module.load_state_dict(checkpoint.state)
+    refuse_non_finite(module, run.output)
     return module, checkpoint.pruning, kept
 
 
