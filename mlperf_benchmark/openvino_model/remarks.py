@@ -40,7 +40,16 @@ def _normalisation(model: Model, image: ImageFormat) -> list[Remark]:
         return []
     listed = "; ".join(parts)
     if any(port.get_element_type() == Type.u8 for port in model.inputs):
-        return [Remark(f"The model normalises its images itself ({listed}): they go in as pixels.")]
+        if steps:
+            return [Remark(f"The model normalises its images itself ({listed}): it gets pixels.")]
+        return [
+            Remark(
+                f"The model takes pixels, and its file tells {listed}, which its graph does not "
+                "begin with: if nothing in it normalises the images, accuracy suffers. Export it "
+                "with the normalisation in the graph, or with a float input.",
+                is_doubtful=True,
+            )
+        ]
     if steps:
         return [
             Remark(
