@@ -77,8 +77,10 @@ def test_input_of_pixels_is_rightly_normalised_by_the_graph() -> None:
     ("values", "section", "doubtful"),
     [
         ({"mean_values": "123.68 116.78 103.94"}, "model_info", False),
-        ({"mean_values": "image[123.68,116.78,103.94]"}, "conversion_parameters", False),
+        ({"mean_values": "image1[123.68,116.78,103.94]"}, "conversion_parameters", False),
+        ({"mean_values": "0.485 0.458 0.4076", "scale_values": "1"}, "model_info", False),
         ({"mean_values": "127.5"}, "model_info", True),
+        ({"mean_values": "1 2"}, "model_info", True),
         ({"mean_values": "0.485 0.456 0.406", "scale_values": "0.229"}, "model_info", True),
     ],
 )

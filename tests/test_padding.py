@@ -83,6 +83,7 @@ def test_an_accuracy_run_is_not_slow_by_padding(benchmark: Runner, folder: Path)
         ("--scenario Server", {"batch_is_fixed": True}, "raise --qps"),
         ("--scenario Offline", {"batch_is_fixed": True}, "--queries a multiple of 8"),
         ("--scenario Offline --max-batchsize 3", {"batch_is_fixed": True}, "--max-batchsize out"),
+        ("--scenario Server --max-batchsize 3", {"batch_is_fixed": True}, "--max-batchsize out"),
         ("--scenario MultiStream --max-batchsize 8", {}, "--max-batchsize that divides"),
         ("", {"batch_is_fixed": True, "name": "tvm"}, "prepare.py --batches 1,8"),
     ],

@@ -1,6 +1,8 @@
 """What a model file tells or hides that decides what its figures mean."""
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 import openvino as ov
@@ -14,17 +16,20 @@ from mlperf_benchmark.openvino_model.finite import saturated_weights
 # Where converters and Model API write how a model's images are to be normalised.
 SECTIONS = ("model_info", "conversion_parameters", "runtime_options")
 VALUES = ("mean_values", "scale_values")
-VERBS = {
-    "Add": "adds",
-    "Subtract": "subtracts",
-    "Multiply": "multiplies by",
-    "Divide": "divides by",
-}
+VERBS: Mapping[str, str] = MappingProxyType(
+    {
+        "Add": "adds",
+        "Subtract": "subtracts",
+        "Multiply": "multiplies by",
+        "Divide": "divides by",
+    }
+)
 LAYOUT = frozenset({"Convert", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Gather"})
 # One value for all channels, or one for each.
 MOST_VALUES = 4
 TOLERANCE = 0.01
 LEVELS_OF_8_BITS = 256
+SHOWN = 80
 
 
 def model_remarks(model: Model, image: ImageFormat) -> tuple[Remark, ...]:
@@ -77,15 +82,21 @@ def _told(model: Model, name: str) -> str | None:
     """What the file says of `name`; converters write a default in words."""
     for section in SECTIONS:
         if model.has_rt_info([section, name]):
-            text = str(model.get_rt_info([section, name]).astype(str))
+            text = str(model.get_rt_info([section, name]).value)
             if re.search(r"\d", text):
-                return " ".join(text.split())[:80]
+                return "".join(filter(str.isprintable, " ".join(text.split())))[:SHOWN]
     return None
 
 
 def _agrees(text: str, wanted: tuple[float, ...]) -> bool:
-    told = [float(number) for number in re.findall(r"\d+\.?\d*", text)]
-    return len(told) in (1, len(wanted)) and bool(np.allclose(told, wanted, rtol=TOLERANCE))
+    """Whether they are the data set's, of pixels from 0 to 255 or from 0 to 1."""
+    # "input[123.7,116.3,103.5]" names the input first.
+    listed = re.search(r"\[(.*)\]", text)
+    numbers = re.findall(r"\d+\.?\d*", listed[1] if listed else text)
+    told = np.array([float(number) for number in numbers])
+    if len(told) not in (1, len(wanted)):
+        return False
+    return any(np.allclose(scale * told, wanted, rtol=TOLERANCE) for scale in (1, 255))
 
 
 def _first_steps(node: Node) -> list[str]:

@@ -34,11 +34,9 @@ def padding_warning(config: RunConfig, info: BackendInfo, padding: Padding) -> l
 
 def _way_out(config: RunConfig, info: BackendInfo) -> str:
     batch, asked = info.max_batch_size, config.max_batchsize
+    if config.scenario != "SingleStream" and asked is not None and asked < batch:
+        return "Leave --max-batchsize out, so that batches are as large as the model takes them."
     if config.scenario == "Offline":
-        if asked is not None and asked < batch:
-            return (
-                "Leave --max-batchsize out, so that batches are as large as the model takes them."
-            )
         return f"Give --queries a multiple of {batch}, or make the run longer with --time."
     if not info.batch_is_fixed:
         return "Choose a --max-batchsize that divides the samples of a query."
