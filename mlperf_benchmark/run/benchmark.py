@@ -41,7 +41,7 @@ from mlperf_benchmark.models.files.calibration_list import (
     refuse_calibration_images,
 )
 from mlperf_benchmark.models.files.description import parse_description, read_description
-from mlperf_benchmark.run.accuracy import label_offset_hint, top1
+from mlperf_benchmark.run.accuracy import top1
 from mlperf_benchmark.run.estimate import check_memory, expected_seconds
 from mlperf_benchmark.run.output_folder import OutputFolder
 from mlperf_benchmark.run.padding import Padding, padding_warning
@@ -49,13 +49,7 @@ from mlperf_benchmark.run.progress import clock, progress_line
 from mlperf_benchmark.run.record import Outcome, build_result, describe_model, served_model
 from mlperf_benchmark.run.result import Model, Result
 from mlperf_benchmark.run.summary import print_summary
-from mlperf_benchmark.run.warnings import (
-    chance_warning,
-    offset_warning,
-    same_answer_warning,
-    setup_warnings,
-    validity_warnings,
-)
+from mlperf_benchmark.run.warnings import accuracy_warnings, setup_warnings, validity_warnings
 
 
 @dataclass(frozen=True)
@@ -114,10 +108,8 @@ def _run(config: RunConfig, folder: OutputFolder, console: Console, turns: Turns
                 labels = prepared.dataset.labels
                 accuracy = top1(predictions, labels)
                 outcome = outcome.with_accuracy(accuracy)
-                warnings += offset_warning(label_offset_hint(predictions, labels)) or (
-                    chance_warning(accuracy.good, accuracy.total, prepared.info.classes)
-                    or same_answer_warning(predictions, labels)
-                )
+                classes = prepared.info.classes
+                warnings += accuracy_warnings(accuracy, predictions, labels, classes)
         result = build_result(
             config,
             outcome,

@@ -11,7 +11,7 @@ from backend import BackendInfo
 from mlperf_benchmark.core.run_config import RunConfig
 from mlperf_benchmark.loadgen.detail_log import Performance
 from mlperf_benchmark.models.files.description import ModelDescription
-from mlperf_benchmark.run.accuracy import chance_of
+from mlperf_benchmark.run.accuracy import Accuracy, chance_of, label_offset_hint
 
 # LoadGen's phrase -> what to do about it here. LoadGen's own advice names settings that are not
 # options of this program.
@@ -131,6 +131,17 @@ def setup_warnings(
             "compliance run."
         )
     return warnings
+
+
+def accuracy_warnings(
+    accuracy: Accuracy, predictions: NDArray[np.int64], labels: NDArray[np.int64], classes: int
+) -> list[str]:
+    """The one that says most of what is wrong with an accuracy, if anything."""
+    return (
+        offset_warning(label_offset_hint(predictions, labels))
+        or chance_warning(accuracy.good, accuracy.total, classes)
+        or same_answer_warning(predictions, labels)
+    )
 
 
 def offset_warning(offset: int | None) -> list[str]:
