@@ -40,14 +40,15 @@ SampleLoader = Callable[[Sequence[int]], Samples]
 class BackendConfig:
     """What a backend is asked to do.
 
-    `threads` and `streams` are None where the backend shall choose. `variable_batch` says that
-    batches of any size up to `max_batch_size` are to be expected (otherwise nearly all are full).
+    `threads` and `streams` are None where the backend shall choose. `max_batch_size` None takes
+    the model's own batch where the model fixes one, else 1. `variable_batch` says that batches of
+    any size up to `max_batch_size` are to be expected (otherwise nearly all are full).
     """
 
     model: Path | None
     image: ImageFormat
     goal: Goal = "latency"
-    max_batch_size: int = 1
+    max_batch_size: int | None = None
     variable_batch: bool = False
     threads: int | None = None
     streams: int | None = None
@@ -63,12 +64,12 @@ class BackendConfig:
 class BackendInfo:
     """What the backend really does, read back from the runtime after loading.
 
-    `max_batch_size` is the largest batch that one request takes, `requests` how many requests
-    it keeps in flight. `executed_precision` is what the runtime computes in, which need not be
-    what was asked for, and where they differ what the weights are stored as. `int8_can_overflow`
-    says that this CPU's INT8 kernels may add the products of this model's weights wrongly.
-    `threads` and `streams` are 0 where a served node does not tell. `nodes` is empty for a backend
-    in this process.
+    `max_batch_size` is the largest batch that one request takes, `batch_is_fixed` that the model
+    takes no smaller one, `requests` how many requests it keeps in flight. `executed_precision` is
+    what the runtime computes in, which need not be what was asked for, and where they differ what
+    the weights are stored as. `int8_can_overflow` says that this CPU's INT8 kernels may add the
+    products of this model's weights wrongly. `threads` and `streams` are 0 where a served node does
+    not tell. `nodes` is empty for a backend in this process.
     """
 
     name: str
@@ -83,12 +84,21 @@ class BackendInfo:
     streams: int
     executed_precision: str
     int8_can_overflow: bool = False
+    batch_is_fixed: bool = False
     nodes: tuple[NodeInfo, ...] = ()
 
     @property
     def computes_in(self) -> str:
         """`executed_precision` without what the weights are stored as."""
         return self.executed_precision.partition(STORED)[0]
+
+
+@dataclass(frozen=True)
+class Remark:
+    """What was found in a model's file, as a sentence. `is_doubtful` where figures may suffer."""
+
+    text: str
+    is_doubtful: bool = False
 
 
 class Listener(Protocol):
@@ -117,6 +127,10 @@ class Backend(ABC):
     def load(self) -> BackendInfo:
         """Load and compile the model. Raises ModelError for a model that cannot be used."""
 
+    def remarks(self) -> Sequence[Remark]:
+        """What is to be known of the model before it is run; `load` comes first."""
+        return ()
+
     def sample_loader(self, dataset: Dataset) -> SampleLoader:
         """How LoadGen's samples get into memory, untimed; `load` comes first."""
         return dataset.load
@@ -127,6 +141,10 @@ class Backend(ABC):
 
         The scores are valid until the next call. Raises whatever the runtime raises.
         """
+
+    def padding(self, count: int) -> int:
+        """Images that are added to `count` of them to fill a batch; their answers are dropped."""
+        return 0
 
     def submit(self, images: Images, token: Any, listener: Listener) -> None:
         """Start one batch; `listener` gets `token` and the scores when it is done.

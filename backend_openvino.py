@@ -1,11 +1,12 @@
 """OpenVINO on the CPU."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import openvino as ov
 
-from backend import Backend, BackendConfig, BackendInfo, Listener
+from backend import Backend, BackendConfig, BackendInfo, Listener, Remark
 from mlperf_benchmark.core.cpus import cpu_flags
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.image_format import Images, Scores
@@ -17,6 +18,7 @@ from mlperf_benchmark.openvino_model.precision import (
     stored_precision,
     with_storage,
 )
+from mlperf_benchmark.openvino_model.remarks import model_remarks
 
 DEVICE = "CPU"
 # As many requests as streams leave a stream idle while its answer goes to LoadGen.
@@ -37,6 +39,7 @@ class OpenVINOBackend(Backend):
     def __init__(self, config: BackendConfig) -> None:
         super().__init__(config)
         self._fitted: FittedModel
+        self._remarks: Sequence[Remark] = ()
         self._request: Any
         self._queue: Any
 
@@ -44,6 +47,7 @@ class OpenVINOBackend(Backend):
         if self.config.model is None:
             raise ModelError("The openvino backend needs a model: --model FILE.")
         model = read_model(self.config.model, self.config.cache_dir)
+        self._remarks = model_remarks(model, self.config.image)
         stored = stored_precision(model)
         self._fitted = fit(model, self.config)
         overflows = can_overflow(self._fitted.model, cpu_flags())
@@ -65,12 +69,16 @@ class OpenVINOBackend(Backend):
             data_format=self._fitted.data_format,
             classes=self._fitted.classes,
             max_batch_size=self._fitted.batch,
+            batch_is_fixed=self._fitted.is_fixed,
             requests=requests,
             threads=int(compiled.get_property("INFERENCE_NUM_THREADS")),
             streams=streams,
             executed_precision=with_storage(executed, stored),
             int8_can_overflow=overflows and "int8" in executed,
         )
+
+    def remarks(self) -> Sequence[Remark]:
+        return self._remarks
 
     def predict(self, images: Images) -> Scores:
         batch = self._full(images)
@@ -95,9 +103,12 @@ class OpenVINOBackend(Backend):
         scores: Scores = request.get_output_tensor(self._fitted.output_index).data
         return scores.reshape(len(scores), -1)[:count]
 
+    def padding(self, count: int) -> int:
+        return 0 if self._fitted.dynamic else max(0, self._fitted.batch - count)
+
     def _full(self, images: Images) -> Images:
-        missing = self._fitted.batch - len(images)
-        if missing <= 0 or self._fitted.dynamic:
+        missing = self.padding(len(images))
+        if not missing:
             return images
         padding = np.zeros((missing, *images.shape[1:]), dtype=images.dtype)
         return np.concatenate((images, padding))

@@ -50,7 +50,8 @@ class TVMBackend(Backend):
             raise ModelError("The tvm backend needs a compiled model: --model FILE.")
         model = read_description(path)
         _check(path, model, self.config.image)
-        largest = max(self.config.max_batch_size, 1)
+        smallest = min(library.batch for library in model.libraries)
+        largest = max(self.config.max_batch_size or 1, smallest)
         with scratch_folder("tvm") as folder:
             for library in _needed(model.libraries, largest):
                 file = extract_library(path, library, folder)
@@ -70,6 +71,7 @@ class TVMBackend(Backend):
             data_format="NHWC",
             classes=model.classes,
             max_batch_size=largest,
+            batch_is_fixed=smallest > 1,
             requests=1,
             threads=self._threads,
             streams=1,
@@ -87,6 +89,12 @@ class TVMBackend(Backend):
                 self._scores[done : done + len(part)] = result.numpy()[: len(part)]
                 done += len(part)
             return self._scores[: len(images)]
+
+    def padding(self, count: int) -> int:
+        left = count
+        while left > 0:
+            left -= self._next_batch(left)
+        return -left
 
     def close(self) -> None:
         self._functions.clear()

@@ -12,8 +12,8 @@ MLPERF_RESNET50 = "resnet50"
 
 @dataclass(frozen=True)
 class Profile:
-    """`max_batchsize` is for scenarios with more than one sample a query, `served_model` the
-    model's name on served nodes.
+    """`max_batchsize` is for scenarios with more than one sample a query (None: the model's own
+    batch), `served_model` the model's name on served nodes.
 
     `precision` is f32 by default, so that an FP32 model is measured in FP32: left to itself,
     OpenVINO computes FP32 models in bfloat16 on CPUs that have it.
@@ -23,7 +23,7 @@ class Profile:
     dataset: str
     model_name: str = MLPERF_RESNET50
     precision: str = "f32"
-    max_batchsize: int = 1
+    max_batchsize: int | None = None
     served_model: str | None = None
 
 

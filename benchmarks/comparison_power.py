@@ -19,6 +19,7 @@ from rich.console import Console
 
 from benchmarks.slowed_run import ROOT, register
 from mlperf_benchmark.compare.commands import compare
+from mlperf_benchmark.core.option_values import positive_int
 
 MATRIX = """\
 title = "Power"
@@ -46,11 +47,11 @@ backend = "slowed"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--first", type=int, default=1)
-    parser.add_argument("--comparisons", type=int, default=20)
-    parser.add_argument("--max-time", type=int, default=110)
-    parser.add_argument("--queries", type=int, default=192)
-    parser.add_argument("--queries-per-turn", type=int, default=4)
+    parser.add_argument("--first", type=positive_int, default=1)
+    parser.add_argument("--comparisons", type=positive_int, default=20)
+    parser.add_argument("--max-time", type=positive_int, default=110)
+    parser.add_argument("--queries", type=positive_int, default=192)
+    parser.add_argument("--queries-per-turn", type=positive_int, default=4)
     parser.add_argument("--sample", default="build/sample")
     parser.add_argument("--output", type=Path, default=Path("build/comparison_power"))
     options = parser.parse_args()

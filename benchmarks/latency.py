@@ -13,6 +13,7 @@ import sys
 from benchmarks.harness_runs import ROOT, run_main
 from benchmarks.interleaving import interleave, ratio
 from mlperf_benchmark.core.bound_process import bound
+from mlperf_benchmark.core.option_values import positive, positive_int
 
 # The bare loop keeps the harness's conditions: uint8 NHWC samples, normalisation in the graph, a
 # set of samples in turn, warm-up, latency hint. It leaves out LoadGen and the harness.
@@ -52,8 +53,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True)
     parser.add_argument("--profile", default="pytorch-openvino")
-    parser.add_argument("--rounds", type=int, default=12)
-    parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--rounds", type=positive_int, default=12)
+    parser.add_argument("--seconds", type=positive, default=4)
     options = parser.parse_args()
 
     def harness() -> float:

@@ -22,6 +22,7 @@ from types import MappingProxyType
 
 from benchmarks.harness_runs import run_main
 from benchmarks.interleaving import interleave, ratio
+from mlperf_benchmark.core.option_values import positive_int
 from tests.network.nodes import cluster, endpoints
 
 NODES = (1, 2, 3)
@@ -43,8 +44,8 @@ def main() -> None:
     parser.add_argument("--served-model", help="its name on the nodes (default: the profile's)")
     parser.add_argument("--model-version", help="of the served model (default: the node's choice)")
     parser.add_argument("--qps", help="Server's rate (default: half of the node's in Offline)")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=SECONDS)
+    parser.add_argument("--rounds", type=positive_int, default=3)
+    parser.add_argument("--seconds", type=positive_int, default=SECONDS)
     options = parser.parse_args()
     MEASUREMENTS[options.what](options)
 

@@ -15,6 +15,7 @@ import sys
 from benchmarks.harness_runs import run_main
 from benchmarks.interleaving import interleave, ratio
 from mlperf_benchmark.core.bound_process import bound
+from mlperf_benchmark.core.option_values import positive_int
 
 BARE_SUT = """
 import array, json, sys, tempfile
@@ -48,7 +49,7 @@ print(json.dumps({"mean_ms": values["result_mean_latency_ns"] / 1e6,
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--rounds", type=positive_int, default=8)
     options = parser.parse_args()
 
     def harness(scenario: str, queries: int, field: str) -> float:

@@ -22,6 +22,7 @@ import numpy as np
 
 from benchmarks.interleaving import interleave, ratio
 from dataset import DATASETS, DatasetConfig
+from mlperf_benchmark.core.option_values import positive_int
 from mlperf_benchmark.images.label_list import find_label_list
 
 
@@ -56,7 +57,7 @@ def images_per_second(work: Callable[[Path], None], count: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--rounds", type=positive_int, default=8)
     arguments = parser.parse_args()
     names = find_label_list(arguments.images, None, None).names
     files = [arguments.images / name for name in names]

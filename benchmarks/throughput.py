@@ -16,15 +16,16 @@ from pathlib import Path
 from benchmarks.harness_runs import run_main
 from benchmarks.interleaving import interleave, ratio
 from mlperf_benchmark.core.bound_process import bound
+from mlperf_benchmark.core.option_values import positive_int
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True)
     parser.add_argument("--profile", default="pytorch-openvino")
-    parser.add_argument("--batch", type=int, default=None)
-    parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--batch", type=positive_int, default=None)
+    parser.add_argument("--rounds", type=positive_int, default=8)
+    parser.add_argument("--seconds", type=positive_int, default=10)
     options = parser.parse_args()
     batch = ["--max-batchsize", str(options.batch)] if options.batch else []
 

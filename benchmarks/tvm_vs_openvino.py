@@ -22,6 +22,7 @@ from backend_openvino import OpenVINOBackend
 from backend_tvm import TVMBackend
 from benchmarks.interleaving import interleave, ratio
 from mlperf_benchmark.core.image_format import ImageFormat, Images
+from mlperf_benchmark.core.option_values import positive, positive_int
 from mlperf_benchmark.tvm_compiler.compiler import compile_model
 from mlperf_benchmark.tvm_compiler.onnx_source import open_model, read_onnx
 from mlperf_benchmark.tvm_compiler.options import CompileOptions
@@ -45,10 +46,10 @@ class Count:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="+", type=Path)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=24)
-    parser.add_argument("--seconds", type=float, default=0.1, help="of one measurement")
-    parser.add_argument("--batch", type=int, default=8, help="of TVM, for throughput")
+    parser.add_argument("--threads", type=positive_int, default=2)
+    parser.add_argument("--rounds", type=positive_int, default=24)
+    parser.add_argument("--seconds", type=positive, default=0.1, help="of one measurement")
+    parser.add_argument("--batch", type=positive_int, default=8, help="of TVM, for throughput")
     parser.add_argument("--skip-throughput", action="store_true")
     options = parser.parse_args()
     for model in options.models:

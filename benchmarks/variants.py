@@ -18,6 +18,7 @@ from backend import BACKENDS, Backend, BackendConfig
 from benchmarks.interleaving import interleave, ratio
 from dataset import DATASETS
 from mlperf_benchmark.core.image_format import Images
+from mlperf_benchmark.core.option_values import positive_int
 from profiles import Profile, profile
 
 WARM_UP = 3
@@ -27,9 +28,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="+", type=Path, help="model files, the baseline first")
     parser.add_argument("--profile", default="pytorch-openvino")
-    parser.add_argument("--threads", type=int)
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--block", type=int, default=20, help="inferences of a block")
+    parser.add_argument("--threads", type=positive_int)
+    parser.add_argument("--rounds", type=positive_int, default=20)
+    parser.add_argument("--block", type=positive_int, default=20, help="inferences of a block")
     options = parser.parse_args()
 
     chosen = profile(options.profile)

@@ -59,6 +59,10 @@ def test_typo_in_a_name_gets_the_nearest_and_the_list(line: str, named: tuple[st
         ("--profile null --max-batchsize 5", "a SingleStream query is one sample"),
         (f"{OPENVINO} --streams 2", "--streams does not apply to SingleStream runs"),
         ("--profile null --time 5 --queries 5", "exclude each other"),
+        (
+            "--profile null --scenario Offline --qps 5 --queries 5",
+            "--qps and --queries exclude each other in Offline",
+        ),
         ("--profile null --model m.xml", "--model does not apply to the null backend"),
         ("--profile null --threads 2", "--threads does not apply to the null backend"),
         ("--profile null --precision f32", "--precision does not apply to the null backend"),
@@ -112,6 +116,12 @@ def test_profile_gives_defaults() -> None:
     assert config.precision == "f32"
     assert config.scenario == "SingleStream"
     assert config.max_batchsize == 1
+
+
+def test_the_model_decides_about_batches_where_nothing_else_does() -> None:
+    assert configuration(f"{OPENVINO} --scenario Offline").max_batchsize is None
+    assert configuration(f"{OPENVINO} --scenario Offline --max-batchsize 3").max_batchsize == 3
+    assert configuration("--profile null --scenario Server").max_batchsize == 1024
 
 
 def test_command_line_overrides_the_profile() -> None:

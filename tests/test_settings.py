@@ -1,6 +1,7 @@
 """LoadGen's settings from rules, probe and command line, and what is said about them."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import mlperf_loadgen as lg
@@ -12,7 +13,7 @@ from mlperf_benchmark.loadgen.detail_log import DetailLog
 from mlperf_benchmark.loadgen.probe import Probe
 from mlperf_benchmark.loadgen.rules import Rules, rules
 from mlperf_benchmark.loadgen.settings import build_settings, official_settings
-from mlperf_benchmark.run.estimate import expected_seconds
+from mlperf_benchmark.run.estimate import check_memory, expected_seconds
 from mlperf_benchmark.run.options import parse
 from mlperf_benchmark.run.progress import clock
 from mlperf_benchmark.run.resolve import resolve
@@ -56,6 +57,34 @@ def test_probe_says_what_to_expect() -> None:
     assert settings("MultiStream").multi_stream_expected_latency_ns == 10_000_000
     assert settings("Offline").offline_expected_qps == pytest.approx(440)
     assert 190 < settings("Server").server_target_qps <= 200
+
+
+def test_expectation_is_of_queries_as_they_will_be(tmp_path: Path) -> None:
+    """Else LoadGen makes up too few queries of fewer samples, and the run is INVALID."""
+    conf = tmp_path / "user.conf"
+    conf.write_text("*.MultiStream.samples_per_query = 2\n")
+    assert settings("MultiStream", "--samples-per-query 2").multi_stream_expected_latency_ns == (
+        2_500_000
+    )
+    assert settings("MultiStream", f"--user-conf {conf}").multi_stream_expected_latency_ns == (
+        2_500_000
+    )
+    both = settings("MultiStream", f"--user-conf {conf} --samples-per-query 64")
+    assert both.multi_stream_expected_latency_ns == 80_000_000
+    conf.write_text(conf.read_text() + "*.MultiStream.target_latency = 7\n")
+    own = settings("MultiStream", f"--user-conf {conf}")
+    assert own.multi_stream_expected_latency_ns == 7_000_000
+    assert own.multi_stream_samples_per_query == 2
+
+
+@pytest.mark.parametrize("line", ["", "--accuracy"])
+def test_queries_that_fill_the_memory_are_refused(line: str) -> None:
+    line = f"--samples-per-query 2147483647 {line}"
+    config = configuration("MultiStream", line)
+    with pytest.raises(UsageError, match="give fewer --samples-per-query"):
+        check_memory(config, settings("MultiStream", line), IMAGES)
+    for scenario in SCENARIOS:
+        check_memory(configuration(scenario), settings(scenario), IMAGES)
 
 
 def test_command_line_has_the_last_word() -> None:

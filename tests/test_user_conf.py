@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.loadgen.settings import check_settings
 from mlperf_benchmark.loadgen.user_conf import read_user_conf
+from mlperf_benchmark.run.options import parse
+from mlperf_benchmark.run.resolve import resolve
 from tests.conftest import Runner
 
 
@@ -28,6 +31,23 @@ def write(folder: Path, text: str) -> Path:
         ("*.Offline.target_qps = fast", '"fast" is not a number'),
         ("*.Offline.target_qps = -5", '"-5" is not a number'),
         ("*.Offline.target_qps = inf", '"inf" is not a number'),
+        ("*.Offline.target_qps = 0", "target_qps is above 0 and below 1000000000, not 0"),
+        ("*.Server.target_qps = 0.0", "target_qps is above 0"),
+        ("*.Server.target_qps = 1e300", "target_qps is above 0 and below 1000000000, not 1e300"),
+        ("*.*.target_qps = 1e999", "target_qps is above 0"),
+        ("*.SingleStream.target_latency = 0", "target_latency is above 0"),
+        ("*.Server.target_latency = 0", "target_latency is above 0"),
+        ("*.Server.target_latency_percentile = 0", "above 0 and below 100, not 0"),
+        ("*.SingleStream.target_latency_percentile = 150", "above 0 and below 100, not 150"),
+        ("*.*.target_latency_percentile = 100", "above 0 and below 100, not 100"),
+        ("*.MultiStream.samples_per_query = 0", "samples_per_query is from 1 to 2147483647"),
+        ("*.MultiStream.samples_per_query = 4294967296", "from 1 to 2147483647"),
+        ("*.*.min_query_count = 99999999999999999999", "from 0 to 2147483647"),
+        ("*.*.max_query_count = 3000000000", "from 0 to 2147483647"),
+        ("*.*.min_duration = 9223372036854775807", "from 0 to 1000000000000"),
+        ("*.*.performance_issue_same = 2", "performance_issue_same is from 0 to 1, not 2"),
+        ("*.Server.coalesce_queries = 7", "from 0 to 1"),
+        ("*.*.accuracy_log_rng_seed = 18446744073709551616", "from 0 to 18446744073709551615"),
         ("*.Offline.target_qps = 5 # a guess", "comments only from lines of their own"),
         ("#*.Offline.target_qps = 5", "comments only from lines of their own"),
         ("*.*.min_query_count = 1e3", '"1e3" is not a whole number'),
@@ -106,6 +126,46 @@ def test_values_win_over_the_probe_and_lose_to_the_command_line(
     assert done.detail["effective_performance_sample_count"] == 64
     assert done.result["rules"] == "modified"
     assert done.result["config"]["user_conf"] == str(path)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("*.*.max_duration = 1000", "max_duration 1000 ms is below min_duration 600000 ms"),
+        (
+            "*.*.min_duration = 5000\n*.*.max_duration = 4000",
+            "max_duration 4000 ms is below min_duration 5000 ms.*--time",
+        ),
+        ("*.*.max_query_count = 7", "max_query_count 7 is below min_query_count 100.*--queries"),
+        ("*.*.min_query_count = 0\n*.*.min_duration = 0", "nothing to run"),
+    ],
+)
+def test_values_that_exclude_each_other_are_refused_at_once(
+    tmp_path: Path, lines: str, message: str
+) -> None:
+    path = write(tmp_path, f"{lines}\n")
+    config = resolve(parse(["--profile", "null", "--user-conf", str(path)]))
+    with pytest.raises(UsageError, match=message):
+        check_settings(config)
+
+
+def test_sample_that_is_not_in_memory_is_refused(benchmark: Runner, tmp_path: Path) -> None:
+    path = write(
+        tmp_path, "*.*.performance_issue_same = 1\n*.*.performance_issue_same_index = 30\n"
+    )
+    done = benchmark("--profile", "null", "--user-conf", path, "--count", 20, "--queries", 100)
+    assert done.status == 2
+    assert "performance_issue_same_index 30 is none of the 20 samples in memory" in done.error
+    assert done.left_nothing
+
+
+def test_a_number_of_queries_replaces_the_limits(tmp_path: Path) -> None:
+    path = write(tmp_path, "*.*.max_query_count = 7\n*.*.max_duration = 4000\n")
+    for option in ("--queries", "--time"):
+        arguments = ["--profile", "null", "--user-conf", str(path), option, "3"]
+        if option == "--time":
+            path.write_text("*.*.max_duration = 4000\n")
+        check_settings(resolve(parse(arguments)))
 
 
 def test_unreal_choice_of_samples_is_not_called_official(benchmark: Runner, tmp_path: Path) -> None:

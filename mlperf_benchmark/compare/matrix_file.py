@@ -10,6 +10,7 @@ from typing import Any
 
 from mlperf_benchmark.compare.matrix import METRICS, Matrix, Options, Stopping, Variant
 from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.option_values import LARGEST, LARGEST_SEED, LARGEST_WHOLE
 from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.core.run_config import SCENARIOS
 from mlperf_benchmark.core.text import printable
@@ -152,19 +153,25 @@ def _checked(matrix: Matrix) -> Matrix:
 def check_course(matrix: Matrix) -> None:
     """Raises UsageError for turns that are none, and for goals that no comparison can reach."""
     stopping = matrix.stopping
-    if matrix.queries_per_turn is not None and matrix.queries_per_turn < 1:
-        raise UsageError("queries_per_turn must be at least 1.")
+    for name, number in (
+        ("queries_per_turn", matrix.queries_per_turn),
+        ("rounds", stopping.rounds),
+    ):
+        if number is not None and number < 1:
+            raise UsageError(f"{name} must be at least 1.")
+        if number is not None and number > LARGEST_WHOLE:
+            raise UsageError(f"{name} must be {LARGEST_WHOLE} at most.")
     if matrix.queries_per_turn is not None and not {*matrix.scenarios} & {*TURN_SCENARIOS}:
         raise UsageError(
             f"queries_per_turn needs {' or '.join(TURN_SCENARIOS)}: in other scenarios queries do "
             "not wait for each other."
         )
-    if stopping.rounds is not None and stopping.rounds < 1:
-        raise UsageError("rounds must be at least 1.")
     if not 0 < stopping.precision_goal < 1:
         raise UsageError("precision_goal is a share between 0 and 1, such as 0.03 for 3 %.")
-    if stopping.max_time <= 0:
-        raise UsageError("max_time is a number of seconds above 0.")
+    if not 0 < stopping.max_time <= LARGEST:
+        raise UsageError(f"max_time is a number of seconds above 0, {LARGEST:g} at most.")
+    if not 0 <= matrix.seed <= LARGEST_SEED:
+        raise UsageError(f"seed is a whole number from 0 to {LARGEST_SEED}.")
 
 
 def _table(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:

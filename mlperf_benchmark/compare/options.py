@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlperf_benchmark.compare.matrix import METRICS
+from mlperf_benchmark.core.option_values import positive, positive_int, seed
 from mlperf_benchmark.core.parser import Parser
 from mlperf_benchmark.core.versions import version
 
@@ -35,7 +36,9 @@ def parse_run(arguments: Sequence[str], run_options: Sequence[str]) -> argparse.
     group.add_argument("--model", nargs="+", metavar="FILE", help="model files")
     group.add_argument("--backend", nargs="+", metavar="NAME", help="backends")
     group.add_argument("--scenario", nargs="+", metavar="NAME", help="default: SingleStream")
-    group.add_argument("--threads", nargs="+", type=int, metavar="N", help="threads of the backend")
+    group.add_argument(
+        "--threads", nargs="+", type=positive_int, metavar="N", help="threads of the backend"
+    )
     group = parser.add_argument_group("options of main.py, for all variants")
     for name in run_options:
         if name not in ("model", "backend", "threads"):
@@ -51,7 +54,7 @@ def parse_run(arguments: Sequence[str], run_options: Sequence[str]) -> argparse.
 
 def _when_to_stop(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("comparison; overrides the matrix file").add_argument
-    add("--rounds", type=int, metavar="N", help="run exactly N rounds")
+    add("--rounds", type=positive_int, metavar="N", help="run exactly N rounds")
     add(
         "--precision-goal",
         type=share,
@@ -60,18 +63,18 @@ def _when_to_stop(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--max-time",
-        type=float,
+        type=positive,
         metavar="SECONDS",
         help="but start no round that would end later (default: 900)",
     )
     add(
         "--queries-per-turn",
-        type=int,
+        type=positive_int,
         metavar="N",
         help="run variants side by side in turns of N queries (SingleStream, MultiStream)",
     )
     add("--metric", metavar="NAME", help=f"one of {', '.join(METRICS)} (default: p50)")
-    add("--seed", type=int, metavar="N", help="of the order and the bootstrap (default: 0)")
+    add("--seed", type=seed, metavar="N", help="of the order and the bootstrap (default: 0)")
     add("--no-accuracy", action="store_true", help="leave accuracy out")
 
 

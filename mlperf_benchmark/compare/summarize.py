@@ -22,6 +22,7 @@ from mlperf_benchmark.core.machine import describe_system
 from mlperf_benchmark.core.turn_protocol import TURN_SCENARIOS
 from mlperf_benchmark.core.versions import PRODUCT, package_versions
 from mlperf_benchmark.run.result import INVALID
+from mlperf_benchmark.run.warnings import chance_warning
 
 Figures = Mapping[str, Mapping[int, float]]
 """The metric by cell key and round."""
@@ -136,7 +137,7 @@ def _row(
         accuracy_note=outcome.note,
         accuracy_failed=outcome.failed,
         accuracy_points=_points(outcome, accuracy[cell.baseline]),
-        warnings=warnings,
+        warnings=[*warnings, *_accuracy_warnings(outcome, measurements, cell, store)],
     )
 
 
@@ -203,6 +204,15 @@ def _warnings(
     if noise is not None:
         warnings.append(f"{cell.metric.label} {noise} {_way_out(cell)}")
     return list(dict.fromkeys(warnings))
+
+
+def _accuracy_warnings(
+    outcome: AccuracyOutcome, measurements: Sequence[Measurement], cell: Cell, store: Store
+) -> list[str]:
+    if outcome.result is None or not measurements:
+        return []
+    classes = _subject(cell, measurements[0].round, store).backend["classes"]
+    return chance_warning(outcome.result.good, outcome.result.total, classes)
 
 
 def _way_out(cell: Cell) -> str:

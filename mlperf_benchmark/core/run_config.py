@@ -34,7 +34,7 @@ class RunConfig:
     queries: int | None
     queries_per_turn: int | None
     qps: float | None
-    max_batchsize: int
+    max_batchsize: int | None
     samples_per_query: int | None
     max_latency: float | None
     performance_sample_count: int | None

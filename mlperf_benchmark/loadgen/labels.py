@@ -15,10 +15,15 @@ def label_offset(classes: int) -> int:
 
 
 def top_labels(scores: Scores, offset: int) -> list[int]:
-    """The index of the best score of each row plus `offset`. InferenceError for NaN scores."""
+    """The index of the best score of each row plus `offset`.
+
+    Raises InferenceError where that score is NaN or infinite.
+    """
     best = scores.argmax(axis=1)
     # argmax takes a NaN for the largest, so looking at the winners is enough.
-    if np.isnan(scores[np.arange(len(best)), best]).any():
-        raise InferenceError("The model answered NaN scores; its weights or precision are broken.")
+    if not np.isfinite(scores[np.arange(len(best)), best]).all():
+        raise InferenceError(
+            "The model answered NaN or infinite scores; its weights or precision are broken."
+        )
     labels: list[int] = (best + offset).tolist()
     return labels

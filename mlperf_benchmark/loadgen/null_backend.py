@@ -15,7 +15,8 @@ class NullBackend(Backend):
 
     def __init__(self, config: BackendConfig) -> None:
         super().__init__(config)
-        self._scores = np.zeros((config.max_batch_size, CLASSES), dtype=np.float32)
+        self._batch = config.max_batch_size or 1
+        self._scores = np.zeros((self._batch, CLASSES), dtype=np.float32)
 
     def load(self) -> BackendInfo:
         return BackendInfo(
@@ -25,7 +26,7 @@ class NullBackend(Backend):
             output_name="none",
             data_format="NHWC",
             classes=CLASSES,
-            max_batch_size=self.config.max_batch_size,
+            max_batch_size=self._batch,
             requests=1,
             threads=1,
             streams=1,

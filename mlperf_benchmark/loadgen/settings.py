@@ -1,6 +1,7 @@
 """LoadGen's settings for a run: rules, probe, user.conf and command line, in this order."""
 
 import os
+import sys
 from typing import Any
 
 import mlperf_loadgen as lg
@@ -47,12 +48,12 @@ def build_settings(config: RunConfig, sample_count: int, probe: Probe) -> Any:
     The user.conf must have passed mlperf_benchmark.loadgen.user_conf.
     """
     settings = official_settings(config.model_name, config.scenario)
+    # The samples of a query decide what to expect of it, and a user.conf may set both.
+    _read_user_conf(settings, config)
+    if config.samples_per_query is not None:
+        settings.multi_stream_samples_per_query = config.samples_per_query
     _expect(settings, config.scenario, probe)
-    if config.user_conf is not None:
-        file = os.fsencode(config.user_conf)
-        code = settings.FromConfig(file, config.model_name, config.scenario, USER)
-        if code != 0:
-            raise UsageError(f"LoadGen refused {config.user_conf} (code {code}).")
+    _read_user_conf(settings, config)
     mode = lg.TestMode.AccuracyOnly if config.accuracy else lg.TestMode.PerformanceOnly
     settings.scenario = getattr(lg.TestScenario, config.scenario)
     settings.mode = mode
@@ -60,7 +61,45 @@ def build_settings(config: RunConfig, sample_count: int, probe: Probe) -> Any:
     # LoadGen would log the rules' 1024 for a smaller data set, of which it loads what there is.
     wanted = settings.performance_sample_count_override or sample_count
     settings.performance_sample_count_override = min(wanted, sample_count)
+    _check(settings, config)
     return settings
+
+
+def check_settings(config: RunConfig) -> None:
+    """Raises UsageError for values that exclude each other, whatever a probe may show."""
+    build_settings(config, sys.maxsize, Probe(latency=1.0, samples_per_second=1.0))
+
+
+def _read_user_conf(settings: Any, config: RunConfig) -> None:
+    if config.user_conf is not None:
+        file = os.fsencode(config.user_conf)
+        code = settings.FromConfig(file, config.model_name, config.scenario, USER)
+        if code != 0:
+            raise UsageError(f"LoadGen refused {config.user_conf} (code {code}).")
+
+
+def _check(settings: Any, config: RunConfig) -> None:
+    """Values that make sense one by one and not together."""
+    for what, unit, least, most, option in (
+        ("duration", " ms", settings.min_duration_ms, settings.max_duration_ms, "--time"),
+        ("query_count", "", settings.min_query_count, settings.max_query_count, "--queries"),
+    ):
+        if 0 < most < least:
+            raise UsageError(
+                f"max_{what} {most}{unit} is below min_{what} {least}{unit}, so that no run can be "
+                f"VALID: change {config.user_conf or 'them'}, or give {option}."
+            )
+    if settings.min_query_count == 0 and settings.min_duration_ms == 0:
+        raise UsageError(
+            f"min_query_count and min_duration are both 0, so that there is nothing to run: change "
+            f"{config.user_conf}, or give --queries."
+        )
+    index, held = settings.performance_issue_same_index, settings.performance_sample_count_override
+    if settings.performance_issue_same and index >= held:
+        raise UsageError(
+            f"performance_issue_same_index {index} is none of the {held} samples in memory, which "
+            f"count from 0: change {config.user_conf}."
+        )
 
 
 def _expect(settings: Any, scenario: str, probe: Probe) -> None:

@@ -29,7 +29,8 @@ Token = tuple[Sequence[int], Images]
 class SystemUnderTest:
     """Answers LoadGen with float32 labels, as MLPerf's accuracy script reads by default.
 
-    `label_offset` is added to the index of the best score.
+    `label_offset` is added to the index of the best score. `padded` counts the images that were
+    added to fill up batches.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class SystemUnderTest:
         self._monitor = monitor
         self._batch_size = batch_size
         self._offset = label_offset
+        self.padded = 0
 
     def construct(self) -> int:
         """LoadGen's handle of the system."""
@@ -99,6 +101,7 @@ class SynchronousSUT(SystemUnderTest):
     def _infer(self, ids: Sequence[int], indices: Sequence[int]) -> None:
         for id_, index in zip(ids, indices, strict=True):
             self._answer((id_,), self._backend.predict(self._samples.one(index)))
+            self.padded += self._backend.padding(1)
 
 
 class QueuedSUT(SystemUnderTest):
@@ -124,6 +127,7 @@ class QueuedSUT(SystemUnderTest):
 
     def _submit(self, ids: Sequence[int], rows: NDArray[np.int64]) -> None:
         images = self._samples.batch(rows)
+        self.padded += self._backend.padding(len(rows))
         self._backend.submit(images, (ids, images), self)
 
 

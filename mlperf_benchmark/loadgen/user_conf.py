@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
@@ -39,6 +40,54 @@ FEW_SCENARIOS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "target_latency": ("SingleStream", "MultiStream", "Server"),
         "target_latency_percentile": ("SingleStream", "MultiStream", "Server"),
         "target_qps": ("Server", "Offline"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Range:
+    """From `low` to `high`; `is_open` leaves these two out."""
+
+    low: float
+    high: float
+    is_open: bool = False
+
+    def holds(self, value: float) -> bool:
+        if self.is_open:
+            return self.low < value < self.high
+        return self.low <= value <= self.high
+
+    def __str__(self) -> str:
+        if self.is_open:
+            return f"above {self.low} and below {self.high}"
+        return f"from {self.low} to {self.high}"
+
+
+COUNT = Range(0, 2**31 - 1)
+FLAG = Range(0, 1)
+# In nanoseconds still 64 bits.
+MILLISECONDS = Range(0, 10**12)
+SEED = Range(0, 2**64 - 1)
+RANGES: Mapping[str, Range] = MappingProxyType(
+    {
+        "samples_per_query": Range(1, COUNT.high),
+        "performance_issue_unique": FLAG,
+        "performance_issue_same": FLAG,
+        "performance_issue_same_index": COUNT,
+        "sample_concatenate_permutation": FLAG,
+        "coalesce_queries": FLAG,
+        "max_async_queries": COUNT,
+        "min_duration": MILLISECONDS,
+        "max_duration": MILLISECONDS,
+        "min_query_count": COUNT,
+        "max_query_count": COUNT,
+        "performance_sample_count_override": COUNT,
+        "print_timestamps": FLAG,
+        "accuracy_log_rng_seed": SEED,
+        "accuracy_log_sampling_target": COUNT,
+        "target_latency": Range(0, MILLISECONDS.high, is_open=True),
+        "target_latency_percentile": Range(0, 100, is_open=True),
+        "target_qps": Range(0, 10**9, is_open=True),
     }
 )
 EMBEDDED = "LoadGen takes it from its own rules only"
@@ -130,3 +179,5 @@ def _check_number(scenario: str, key: str, value: str, where: str) -> None:
         raise UsageError(f'{where}: "{value}" is not a whole number, as LoadGen wants for {key}.')
     if not re.fullmatch(r"([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", value):
         raise UsageError(f'{where}: "{value}" is not a number.')
+    if not RANGES[key].holds(int(value) if whole else float(value)):
+        raise UsageError(f"{where}: {key} is {RANGES[key]}, not {value}.")

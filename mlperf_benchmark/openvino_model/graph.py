@@ -10,6 +10,7 @@ from openvino.preprocess import ColorFormat, PrePostProcessor
 from backend import BackendConfig
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.image_format import ImageFormat
+from mlperf_benchmark.openvino_model.finite import refuse_non_finite
 
 CHANNELS = 3
 CLASS_COUNTS = (1000, 1001)
@@ -19,7 +20,8 @@ CLASS_COUNTS = (1000, 1001)
 class FittedModel:
     """A model that takes uint8 NHWC images and gives float32 scores.
 
-    `batch` is the number of images that an inference takes; `dynamic` that it may be fewer.
+    `batch` is the number of images that an inference takes; `dynamic` that it may be fewer;
+    `is_fixed` that the model file allows no fewer.
     """
 
     model: Model
@@ -30,10 +32,12 @@ class FittedModel:
     classes: int
     batch: int
     dynamic: bool
+    is_fixed: bool
 
 
 def fit(model: Model, config: BackendConfig) -> FittedModel:
     """Put the normalisation into the graph and fix the shapes. ModelError when they do not fit."""
+    refuse_non_finite(model)
     source = _chosen("input", model.inputs, config.inputs, _is_image)
     if len(model.inputs) > 1:
         # The runtime would infer with whatever is in the memory of the others.
@@ -59,6 +63,7 @@ def fit(model: Model, config: BackendConfig) -> FittedModel:
         classes=_classes(shape, names[1], batch, dynamic),
         batch=batch,
         dynamic=dynamic,
+        is_fixed=fixed and batch > 1,
     )
 
 
@@ -118,9 +123,9 @@ def _layout(shape: PartialShape, name: str) -> str:
 def _batch(shape: PartialShape, config: BackendConfig, name: str) -> tuple[int, bool]:
     """Images an inference takes, and whether the model fixes that number."""
     if shape[0].is_dynamic:
-        return config.max_batch_size, False
+        return config.max_batch_size or 1, False
     batch: int = shape[0].get_length()
-    if config.max_batch_size > batch:
+    if (config.max_batch_size or 1) > batch:
         raise ModelError(
             f"Input {name} {shape} takes batches of {batch} only: --max-batchsize can be at most "
             f"{batch}. Export the model with a dynamic batch for more."

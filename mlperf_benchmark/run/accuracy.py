@@ -1,5 +1,6 @@
 """Top-1 accuracy, and labels that are off by one."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,22 @@ def top1(predictions: NDArray[np.int64], labels: NDArray[np.int64]) -> Accuracy:
     if predictions.ndim != 1 or predictions.shape != labels.shape or not len(labels):
         raise ValueError(f"predictions of shape {predictions.shape}, labels of {labels.shape}")
     return Accuracy(good=int((predictions == labels).sum()), total=len(labels))
+
+
+def chance_of(good: int, total: int, classes: int) -> float:
+    """The probability that guessing among `classes` gets at least `good` of `total` right."""
+    share = 1 / classes
+    if good > 10 * (1 + share * total):
+        return 0.0
+    fewer = (
+        math.lgamma(total + 1)
+        - math.lgamma(right + 1)
+        - math.lgamma(total - right + 1)
+        + right * math.log(share)
+        + (total - right) * math.log1p(-share)
+        for right in range(good)
+    )
+    return max(0.0, 1 - math.fsum(map(math.exp, fewer)))
 
 
 def label_offset_hint(predictions: NDArray[np.int64], labels: NDArray[np.int64]) -> int | None:

@@ -1,13 +1,15 @@
 """One run: prepare the data, load the model, probe it, let LoadGen test it, write the result."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
-from backend import BACKENDS, Backend, BackendConfig, BackendInfo, NetworkBackend
+from backend import BACKENDS, Backend, BackendConfig, BackendInfo, NetworkBackend, Remark
 from dataset import Dataset, DatasetInfo
 from mlperf_benchmark.core.cpus import cpu_quota, usable_cpus
 from mlperf_benchmark.core.errors import Interrupted, UsageError
@@ -31,7 +33,7 @@ from mlperf_benchmark.loadgen.qdl import QueryDispatchLibrary
 from mlperf_benchmark.loadgen.rules import rules
 from mlperf_benchmark.loadgen.samples import SampleLibrary
 from mlperf_benchmark.loadgen.session import Session
-from mlperf_benchmark.loadgen.settings import build_settings, official_settings
+from mlperf_benchmark.loadgen.settings import build_settings, check_settings, official_settings
 from mlperf_benchmark.loadgen.sut import SystemUnderTest, sut_for
 from mlperf_benchmark.loadgen.turns import Turns, TurnTakingSUT
 from mlperf_benchmark.loadgen.user_conf import read_user_conf
@@ -40,15 +42,16 @@ from mlperf_benchmark.models.files.calibration_list import (
     refuse_calibration_images,
 )
 from mlperf_benchmark.models.files.description import parse_description, read_description
-from mlperf_benchmark.run.accuracy import label_offset_hint, top1
+from mlperf_benchmark.run.accuracy import top1
 from mlperf_benchmark.run.data import open_dataset
 from mlperf_benchmark.run.estimate import check_memory, expected_seconds
 from mlperf_benchmark.run.output_folder import OutputFolder
+from mlperf_benchmark.run.padding import Padding, padding_warning
 from mlperf_benchmark.run.progress import clock, progress_line
 from mlperf_benchmark.run.record import Outcome, build_result, describe_model, served_model
 from mlperf_benchmark.run.result import Model, Result
 from mlperf_benchmark.run.summary import print_summary
-from mlperf_benchmark.run.warnings import offset_warning, setup_warnings, validity_warnings
+from mlperf_benchmark.run.warnings import accuracy_warnings, setup_warnings, validity_warnings
 
 
 @dataclass(frozen=True)
@@ -91,20 +94,24 @@ def _run(config: RunConfig, folder: OutputFolder, console: Console, turns: Turns
         warnings = setup_warnings(
             config, prepared.info, usable_cpus(), description, prepared.dataset.has_labels
         )
+        warnings += _tell(prepared.backend.remarks(), console)
         if turns is not None:
             turns.wait()
         outcome = _test(config, prepared, folder.work, console, turns)
         if outcome.performance is not None:
             rate = float(outcome.log.effective("target_qps"))
             warnings += validity_warnings(outcome.performance, rate, config.user_conf)
+            warnings += padding_warning(config, prepared.info, outcome.padding)
         if outcome.network is not None:
             warnings += outcome.network.warnings
         if config.accuracy:
             predictions = read_predictions(folder.work, prepared.dataset_info.count)
             if prepared.dataset.has_labels and not random_weights:
                 labels = prepared.dataset.labels
-                outcome = outcome.with_accuracy(top1(predictions, labels))
-                warnings += offset_warning(label_offset_hint(predictions, labels))
+                accuracy = top1(predictions, labels)
+                outcome = outcome.with_accuracy(accuracy)
+                classes = prepared.info.classes
+                warnings += accuracy_warnings(accuracy, predictions, labels, classes)
         result = build_result(
             config,
             outcome,
@@ -124,6 +131,7 @@ def _check_early(config: RunConfig) -> None:
     official_settings(config.model_name, config.scenario)
     if config.user_conf is not None:
         read_user_conf(config.user_conf, config.model_name)
+        check_settings(config)
     if config.audit_conf is not None and not config.audit_conf.is_file():
         # LoadGen would silently make a plain run of it.
         raise UsageError(f"No file {config.audit_conf}; --audit-conf names an audit.config.")
@@ -152,6 +160,13 @@ def _prepare(config: RunConfig, dataset: Dataset) -> Prepared:
     return Prepared(dataset, dataset.prepare(), backend, info)
 
 
+def _tell(remarks: Sequence[Remark], console: Console) -> list[str]:
+    """Say them before a run that may be long; returns those that belong to its warnings."""
+    for remark in remarks:
+        console.print(f"Note: {escape(remark.text)}", soft_wrap=True, highlight=False)
+    return [remark.text for remark in remarks if remark.is_doubtful]
+
+
 def _refuse_calibration_images(config: RunConfig) -> None:
     """Accuracy on images that the model was calibrated with would be too good."""
     if not (config.accuracy and config.model and config.dataset_path):
@@ -174,20 +189,20 @@ def _test(
     images = _first_batch(config, prepared)
     probed = _probe(config, prepared, images)
     settings = build_settings(config, count, probed)
-    check_memory(config, settings)
+    check_memory(config, settings, count)
     seconds = expected_seconds(config, settings, count, probed)
     _announce(config, seconds, probed, console)
     monitor = RunMonitor()
     backend = prepared.backend
     samples = SampleLibrary(backend.sample_loader(prepared.dataset), count)
-    # What was asked for: a model of a larger fixed batch pads.
-    batch = min(config.max_batchsize, prepared.info.max_batch_size)
+    batch = _batch(config, prepared.info)
     offset = label_offset(prepared.info.classes)
     sut: SystemUnderTest
     if isinstance(backend, NetworkBackend):
         sut = QueryDispatchLibrary(backend, samples, monitor, offset)
     else:
         sut = sut_for(config.scenario, batch)(backend, samples, monitor, batch, offset)
+    answering = sut
     if turns is not None:
         requests = 0 if config.scenario == "SingleStream" else prepared.info.requests
         resume = partial(warm_up, backend, images, requests, runs=1)
@@ -206,11 +221,17 @@ def _test(
         performance=None if config.accuracy else performance(log, paused=turns is not None),
         accuracy=None,
         network=network,
+        padding=Padding(padded=answering.padded, answered=monitor.answered),
     )
 
 
+def _batch(config: RunConfig, info: BackendInfo) -> int:
+    """As many as was asked for, even where a model of a larger fixed batch pads."""
+    return min(config.max_batchsize or info.max_batch_size, info.max_batch_size)
+
+
 def _first_batch(config: RunConfig, prepared: Prepared) -> Images:
-    batch = min(config.max_batchsize, prepared.info.max_batch_size)
+    batch = _batch(config, prepared.info)
     load = prepared.backend.sample_loader(prepared.dataset)
     return load([place % prepared.dataset_info.count for place in range(batch)])
 

@@ -1,5 +1,6 @@
 """How long a run will take and what it will need, found out before it starts."""
 
+import math
 from typing import Any
 
 import psutil
@@ -11,6 +12,7 @@ from mlperf_benchmark.loadgen.settings import MS, NS
 
 # Measured: 180 a sample in Offline, 300 a query in SingleStream, 600 one of 8 in MultiStream.
 BYTES_PER_QUERY = 300
+BYTES_PER_SAMPLE_OF_A_QUERY = 75
 GB = 1e9
 
 
@@ -18,7 +20,7 @@ def expected_seconds(config: RunConfig, settings: Any, count: int, probe: Probe)
     """From the probe and the settings: the duration asked for, or longer where queries want it."""
     rate = probe.samples_per_second
     if config.accuracy:
-        return count / rate
+        return _accuracy_samples(config, settings, count) / rate
     shortest: float = settings.min_duration_ms / MS
     longest: float = settings.max_duration_ms / MS or float("inf")
     queries: int = settings.min_query_count
@@ -45,15 +47,33 @@ def made_up_queries(config: RunConfig, settings: Any) -> float:
     return max(float(settings.min_query_count), shortest * rate)
 
 
-def check_memory(config: RunConfig, settings: Any) -> None:
+def check_memory(config: RunConfig, settings: Any, count: int) -> None:
     """Raises UsageError where LoadGen would fill the memory and be killed without a word."""
+    samples = int(settings.multi_stream_samples_per_query) if _is_multi(config) else 1
     if config.accuracy:
-        return
-    queries = made_up_queries(config, settings)
-    needed, free = queries * BYTES_PER_QUERY, psutil.virtual_memory().available
+        queries = _accuracy_samples(config, settings, count) / samples
+    else:
+        queries = made_up_queries(config, settings)
+    needed = queries * max(BYTES_PER_QUERY, BYTES_PER_SAMPLE_OF_A_QUERY * samples)
+    free = psutil.virtual_memory().available
     if needed > free:
+        cures = [
+            "use fewer images with --count" if config.accuracy else "shorten the run with --time"
+        ]
+        if samples > 1:
+            cures.append("give fewer --samples-per-query")
         raise UsageError(
-            f"LoadGen makes up its queries beforehand: at this speed {queries / 1e6:.0f} million, "
-            f"in about {needed / GB:.0f} GB, and {free / GB:.0f} GB are free. Shorten the run with "
-            f"--time."
+            f"LoadGen makes up its queries beforehand: {queries:,.0f} of {samples} samples at this "
+            f"speed, in about {needed / GB:.0f} GB, and {free / GB:.0f} GB are free: "
+            f"{' or '.join(cures)}."
         )
+
+
+def _accuracy_samples(config: RunConfig, settings: Any, count: int) -> int:
+    """Each one once; MultiStream fills its last query up."""
+    samples = int(settings.multi_stream_samples_per_query) if _is_multi(config) else 1
+    return math.ceil(count / samples) * samples
+
+
+def _is_multi(config: RunConfig) -> bool:
+    return config.scenario == "MultiStream"

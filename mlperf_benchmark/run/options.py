@@ -6,7 +6,7 @@ from pathlib import Path
 
 from backend import BACKENDS
 from dataset import DATASETS
-from mlperf_benchmark.core.option_values import positive, positive_int
+from mlperf_benchmark.core.option_values import duration, positive, positive_int
 from mlperf_benchmark.core.parser import Parser
 from mlperf_benchmark.core.run_config import DATA_FORMATS, PRECISIONS, SCENARIOS
 from mlperf_benchmark.core.versions import version
@@ -83,7 +83,7 @@ def _test(parser: argparse.ArgumentParser) -> None:
     add("--accuracy", action="store_true", help="measure accuracy instead of performance")
     add(
         "--time",
-        type=positive,
+        type=duration,
         metavar="SECONDS",
         help="run for so long instead of the rules' 600 s",
     )
@@ -106,7 +106,12 @@ def _test(parser: argparse.ArgumentParser) -> None:
         metavar="RATE",
         help="Server: target queries a second; Offline: expected samples a second",
     )
-    add("--max-batchsize", type=positive_int, metavar="N", help="largest batch of an inference")
+    add(
+        "--max-batchsize",
+        type=positive_int,
+        metavar="N",
+        help="largest batch of an inference (default: the model's own where it fixes one, else 1)",
+    )
     add("--samples-per-query", type=positive_int, metavar="N", help="MultiStream: default 8")
     add(
         "--max-latency",

@@ -19,6 +19,7 @@ from mlperf_benchmark.loadgen.rules import SEEDS, Rules
 from mlperf_benchmark.models.files.description import ModelDescription
 from mlperf_benchmark.models.files.model_files import model_files
 from mlperf_benchmark.run.accuracy import Accuracy
+from mlperf_benchmark.run.padding import Padding
 from mlperf_benchmark.run.result import (
     INVALID,
     SCHEMA_VERSION,
@@ -42,6 +43,7 @@ class Outcome:
     performance: Performance | None
     accuracy: Accuracy | None
     network: NetworkReport | None
+    padding: Padding
 
     def with_accuracy(self, accuracy: Accuracy) -> "Outcome":
         return dataclasses.replace(self, accuracy=accuracy)
@@ -80,6 +82,7 @@ def build_result(
         latency_ms=performance.latency_ms if performance else None,
         samples_per_second=performance.samples_per_second if performance else None,
         queries=performance.queries if performance else None,
+        padded_images=outcome.padding.padded,
         early_stopping=performance.early_stopping if performance else None,
         accuracy=_accuracy(accuracy),
         model=model,

@@ -88,6 +88,11 @@ def resolve(options: argparse.Namespace) -> RunConfig:
         raise UsageError(
             "--time and --queries exclude each other: a number of queries takes as long as it does."
         )
+    if options.scenario == "Offline" and options.qps is not None and options.queries is not None:
+        raise UsageError(
+            "--qps and --queries exclude each other in Offline: the rate only decides how many "
+            "samples its one query has, and --queries says that."
+        )
     backend = options.backend or defaults.backend
     _check_backend(options, backend)
     dataset = options.dataset or defaults.dataset
@@ -125,7 +130,7 @@ def _defaults(options: argparse.Namespace) -> Profile:
     )
 
 
-def _batch(options: argparse.Namespace, defaults: Profile) -> int:
+def _batch(options: argparse.Namespace, defaults: Profile) -> int | None:
     if options.max_batchsize is not None:
         return int(options.max_batchsize)
     return 1 if options.scenario == "SingleStream" else defaults.max_batchsize

@@ -48,7 +48,7 @@ class Result:
     """One run. Timing figures are LoadGen's own (loadgen.detail_log.Performance).
 
     `validity` is None for an accuracy run, as LoadGen judges performance runs only; an accuracy
-    run in which LoadGen counts an error is INVALID.
+    run in which LoadGen counts an error is INVALID. `padded_images` were added to fill up batches.
     """
 
     schema_version: int
@@ -65,6 +65,7 @@ class Result:
     latency_ms: dict[str, float] | None
     samples_per_second: float | None
     queries: int | None
+    padded_images: int
     early_stopping: str | None
     accuracy: AccuracyResult | None
     model: Model | None

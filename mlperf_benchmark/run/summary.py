@@ -51,6 +51,8 @@ def _rows(result: Result) -> list[tuple[str, str]]:
     )
     rows.append(("Samples", f"{result.dataset['count']} of {result.dataset['name']}"))
     rows.extend(_performance(result))
+    if result.padded_images:
+        rows.append(("Padding", f"{result.padded_images} images, their answers thrown away"))
     rows.append(("Top-1", _accuracy(result)))
     return rows
 

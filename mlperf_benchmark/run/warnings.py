@@ -4,10 +4,14 @@ import math
 import re
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from backend import BackendInfo
 from mlperf_benchmark.core.run_config import RunConfig
 from mlperf_benchmark.loadgen.detail_log import Performance
 from mlperf_benchmark.models.files.description import ModelDescription
+from mlperf_benchmark.run.accuracy import Accuracy, chance_of, label_offset_hint
 
 # LoadGen's phrase -> what to do about it here. LoadGen's own advice names settings that are not
 # options of this program.
@@ -29,6 +33,14 @@ CURES = (
         "Reduce target QPS",
         "the latency bound was missed: lower {rate} (now {qps:.6g}), or choose a faster variant.",
     ),
+)
+# Below it guessing is no explanation.
+CHANCE = 0.01
+CAUSES = (
+    "The usual causes: another preprocessing than the model was trained with (--profile, "
+    "--dataset), or a normalisation in its graph beside the data set's; labels in another order "
+    "than its classes (that of the sorted WordNet ids, from 0); INT8 calibrated with too few "
+    "images, or ones unlike these; weights that were not loaded."
 )
 OUT_OF_TIME = "Max test duration reached"
 NEEDED = re.compile(r"Need to process at least (\d+) queries")
@@ -121,6 +133,17 @@ def setup_warnings(
     return warnings
 
 
+def accuracy_warnings(
+    accuracy: Accuracy, predictions: NDArray[np.int64], labels: NDArray[np.int64], classes: int
+) -> list[str]:
+    """The one that says most of what is wrong with an accuracy, if anything."""
+    return (
+        offset_warning(label_offset_hint(predictions, labels))
+        or chance_warning(accuracy.good, accuracy.total, classes)
+        or same_answer_warning(predictions, labels)
+    )
+
+
 def offset_warning(offset: int | None) -> list[str]:
     """For labels that would be right if they were counted from another number."""
     if offset is None:
@@ -130,3 +153,17 @@ def offset_warning(offset: int | None) -> list[str]:
         f"and the label list count classes from different numbers. Use labels that count from 0, "
         f"in the order of the sorted WordNet ids."
     ]
+
+
+def chance_warning(good: int, total: int, classes: int) -> list[str]:
+    """For a top-1 that guessing reaches, too."""
+    if chance_of(good, total, classes) < CHANCE:
+        return []
+    return [f"Top-1 {good}/{total} is no better than guessing among {classes} classes. {CAUSES}"]
+
+
+def same_answer_warning(predictions: NDArray[np.int64], labels: NDArray[np.int64]) -> list[str]:
+    """For a model that answers without looking."""
+    if len(np.unique(predictions)) > 1 or len(np.unique(labels)) == 1:
+        return []
+    return [f"The model gave one answer, {predictions[0]}, to all {len(labels)} images. {CAUSES}"]

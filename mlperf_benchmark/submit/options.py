@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from backend import BACKENDS, NetworkBackend
 from mlperf_benchmark.core.errors import UsageError
-from mlperf_benchmark.core.option_values import positive, positive_int
+from mlperf_benchmark.core.option_values import duration, positive, positive_int
 from mlperf_benchmark.core.parser import Parser
 from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.core.run_config import SCENARIOS
@@ -137,7 +137,7 @@ def _submission(parser: argparse.ArgumentParser) -> None:
         help="default: %(default)s",
     )
     add("--runs", type=Path, metavar="DIR", help="assemble runs found in DIR instead of making any")
-    add("--time", type=positive, metavar="SECONDS", help="rehearse with runs of that length")
+    add("--time", type=duration, metavar="SECONDS", help="rehearse with runs of that length")
     add(
         "--rehearsal",
         action="store_true",

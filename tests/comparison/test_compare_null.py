@@ -147,7 +147,7 @@ def test_precision_goal_and_max_time_end_a_comparison(tmp_path: Path) -> None:
         (("none.toml",), "No matrix file none.toml"),
         (("none.toml", "--queries", "5"), "--queries stands beside none.toml"),
         (("--model", "a", "b", "--metric", "p51"), 'Unknown metric "p51"'),
-        (("--model", "a", "b", "--rounds", "0"), "rounds must be at least 1"),
+        (("--model", "a", "b", "--rounds", "0"), '--rounds: "0" is not a whole number above 0'),
         (("--model", "a", "b", "--backend", "openvin"), 'Did you mean "openvino"?'),
         (("--model", "a", "b", "--bogus"), "Unrecognized arguments: --bogus"),
     ],

@@ -91,6 +91,11 @@ def test_each_round_has_an_order_of_its_own_that_the_seed_decides(tmp_path: Path
         ('metric = "p95"\n' + NULL + VARIANTS, 'Unknown metric "p95"'),
         ('rounds = "six"\n' + NULL + VARIANTS, "rounds takes a whole number, not 'six'"),
         ("rounds = 0\n" + NULL + VARIANTS, "rounds must be at least 1"),
+        ("rounds = 99999999999\n" + NULL + VARIANTS, "rounds must be 2147483647 at most"),
+        ("max_time = inf\n" + NULL + VARIANTS, "max_time is a number of seconds above 0"),
+        ("max_time = nan\n" + NULL + VARIANTS, "max_time is a number of seconds above 0"),
+        ("precision_goal = nan\n" + NULL + VARIANTS, "0.03 for 3 %"),
+        ("seed = -1\n" + NULL + VARIANTS, "seed is a whole number from 0"),
         ("queries_per_turn = 0\n" + NULL + VARIANTS, "queries_per_turn must be at least 1"),
         (
             "queries_per_turn = 4\n" + NULL + VARIANTS + '[axes]\nscenario = ["Offline"]\n',

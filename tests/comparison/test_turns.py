@@ -131,7 +131,7 @@ def test_time_passes_for_all_that_take_turns_at_once(tmp_path: Path) -> None:
 def test_no_turns_from_the_command_line_are_refused(tmp_path: Path) -> None:
     run = run_compare(write(tmp_path), "--queries-per-turn", 0, output=tmp_path / "out")
     assert run.status == 2
-    assert run.error == "queries_per_turn must be at least 1."
+    assert '--queries-per-turn: "0" is not a whole number above 0' in run.error
 
 
 def test_processes_whose_turns_nobody_gives_any_longer_end(tmp_path: Path) -> None:

@@ -67,10 +67,16 @@ def test_a_model_without_batch_1_pads(compiler: Compiler) -> None:
     images = random_images(3, 12, 12)
     path = compiler.compile(model.onnx(), batches=(2,))
 
-    scores = compiler.load(path, model.image(), max_batch_size=3).predict(images)
+    backend = compiler.load(path, model.image(), max_batch_size=3)
+    scores = backend.predict(images)
 
     expected = reference(model.onnx(), images, model.image())
     np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5)
+    assert [backend.padding(count) for count in (1, 2, 3)] == [1, 0, 1]
+    own = TVMBackend(backend_config(path, model.image(), max_batch_size=None))
+    info = own.load()
+    own.close()
+    assert (info.max_batch_size, info.batch_is_fixed) == (2, True)
 
 
 @pytest.mark.parametrize("offset", [0, 1, 63])

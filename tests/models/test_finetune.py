@@ -1,6 +1,7 @@
 """`finetune.py`: training that helps, stops and goes on as if it had not stopped."""
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mlperf_benchmark.core.errors import DatasetError, OutputError, UsageError
+from mlperf_benchmark.core.errors import DatasetError, ModelError, OutputError, RunError, UsageError
 from mlperf_benchmark.models.files.description import read_description
 from mlperf_benchmark.models.optimize.config import PruningConfig, TrainingConfig
 from mlperf_benchmark.models.prepare.fine_tuner import fine_tune
@@ -16,6 +17,7 @@ from mlperf_benchmark.models.prepare.finetune_options import FineTuningRun, pars
 from mlperf_benchmark.models.prepare.preparer import prepare_model
 from mlperf_benchmark.models.prepare.recipe import Recipe
 from mlperf_benchmark.models.prepare.sample import Sample
+from mlperf_benchmark.models.prepare.training_images import TrainingImages
 
 
 @pytest.fixture
@@ -100,6 +102,40 @@ def test_training_is_resumed_to_the_same_weights_and_becomes_a_model_file(
         )
 
 
+def test_training_that_diverges_ends_with_its_last_good_checkpoint(
+    run: FineTuningRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = tmp_path / "train"
+    train.mkdir()
+    for image in sorted(run.train_path.glob("*.jpg"))[:2]:
+        shutil.copyfile(image, train / image.name)
+    run = replace(run, train_path=train)
+    good = TrainingImages.batches
+
+    def spoilt(images: TrainingImages, epoch: int, size: int, workers: int) -> Iterator[Tensor]:
+        for batch in good(images, epoch, size, workers):
+            yield batch * (float("inf") if epoch else 1)
+
+    monkeypatch.setattr(TrainingImages, "batches", spoilt)
+    training = TrainingConfig(epochs=3, batch_size=2, learning_rate=1e-6)
+    lines: list[str] = []
+    with pytest.raises(
+        RunError,
+        match=r"diverged in epoch 2, where the loss of batch 1 is nan.*"
+        r"Lower --learning-rate \(now 1e-06\); .*pruned\.pth keeps epoch 1\.",
+    ):
+        fine_tune(replace(run, training=training), lines.append)
+    assert lines[-1].startswith("Epoch 1 of 3")
+    kept = torch.load(run.output, weights_only=True)
+    assert kept["training"]["epochs"] == 1
+    assert all(tensor.isfinite().all() for tensor in kept["state_dict"].values())
+
+    kept["state_dict"]["_fc.bias"][0] = float("nan")
+    torch.save(kept, run.output)
+    with pytest.raises(ModelError, match=r"_fc\.bias \(1 of 1000 values NaN\)"):
+        fine_tune(replace(run, training=training, resume=True), ignore)
+
+
 def test_top1_of_class_folders_is_right(run: FineTuningRun, tmp_path: Path) -> None:
     """As ImageNet's training images are laid out: 1000 folders, whose order tells the class."""
     train = tmp_path / "train"
@@ -127,6 +163,13 @@ def test_top1_of_images_without_labels_is_not_made_up(run: FineTuningRun, tmp_pa
         fine_tune(replace(run, validation_path=train, overwrite=True), ignore)
 
 
+@pytest.mark.parametrize("device", ["cuda:99", "gpu", "mps", "meta", "cpu:x", ""])
+def test_device_that_is_not_there_is_refused(run: FineTuningRun, device: str) -> None:
+    with pytest.raises(UsageError, match=f"--device {device}.*it finds cpu"):
+        fine_tune(replace(run, device=device), ignore)
+    assert not run.output.exists()
+
+
 def test_nothing_to_resume_is_named(run: FineTuningRun) -> None:
     with pytest.raises(OutputError, match=r"no checkpoint .* to resume from"):
         fine_tune(replace(run, resume=True), ignore)
@@ -145,8 +188,8 @@ def test_unreadable_training_image_is_named(run: FineTuningRun, tmp_path: Path) 
     [
         ([], "Give --prune F"),
         (["--prune", "1.5"], "out of range"),
-        (["--prune", "0.5", "--epochs", "0"], "--epochs must be above 0"),
-        (["--prune", "0.5", "--learning-rate", "fast"], "invalid float value: 'fast'"),
+        (["--prune", "0.5", "--epochs", "0"], '--epochs: "0" is not a whole number'),
+        (["--prune", "0.5", "--learning-rate", "fast"], '--learning-rate: "fast" is not a number'),
     ],
 )
 def test_bad_options_are_refused(arguments: list[str], message: str) -> None:

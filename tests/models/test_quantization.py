@@ -11,9 +11,11 @@ import openvino as ov
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor, nn
 
 from mlperf_benchmark.core.errors import DatasetError, ModelError, UsageError
+from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES
 from mlperf_benchmark.models.architectures.onnx_export import export_onnx
 from mlperf_benchmark.models.files.calibration_list import describe_images, write_calibration_list
 from mlperf_benchmark.models.files.description import read_description
@@ -22,6 +24,7 @@ from mlperf_benchmark.models.optimize.accuracy_control import Labelled as Contro
 from mlperf_benchmark.models.optimize.accuracy_control import quantize_within_drop
 from mlperf_benchmark.models.optimize.config import PruningConfig, QuantizationConfig
 from mlperf_benchmark.models.optimize.quantization import quantize
+from mlperf_benchmark.models.prepare.calibration import CalibrationSource, load_calibration
 from mlperf_benchmark.models.prepare.images import load_images, select_images
 from mlperf_benchmark.models.prepare.options import parse
 from mlperf_benchmark.models.prepare.preparer import prepare_model
@@ -103,7 +106,7 @@ def test_pruned_model_keeps_most_of_the_accuracy(
 
 
 def test_onnx_int8_is_qdq_and_agrees_with_fp32(
-    sample: Sample, cache_dir: Path, tmp_path: Path
+    sample: Sample, cache_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Calibrated on the images that it answers: agreement is tested here, not accuracy."""
     recipe = Recipe(
@@ -116,6 +119,7 @@ def test_onnx_int8_is_qdq_and_agrees_with_fp32(
         cache_dir=cache_dir,
     )
     model = prepare_model(recipe)
+    assert "Warning: 20 different calibration images may not show" in capsys.readouterr().err
     session = onnxruntime.InferenceSession(model)
     images = sample_input(sample, cache_dir)
     answers = session.run(["output"], {"input": images})[0]
@@ -274,6 +278,31 @@ def test_calibration_images_are_drawn_by_the_seed(sample: Sample) -> None:
     assert select_images(sample.images, 5, 1) == first
     assert select_images(sample.images, 5, 2).names != first.names
     assert len(set(first.names)) == 5
+
+
+def test_images_that_tell_too_little_are_doubtful(
+    sample: Sample, cache_dir: Path, tmp_path: Path
+) -> None:
+    """Copies count once; images of one colour have no range to show."""
+    original = next(sample.images.glob("*.jpg"))
+    for number in range(40):
+        shutil.copyfile(original, tmp_path / f"copy{number}.jpg")
+    for number in range(2):
+        Image.new("RGB", (300, 300), (0, 90 * number, 0)).save(tmp_path / f"blank{number}.png")
+    source = CalibrationSource(tmp_path, None, None, 0, cache_dir)
+    architecture = ARCHITECTURES.load("efficientnet-lite0")
+    few, blank = load_calibration(source, architecture, random_weights=False).doubts()
+    assert few.startswith("3 different calibration images may not show")
+    assert blank.startswith("2 of 42 calibration images are of one colour")
+    enough = tmp_path / "enough"
+    enough.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 255, (32, 8, 8, 3), dtype=np.uint8)
+    for number, image in enumerate(pixels):
+        Image.fromarray(image).save(enough / f"{number}.png")
+    real = CalibrationSource(enough, None, None, 0, cache_dir)
+    assert load_calibration(real, architecture, random_weights=False).doubts() == []
+    noise = CalibrationSource(None, None, None, 0, cache_dir)
+    assert load_calibration(noise, architecture, random_weights=True).doubts() == []
 
 
 def test_overlap_is_found_by_content(sample: Sample, tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from torch import nn
 
 from mlperf_benchmark.core.errors import ModelError, OutputError, UnknownNameError
 from mlperf_benchmark.models.architectures.sources import Download, PackagedFile
+from mlperf_benchmark.models.prepare.preparer import prepare_model
+from mlperf_benchmark.models.prepare.recipe import Recipe
 from tests.models.conftest import load
 
 CONTENT = bytes(range(256)) * 20_000
@@ -135,6 +137,26 @@ def test_weights_of_another_shape_are_answered_with_the_shapes(
     torch.save(state, file)
     with pytest.raises(ModelError, match=r"_fc.weight \(10, 1280\) instead of \(1000, 1280\)"):
         load("efficientnet-lite0", str(file), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "fault"),
+    [
+        ("layer1.0.conv1.weight", float("nan"), "1 of 4096 values NaN"),
+        ("fc.bias", float("inf"), "1 of 1000 values infinite"),
+        ("bn1.running_var", -1.0, "1 of 64 values negative"),
+    ],
+)
+def test_weights_that_are_no_numbers_are_refused_by_layer(
+    tmp_path: Path, resnet50: nn.Module, key: str, value: float, fault: str
+) -> None:
+    state = resnet50.state_dict()
+    state[key].view(-1)[3] = value
+    file = tmp_path / "diverged.pth"
+    torch.save(state, file)
+    with pytest.raises(ModelError, match=rf"diverged\.pth holds .*: {key} \({fault}\)\. "):
+        prepare_model(Recipe("resnet50", str(file), output=tmp_path / "models"))
+    assert not (tmp_path / "models").exists()
 
 
 class Evil:

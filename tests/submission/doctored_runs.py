@@ -144,6 +144,7 @@ def _result(scenario: str, kind: str, images: Path, list_sha256: str) -> dict[st
         latency_ms=None if accuracy else latency,
         samples_per_second=None if accuracy else 50.0,
         queries=None if accuracy else 30_000,
+        padded_images=0,
         early_stopping=None,
         accuracy=AccuracyResult(100 * good / SAMPLES, good, SAMPLES) if accuracy else None,
         model=Model("/models/resnet50_int8.xml", "11" * 32, 1, DESCRIPTION),

@@ -22,6 +22,7 @@ from mlperf_benchmark.models.architectures.checkpoint import (
 )
 from mlperf_benchmark.models.architectures.sources import Progress
 from mlperf_benchmark.models.files.description import FineTuning, Pruning, Weights
+from mlperf_benchmark.models.files.finite import refuse_non_finite
 from mlperf_benchmark.models.optimize.batch_norm import reestimate_batch_norm
 
 RANDOM = "random"
@@ -101,7 +102,10 @@ def _state_dict(content: Any, file: Path) -> Mapping[str, Tensor]:
 def load_state_dict(
     module: nn.Module, architecture: str, state: Mapping[str, Tensor], file: Path
 ) -> None:
-    """Copy `state` into `module`. Raises ModelError naming the keys that differ."""
+    """Copy `state` into `module`.
+
+    Raises ModelError naming the keys that differ, or whose values are no numbers.
+    """
     wanted = module.state_dict()
     optional = {key for key in wanted if key.endswith(".num_batches_tracked")}
     differences = [
@@ -119,6 +123,7 @@ def load_state_dict(
     if found := "; ".join(filter(None, differences)):
         raise ModelError(f"{file} holds no weights of {architecture}: {found}.")
     module.load_state_dict(state, strict=False)
+    refuse_non_finite(module, file)
 
 
 def _listed(what: str, keys: list[str]) -> str:

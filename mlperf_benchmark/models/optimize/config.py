@@ -1,5 +1,6 @@
 """What to prune, how to train and how to quantize. Quick to import, as it needs no torch."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,5 +115,7 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "learning_rate", "temperature"):
-            if getattr(self, name) <= 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise UsageError(f"--{name.replace('_', '-')} must be above 0.")
+        if not 0 <= self.weight_decay < math.inf:
+            raise UsageError("--weight-decay must be at least 0.")

@@ -14,6 +14,10 @@ BATCH_NORM_MOMENTUM = 0.1
 """Statistics of a pruned module have to move, however slowly the original's were to."""
 
 
+class DivergedError(ArithmeticError):
+    """A training that came to values that are no numbers; says which."""
+
+
 class Distillation:
     """Knowledge distillation, https://arxiv.org/abs/1503.02531, without labels.
 
@@ -49,7 +53,8 @@ class Distillation:
     ) -> float:
         """Train on normalised float32 batches (batch, 3, height, width); return the mean loss.
 
-        `epoch` counts from 0; `progress` is called with each batch's loss.
+        `epoch` counts from 0; `progress` is called with each batch's loss. Raises
+        DivergedError at the first that is no number.
         """
         torch.manual_seed(seed + epoch)
         self._student.train()
@@ -59,6 +64,8 @@ class Distillation:
             for group in self._optimizer.param_groups:
                 group["lr"] = self._config.learning_rate * (1 + math.cos(math.pi * part)) / 2
             losses.append(self._step(batch))
+            if not math.isfinite(losses[-1]):
+                raise DivergedError(f"where the loss of batch {number + 1} is {losses[-1]}")
             progress(losses[-1])
         self._student.eval()
         return math.fsum(losses) / len(losses)

@@ -20,6 +20,9 @@ CALIBRATION_NEEDED = (
 )
 NOISE_COUNT = 32
 BATCH = 50
+FEW = 32
+# Standard deviation of normalised values; a step between two pixel values is about 0.01.
+BLANK = 1e-3
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,26 @@ class CalibrationImages:
         """The images in portions that torch takes at once."""
         images = torch.from_numpy(self.images)
         return [images[first : first + BATCH] for first in range(0, len(images), BATCH)]
+
+    def doubts(self) -> list[str]:
+        """Why ranges and statistics taken from these images may be wrong for others."""
+        if not self.contents:
+            return []
+        different = len({image.sha256 for image in self.contents})
+        blank = int((self.images.std(axis=(2, 3)).max(axis=1) < BLANK).sum())
+        doubts = []
+        if different < FEW:
+            doubts.append(
+                f"{different} different calibration image{'' if different == 1 else 's'} may not "
+                f"show what values the model meets: accuracy may suffer. A hundred or more are "
+                f"usual (--calibration-path)."
+            )
+        if blank:
+            doubts.append(
+                f"{blank} of {len(self.images)} calibration images are of one colour and tell "
+                f"nothing of real ones: accuracy may suffer. Take them out of --calibration-path."
+            )
+        return doubts
 
 
 def load_calibration(

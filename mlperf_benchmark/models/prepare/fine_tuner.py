@@ -2,7 +2,8 @@
 
 import copy
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dataset import DATASETS
-from mlperf_benchmark.core.errors import OutputError, UsageError
+from mlperf_benchmark.core.errors import OutputError, RunError, UsageError
 from mlperf_benchmark.core.files import staged
 from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES, Architecture
 from mlperf_benchmark.models.architectures.checkpoint import (
@@ -22,7 +23,8 @@ from mlperf_benchmark.models.architectures.checkpoint import (
 )
 from mlperf_benchmark.models.architectures.weights import LoadedModel, load_weights, read_tensors
 from mlperf_benchmark.models.files.description import Pruning
-from mlperf_benchmark.models.optimize.distillation import Distillation, count_right
+from mlperf_benchmark.models.files.finite import non_finite, refuse_non_finite
+from mlperf_benchmark.models.optimize.distillation import Distillation, DivergedError, count_right
 from mlperf_benchmark.models.prepare.calibration import BATCH, CalibrationSource, load_calibration
 from mlperf_benchmark.models.prepare.finetune_options import FineTuningRun
 from mlperf_benchmark.models.prepare.images import (
@@ -64,7 +66,7 @@ def fine_tune(run: FineTuningRun, report: Report) -> Path:
     """
     _check_output(run)
     architecture: Architecture = ARCHITECTURES.load(run.model)
-    device = run.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = _device(run)
     files = select_images(run.train_path, None, run.seed)
     labelled = _labelled(run, architecture, files)
     with download_progress(run.weights) as progress:
@@ -87,7 +89,10 @@ def fine_tune(run: FineTuningRun, report: Report) -> Path:
     )
     batch_size = min(run.training.batch_size, len(images.files))
     for epoch in range(first, run.training.epochs):
-        with training_progress(epoch, images.batch_count(batch_size)) as progress_step:
+        with (
+            _divergence_named(run, epoch),
+            training_progress(epoch, images.batch_count(batch_size)) as progress_step,
+        ):
             loss = training.run_epoch(
                 epoch,
                 images.batches(epoch, batch_size, run.workers),
@@ -95,6 +100,9 @@ def fine_tune(run: FineTuningRun, report: Report) -> Path:
                 seed=run.seed,
                 progress=progress_step,
             )
+            # No loss has shown yet what became of the last step.
+            if bad := non_finite(student):
+                raise DivergedError(f"which left weights that are no numbers: {bad}")
         checkpoint = Checkpoint(
             architecture=architecture.name,
             weights=teacher.weights,
@@ -115,11 +123,39 @@ def fine_tune(run: FineTuningRun, report: Report) -> Path:
     return run.output
 
 
+@contextmanager
+def _divergence_named(run: FineTuningRun, epoch: int) -> Iterator[None]:
+    """A training that has diverged is over: further epochs would only train on NaN."""
+    try:
+        yield
+    except DivergedError as error:
+        kept = f"{run.output} keeps epoch {epoch}" if epoch else "no checkpoint was written"
+        raise RunError(
+            f"The training diverged in epoch {epoch + 1}, {error}. Lower --learning-rate (now "
+            f"{run.training.learning_rate:g}); {kept}."
+        ) from error
+
+
 def _check_output(run: FineTuningRun) -> None:
     if run.resume and not run.output.exists():
         raise OutputError(f"There is no checkpoint {run.output} to resume from.")
     if run.output.exists() and not run.resume and not run.overwrite:
         raise OutputError(f"{run.output} exists. Give --resume, --overwrite or another --output.")
+
+
+def _device(run: FineTuningRun) -> str:
+    """Raises UsageError for one that torch does not know or cannot compute on here."""
+    if run.device is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.ones(1, device=run.device).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        there = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+        raise UsageError(
+            f"torch cannot compute on --device {run.device}; on this machine it finds "
+            f"{', '.join(there)}."
+        ) from error
+    return run.device
 
 
 def _labelled(run: FineTuningRun, architecture: Architecture, files: ImageSelection) -> Labelled:
@@ -178,6 +214,7 @@ def _resumed(
     module = architecture.build()
     resize(module, checkpoint.state)
     module.load_state_dict(checkpoint.state)
+    refuse_non_finite(module, run.output)
     return module, checkpoint.pruning, kept
 
 

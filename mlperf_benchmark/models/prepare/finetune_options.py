@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.option_values import not_negative, positive, positive_int
 from mlperf_benchmark.core.parser import Parser
 from mlperf_benchmark.models.optimize.config import PruningConfig, TrainingConfig
 from mlperf_benchmark.models.prepare.options import add_model, add_pruning, pruning_config, take
@@ -56,13 +57,13 @@ def parse(arguments: Sequence[str]) -> FineTuningRun:
 
 def _training(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("training").add_argument
-    add("--epochs", type=int, metavar="N", help="(default: 30)")
-    add("--batch-size", type=int, metavar="N", help="(default: 256)")
-    add("--learning-rate", type=float, metavar="R", help="at the start (default: 0.0005)")
-    add("--weight-decay", type=float, metavar="W", help="(default: 0.01)")
-    add("--temperature", type=float, metavar="T", help="of distillation (default: 2)")
+    add("--epochs", type=positive_int, metavar="N", help="(default: 30)")
+    add("--batch-size", type=positive_int, metavar="N", help="(default: 256)")
+    add("--learning-rate", type=positive, metavar="R", help="at the start (default: 0.0005)")
+    add("--weight-decay", type=not_negative, metavar="W", help="(default: 0.01)")
+    add("--temperature", type=positive, metavar="T", help="of distillation (default: 2)")
     add("--device", metavar="NAME", help="cpu, cuda, cuda:1, … (default: a GPU where there is one)")
-    add("--workers", type=int, metavar="N", help="threads that decode images (default: 4)")
+    add("--workers", type=positive_int, metavar="N", help="threads that decode images (default: 4)")
 
 
 def _files(parser: argparse.ArgumentParser) -> None:

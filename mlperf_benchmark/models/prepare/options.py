@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.option_values import not_negative, positive, positive_int, seed
 from mlperf_benchmark.core.parser import Parser
 from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES
 from mlperf_benchmark.models.files.formats import BACKEND_FORMATS, FORMATS
@@ -91,7 +92,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         help="a state dict of the model, a checkpoint of finetune.py, or the name of a source:"
         " torchvision (resnet50), package (efficientnet-lite0), random (any model)",
     )
-    add("--seed", type=int, help="of everything random (default: 0)")
+    add("--seed", type=seed, help="of everything random (default: 0)")
     add("--cache-dir", type=Path, help="for downloads and preprocessed images (default: cache)")
 
 
@@ -108,7 +109,7 @@ def _file(parser: argparse.ArgumentParser) -> None:
 def add_pruning(parser: argparse.ArgumentParser) -> None:
     """Add the options that say what to prune; their names are fields of PruningConfig."""
     add = parser.add_argument_group("pruning").add_argument
-    add("--prune", type=float, metavar="F", help="part of the multiply-accumulates that goes")
+    add("--prune", type=positive, metavar="F", help="part of the multiply-accumulates that goes")
     add(
         "--prune-method",
         dest="method",
@@ -129,7 +130,12 @@ def add_pruning(parser: argparse.ArgumentParser) -> None:
         help="inner: spare those that residual sums join while the others suffice; all"
         " (default: inner)",
     )
-    add("--round-to", type=int, metavar="N", help="channels are multiples of N (default: 16)")
+    add(
+        "--round-to",
+        type=positive_int,
+        metavar="N",
+        help="channels are multiples of N (default: 16)",
+    )
 
 
 def _quantization(parser: argparse.ArgumentParser) -> None:
@@ -154,7 +160,7 @@ def _quantization(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--max-drop",
-        type=float,
+        type=not_negative,
         metavar="D",
         help="top-1 that may be lost, 0.01 for a percentage point: layers that lose most stay FP32",
     )
@@ -181,7 +187,7 @@ def _compilation(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--tune",
-        type=float,
+        type=positive,
         metavar="SECONDS",
         help="look so long for tiles that are faster on this machine than the rule's",
     )
@@ -191,16 +197,18 @@ def _compilation(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="JSON of the tiles found: read where it exists, written by --tune",
     )
-    add("--threads", type=int, metavar="N", help="threads to tune with (default: all)")
+    add("--threads", type=positive_int, metavar="N", help="threads to tune with (default: all)")
 
 
 def _batches(text: str) -> tuple[int, ...]:
     try:
-        batches = tuple(int(number) for number in text.split(","))
-    except ValueError:
-        batches = ()
-    if not batches or min(batches) < 1:
-        raise argparse.ArgumentTypeError(f'"{text}" is no list of batch sizes like 1,8')
+        batches = tuple(positive_int(number) for number in text.split(","))
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(
+            f'"{text}" is no list of batch sizes like 1,8: {error}'
+        ) from error
+    if len(set(batches)) < len(batches):
+        raise argparse.ArgumentTypeError(f'"{text}" names a batch size twice')
     return batches
 
 
@@ -213,7 +221,7 @@ def add_images(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="images for INT8 ranges and batch-norm statistics; not needed with random weights",
     )
-    add("--calibration-count", type=int, metavar="N", help="draw N of them (default: all)")
+    add("--calibration-count", type=positive_int, metavar="N", help="draw N of them (default: all)")
     add(
         "--evaluation-path",
         type=Path,

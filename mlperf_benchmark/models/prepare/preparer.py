@@ -1,5 +1,6 @@
 """The steps from weights to a model file with its description."""
 
+import sys
 from pathlib import Path
 
 from torch import nn
@@ -56,6 +57,8 @@ def prepare_model(recipe: Recipe) -> Path:
         calibration = load_calibration(
             source, architecture, random_weights=loaded.weights.sha256 is None
         )
+        for doubt in calibration.doubts():
+            sys.stderr.write(f"Warning: {doubt}\n")
     pruning = loaded.pruning
     if recipe.pruning and calibration:
         pruning = prune_model(loaded, architecture, recipe.pruning, recipe.seed, calibration)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dataset import DATASETS
 from mlperf_benchmark.core.network_config import PAYLOADS, PORTS, is_ipv6, split_endpoint
-from mlperf_benchmark.core.option_values import positive_int
+from mlperf_benchmark.core.option_values import not_negative_int, port, positive_int
 from mlperf_benchmark.core.parser import Parser
 from mlperf_benchmark.core.registry import Registry
 from mlperf_benchmark.core.run_config import PRECISIONS
@@ -101,7 +101,7 @@ def _triton(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--queue-delay-us",
-        type=_not_negative,
+        type=not_negative_int,
         metavar="N",
         help="microseconds that a request may wait for others to fill its batch (default: 0)",
     )
@@ -117,7 +117,7 @@ def _start(parser: argparse.ArgumentParser) -> None:
         default="127.0.0.1",
         help="to listen on: IPv4, IPv6 or a name (default: %(default)s)",
     )
-    add("--grpc-port", type=_port, default=8001, metavar="N", help="default: %(default)s")
+    add("--grpc-port", type=port, default=8001, metavar="N", help="default: %(default)s")
     add(
         "--cache-dir",
         type=Path,
@@ -131,23 +131,6 @@ def _start(parser: argparse.ArgumentParser) -> None:
         metavar="OPTION",
         help="all that follows goes to tritonserver, e.g. --tritonserver --log-verbose 1",
     )
-
-
-def _not_negative(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = -1
-    if number < 0:
-        raise argparse.ArgumentTypeError(f'"{text}" is not a whole number of at least 0')
-    return number
-
-
-def _port(text: str) -> int:
-    port = positive_int(text)
-    if port not in PORTS:
-        raise argparse.ArgumentTypeError(f'"{text}" is no port: a number from 1 to {PORTS[-1]}')
-    return port
 
 
 def _address(text: str) -> str:

@@ -37,7 +37,7 @@ class Classifier:
         return self._backend.predict(images)
 
     def labels(self, scores: Scores) -> list[int]:
-        """Class indices. Raises InferenceError for NaN scores."""
+        """Class indices. Raises InferenceError for scores that are no numbers."""
         return top_labels(scores, self._served.label_offset)
 
     def about(self) -> str:
