@@ -20,8 +20,9 @@ from mlperf_benchmark.models.architectures.checkpoint import (
     parse_checkpoint,
     resize,
 )
-from mlperf_benchmark.models.architectures.weights import LoadedModel, load_weights, read_tensors
+from mlperf_benchmark.models.architectures.weights import LoadedModel
 from mlperf_benchmark.models.files.description import Pruning
+from mlperf_benchmark.models.files.torch_file import read_torch_file
 from mlperf_benchmark.models.optimize.distillation import Distillation, count_right
 from mlperf_benchmark.models.prepare.calibration import BATCH, CalibrationSource, load_calibration
 from mlperf_benchmark.models.prepare.finetune_options import FineTuningRun
@@ -31,7 +32,8 @@ from mlperf_benchmark.models.prepare.images import (
     select_images,
     select_labelled,
 )
-from mlperf_benchmark.models.prepare.progress import download_progress, training_progress
+from mlperf_benchmark.models.prepare.initial_weights import initial_weights
+from mlperf_benchmark.models.prepare.progress import training_progress
 from mlperf_benchmark.models.prepare.training_images import TrainingImages
 from mlperf_benchmark.models.prepare.variant import prune_model
 
@@ -67,10 +69,7 @@ def fine_tune(run: FineTuningRun, report: Report) -> Path:
     device = run.device or ("cuda" if torch.cuda.is_available() else "cpu")
     files = select_images(run.train_path, None, run.seed)
     labelled = _labelled(run, architecture, files)
-    with download_progress(run.weights) as progress:
-        teacher = load_weights(
-            architecture, run.weights, seed=run.seed, cache_dir=run.cache_dir, progress=progress
-        )
+    teacher = initial_weights(architecture, run.weights, seed=run.seed, cache_dir=run.cache_dir)
     student, pruning, kept = _student(run, architecture, teacher)
     training = Distillation(student, teacher.module, run.training, device)
     report(f"Unpruned: top-1 {labelled.top1(teacher.module, device)}")
@@ -159,7 +158,7 @@ def _student(
 def _resumed(
     run: FineTuningRun, architecture: Architecture
 ) -> tuple[nn.Module, Pruning, Mapping[str, Any]]:
-    content = read_tensors(run.output)
+    content = read_torch_file(run.output)
     if not is_checkpoint(content):
         raise UsageError(f"{run.output} is no checkpoint of finetune.py.")
     kept = content["resume"]
