@@ -1,6 +1,5 @@
 """OpenVINO on the CPU."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,10 +9,10 @@ from backend import Backend, BackendConfig, BackendInfo, Listener
 from mlperf_benchmark.core.cpus import cpu_flags
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.image_format import Images, Scores
-from mlperf_benchmark.openvino_model.files import model_file
 from mlperf_benchmark.openvino_model.graph import FittedModel, fit
 from mlperf_benchmark.openvino_model.overflow import can_overflow
 from mlperf_benchmark.openvino_model.precision import executed_precision
+from mlperf_benchmark.openvino_model.reading import read_model
 
 DEVICE = "CPU"
 # As many requests as streams leave a stream idle while its answer goes to LoadGen.
@@ -41,8 +40,8 @@ class OpenVINOBackend(Backend):
         if self.config.model is None:
             raise ModelError("The openvino backend needs a model: --model FILE.")
         core = ov.Core()
-        path = model_file(self.config.model, self.config.cache_dir)
-        self._fitted = fit(_read(core, path, self.config.model), self.config)
+        model = read_model(core, self.config.model, self.config.cache_dir)
+        self._fitted = fit(model, self.config)
         overflows = can_overflow(self._fitted.model, cpu_flags())
         try:
             compiled = core.compile_model(self._fitted.model, DEVICE, self._properties())
@@ -109,11 +108,3 @@ class OpenVINOBackend(Backend):
         if config.precision != "default":
             properties["INFERENCE_PRECISION_HINT"] = config.precision
         return properties
-
-
-def _read(core: Any, path: Path, model: Path) -> Any:
-    try:
-        return core.read_model(path)
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise ModelError(f"OpenVINO cannot read {model}: {reason}") from error

@@ -6,8 +6,12 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
+from mlperf_benchmark.core.disk import way_out
 from mlperf_benchmark.core.errors import CacheError, ModelError
 from mlperf_benchmark.core.files import file_sha256
+from mlperf_benchmark.core.junk import is_junk
+from mlperf_benchmark.core.placeholders import placeholder_in
+from mlperf_benchmark.models.files.ir_pair import is_ir, weights_of
 
 SUFFIXES = (".xml", ".onnx", ".zip")
 MAX_UNPACKED_BYTES = 4 << 30
@@ -25,10 +29,8 @@ def model_file(model: Path, cache_dir: Path) -> Path:
         raise ModelError(f"{model} is none of {', '.join(SUFFIXES)}.")
     if suffix == ".zip":
         return _unpacked(model, cache_dir)
-    if suffix == ".xml" and not model.with_suffix(".bin").is_file():
-        raise ModelError(
-            f"{model} lacks its weights: no {model.with_suffix('.bin').name} beside it."
-        )
+    if is_ir(model) and not weights_of(model).is_file():
+        raise ModelError(f"{model} lacks its weights: no {weights_of(model).name} beside it.")
     return model
 
 
@@ -40,11 +42,17 @@ def _unpacked(archive: Path, cache_dir: Path) -> Path:
             if not folder.is_dir():
                 _unpack(opened, members, folder)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise ModelError(f"{archive} is damaged or no zip archive: {error}.") from error
+        what = placeholder_in(archive) or f"is damaged or no zip archive: {error}"
+        raise ModelError(f"{archive} {what}.") from error
     except (RuntimeError, NotImplementedError) as error:
         raise ModelError(f"{archive} is encrypted or packed in a way unknown here.") from error
     except OSError as error:
-        raise CacheError(f"Cannot unpack {archive} into {cache_dir}: {error.strerror}.") from error
+        if error.filename == str(archive):
+            raise ModelError(f"Cannot read {archive}: {error.strerror}.") from error
+        raise CacheError(
+            f"Cannot unpack {archive} into {cache_dir}: {error.strerror or error};"
+            f" {way_out(error, '--cache-dir')}."
+        ) from error
     return folder / "model.xml"
 
 
@@ -57,15 +65,20 @@ def _pair(archive: Path, opened: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
                 f'{archive} holds "{member.filename}", which leads out of the archive; '
                 f"it is not unpacked."
             )
+    members = [
+        member
+        for member in opened.infolist()
+        if not any(is_junk(part) for part in PurePosixPath(member.filename).parts)
+    ]
     found = {
-        suffix: [member for member in opened.infolist() if member.filename.endswith(suffix)]
+        suffix: [member for member in members if member.filename.lower().endswith(suffix)]
         for suffix in (".xml", ".bin")
     }
-    if any(len(members) != 1 for members in found.values()):
+    if any(len(pair) != 1 for pair in found.values()):
         raise ModelError(f"{archive} must hold one .xml and one .bin file.")
-    if sum(members[0].file_size for members in found.values()) > MAX_UNPACKED_BYTES:
+    if sum(pair[0].file_size for pair in found.values()) > MAX_UNPACKED_BYTES:
         raise ModelError(f"{archive} unpacks to more than {MAX_UNPACKED_BYTES >> 30} GiB.")
-    return {f"model{suffix}": members[0] for suffix, members in found.items()}
+    return {f"model{suffix}": pair[0] for suffix, pair in found.items()}
 
 
 def _unpack(opened: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], folder: Path) -> None:

@@ -17,6 +17,7 @@ from mlperf_benchmark.core.versions import PRODUCT, package_versions
 from mlperf_benchmark.loadgen.detail_log import DetailLog, Performance
 from mlperf_benchmark.loadgen.rules import SEEDS, Rules
 from mlperf_benchmark.models.files.description import ModelDescription
+from mlperf_benchmark.models.files.ir_pair import is_ir, weights_of
 from mlperf_benchmark.run.accuracy import Accuracy
 from mlperf_benchmark.run.result import (
     INVALID,
@@ -93,8 +94,8 @@ def build_result(
 def describe_model(path: Path, description: ModelDescription | None) -> Model:
     """The file's identity; an .xml counts with the .bin that holds its weights."""
     parts = [path]
-    if path.suffix.lower() == ".xml":
-        parts.append(path.with_suffix(".bin"))
+    if is_ir(path):
+        parts.append(weights_of(path))
     return Model(
         path=str(path),
         sha256=files_sha256(parts),

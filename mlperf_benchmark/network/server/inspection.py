@@ -18,10 +18,12 @@ from mlperf_benchmark.images.transforms import PREPROCESSINGS
 from mlperf_benchmark.loadgen.labels import label_offset
 from mlperf_benchmark.models.files.description import ModelDescription, read_description
 from mlperf_benchmark.models.files.formats import BACKEND_FORMATS
+from mlperf_benchmark.models.files.ir_pair import is_ir, weights_of
 from mlperf_benchmark.network.served_model import JPEG, ServedModel
 from mlperf_benchmark.network.server.request import ServingRequest
 from mlperf_benchmark.openvino_model.files import model_file
 from mlperf_benchmark.openvino_model.graph import FittedModel, fit
+from mlperf_benchmark.openvino_model.reading import read_model
 from mlperf_benchmark.run.record import describe_model
 from mlperf_benchmark.run.result import Model
 
@@ -105,33 +107,24 @@ def describe_served(request: ServingRequest, model: Inspected, name: str) -> Ser
 def fitted(config: BackendConfig) -> FittedModel:
     """OpenVINO's model of `config`, fitted to the images. Raises ModelError."""
     assert config.model is not None
-    try:
-        model = ov.Core().read_model(model_file(config.model, config.cache_dir))
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise ModelError(f"OpenVINO cannot read {config.model}: {reason}") from error
-    return fit(model, config)
+    return fit(read_model(ov.Core(), config.model, config.cache_dir), config)
 
 
 def _openvino(config: BackendConfig) -> tuple[int, tuple[Path, ...]]:
     assert config.model is not None
     file = model_file(config.model, config.cache_dir)
-    weights = (file.with_suffix(".bin"),) if file.suffix == ".xml" else ()
+    weights = (weights_of(file),) if is_ir(file) else ()
     return fitted(config).classes, (file, *weights)
 
 
 def _compiled(config: BackendConfig) -> tuple[int, tuple[Path, ...]]:
     # TVM takes a second to import.
+    from mlperf_benchmark.tvm_compiler.artifact import check_size  # noqa: PLC0415
     from mlperf_benchmark.tvm_compiler.artifact import read_description as read_compiled  # noqa: PLC0415
 
     assert config.model is not None
     compiled = read_compiled(config.model)
-    expected = (config.image.height, config.image.width, 3)
-    if compiled.input_shape != expected:
-        raise ModelError(
-            f"{config.model} takes images of shape {compiled.input_shape} (height, width, "
-            f"channels); the data set makes {expected}."
-        )
+    check_size(config.model, compiled, config.image)
     if config.precision != DEFAULT_PRECISION["tvm"]:
         raise UsageError("--precision does not apply to the tvm backend.")
     return compiled.classes, (config.model,)
