@@ -1,7 +1,6 @@
 """Finished rounds in the output folder, so that an interrupted comparison goes on."""
 
 import dataclasses
-import fcntl
 import json
 import shutil
 from collections.abc import Iterator, Mapping
@@ -13,9 +12,12 @@ from typing import Any
 from mlperf_benchmark.compare.cell_process import CellRun
 from mlperf_benchmark.compare.plan import Plan
 from mlperf_benchmark.compare.record import read_noise
+from mlperf_benchmark.core.disk import way_out
 from mlperf_benchmark.core.errors import OutputError
 from mlperf_benchmark.core.files import files_sha256, staged
+from mlperf_benchmark.core.locks import lock
 from mlperf_benchmark.core.versions import PRODUCT, package_versions
+from mlperf_benchmark.models.files.ir_pair import is_ir, weights_of
 from mlperf_benchmark.run.options import parse
 
 PLAN = "plan.json"
@@ -53,17 +55,16 @@ class Store:
         with ExitStack() as stack:
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
-                lock = stack.enter_context((self.path / LOCK).open("w"))
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                file = stack.enter_context((self.path / LOCK).open("w"))
+                if not lock(file.fileno(), self.path):
+                    raise OutputError(
+                        f"Another comparison is writing to {self.path}; choose another --output."
+                    )
                 self._claim(_identity(plan), overwrite)
-            except BlockingIOError as error:
-                raise OutputError(
-                    f"Another comparison is writing to {self.path}; choose another --output."
-                ) from error
             except OSError as error:
                 raise OutputError(
-                    f"Cannot write to the output folder {self.path}: {error.strerror or error}. "
-                    "Choose another with --output."
+                    f"Cannot write to the output folder {self.path}: {error.strerror or error};"
+                    f" {way_out(error, '--output')}."
                 ) from error
             yield
 
@@ -135,7 +136,7 @@ def _identity(plan: Plan) -> dict[str, Any]:
 
 
 def _model_hash(model: Path) -> str | None:
-    parts = [model, model.with_suffix(".bin")] if model.suffix == ".xml" else [model]
+    parts = [model, weights_of(model)] if is_ir(model) else [model]
     try:
         return files_sha256(parts)
     except OSError:

@@ -1,31 +1,25 @@
 """Files appear whole or not at all: written under a temporary name, then renamed."""
 
-import errno
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from mlperf_benchmark.core.disk import way_out
 from mlperf_benchmark.core.errors import OutputError
 
 CHUNK_BYTES = 1 << 20
-ADVICE = {
-    errno.EFBIG: "the file system or a limit does not allow a file of this size",
-    errno.EACCES: "choose a folder that you may write to",
-    errno.EPERM: "choose a folder that you may write to",
-    errno.EROFS: "choose a folder that you may write to",
-    errno.ENOTDIR: "a part of the path is a file",
-    errno.EEXIST: "a file of that name is in the way",
-}
 
 
 @contextmanager
 def staged(folder: Path) -> Iterator[Path]:
     """Yield an empty folder inside `folder`; move its files into `folder` on success.
 
-    Files of the same name are replaced. Raises OutputError where `folder` cannot be written.
+    Files of the same name are replaced. Raises OutputError where `folder` cannot be written, or
+    another file cannot be read meanwhile.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -34,10 +28,11 @@ def staged(folder: Path) -> Iterator[Path]:
             for file in sorted(Path(temporary).iterdir()):
                 shutil.move(file, folder / file.name)
     except OSError as error:
-        advice = ADVICE.get(error.errno or 0, "free some space or choose another folder")
-        raise OutputError(
-            f"Cannot write to {folder}: {error.strerror or error}; {advice}."
-        ) from error
+        reason = error.strerror or str(error)
+        named = [os.fsdecode(name) for name in (error.filename, error.filename2) if name]
+        if named and not any(Path(name).is_relative_to(folder) for name in named):
+            raise OutputError(f"{named[0]}: {reason}.") from error
+        raise OutputError(f"Cannot write to {folder}: {reason}; {way_out(error)}.") from error
 
 
 def file_sha256(path: Path) -> str:

@@ -4,7 +4,6 @@ LoadGen writes into `.incomplete` inside it. When the run is over its files move
 results.json follows last, so a folder with a results.json holds a finished run.
 """
 
-import fcntl
 import json
 import os
 import shutil
@@ -12,7 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mlperf_benchmark.core.disk import way_out
 from mlperf_benchmark.core.errors import OutputError, RunError
+from mlperf_benchmark.core.locks import lock
 from mlperf_benchmark.run.result import Result
 
 RESULTS = "results.json"
@@ -53,11 +54,11 @@ class OutputFolder:
                     f"with --overwrite."
                 )
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = os.open(self.path, os.O_RDONLY)
+            descriptor = os.open(self.path, os.O_RDONLY)
         except OSError as error:
             raise _unusable(self.path, error) from error
         try:
-            self._make_work(lock)
+            self._make_work(descriptor)
             try:
                 yield
             except RunError as error:
@@ -71,18 +72,17 @@ class OutputFolder:
             finally:
                 shutil.rmtree(self.work, ignore_errors=True)
         finally:
-            os.close(lock)
+            os.close(descriptor)
 
-    def _make_work(self, lock: int) -> None:
+    def _make_work(self, descriptor: int) -> None:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not lock(descriptor, self.path):
+                raise OutputError(
+                    f"Another run is writing to {self.path}. Choose another --output."
+                )
             # What a killed run may have left.
             shutil.rmtree(self.work, ignore_errors=True)
             self.work.mkdir()
-        except BlockingIOError as error:
-            raise OutputError(
-                f"Another run is writing to {self.path}. Choose another --output."
-            ) from error
         except OSError as error:
             raise _unusable(self.path, error) from error
 
@@ -105,5 +105,6 @@ class OutputFolder:
 
 def _unusable(path: Path, error: OSError) -> OutputError:
     return OutputError(
-        f"Cannot write to the output folder {path}: {error.strerror}. Choose another with --output."
+        f"Cannot write to the output folder {path}: {error.strerror or error};"
+        f" {way_out(error, '--output')}."
     )
