@@ -1,5 +1,7 @@
 """LoadGen's settings for a run: rules, probe, user.conf and command line, in this order."""
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import mlperf_loadgen as lg
@@ -7,6 +9,7 @@ import mlperf_loadgen as lg
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.run_config import RunConfig
 from mlperf_benchmark.loadgen.probe import Probe
+from mlperf_benchmark.loadgen.user_conf import read_user_conf
 
 MS = 1000
 NS = 1_000_000_000
@@ -43,14 +46,12 @@ def official_settings(model_name: str, scenario: str) -> Any:
 def build_settings(config: RunConfig, sample_count: int, probe: Probe) -> Any:
     """TestSettings of the run: rules, then probe, then user.conf, then the command line.
 
-    The user.conf must have passed mlperf_benchmark.loadgen.user_conf.
+    Raises UsageError for a user.conf that does not pass.
     """
     settings = official_settings(config.model_name, config.scenario)
     _expect(settings, config.scenario, probe)
     if config.user_conf is not None:
-        code = settings.FromConfig(str(config.user_conf), config.model_name, config.scenario, USER)
-        if code != 0:
-            raise UsageError(f"LoadGen refused {config.user_conf} (code {code}).")
+        _apply(settings, config.user_conf, config.model_name, config.scenario)
     mode = lg.TestMode.AccuracyOnly if config.accuracy else lg.TestMode.PerformanceOnly
     settings.scenario = getattr(lg.TestScenario, config.scenario)
     settings.mode = mode
@@ -59,6 +60,17 @@ def build_settings(config: RunConfig, sample_count: int, probe: Probe) -> Any:
     wanted = settings.performance_sample_count_override or sample_count
     settings.performance_sample_count_override = min(wanted, sample_count)
     return settings
+
+
+def _apply(settings: Any, user_conf: Path, model_name: str, scenario: str) -> None:
+    """Give LoadGen what was read, in plain text: it trips over a byte order mark."""
+    read = read_user_conf(user_conf, model_name)
+    with tempfile.NamedTemporaryFile("w", suffix=".conf", encoding="utf-8") as file:
+        file.writelines(f"{name} = {value}\n" for name, value in read.items())
+        file.flush()
+        code = settings.FromConfig(file.name, model_name, scenario, USER)
+    if code != 0:
+        raise UsageError(f"LoadGen refused {user_conf} (code {code}).")
 
 
 def _expect(settings: Any, scenario: str, probe: Probe) -> None:

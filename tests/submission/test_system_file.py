@@ -85,3 +85,9 @@ def test_answers_win_over_what_was_found_out(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_meant_is_named(text: str, named: str, tmp_path: Path) -> None:
     assert named in refusal(tmp_path, text)
+
+
+def test_file_of_a_windows_editor(tmp_path: Path) -> None:
+    path = tmp_path / "system.toml"
+    path.write_bytes(b'\xef\xbb\xbfsubmitter = "Me"\r\n')
+    assert read_system_file(path).submitter == "Me"

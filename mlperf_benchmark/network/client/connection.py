@@ -46,7 +46,7 @@ def open_channel(endpoint: str, config: NetworkConfig) -> Any:
 
 def _token(config: NetworkConfig) -> str | None:
     content = _read(config.token_file, "--token-file")
-    token = os.environ.get(TOKEN_VARIABLE, "") if content is None else content.decode("ascii")
+    token = os.environ.get(TOKEN_VARIABLE, "") if content is None else content.decode("utf-8-sig")
     return token.strip() or None
 
 
