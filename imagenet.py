@@ -26,6 +26,7 @@ from mlperf_benchmark.images.store import ImageStore, write_errors
 from mlperf_benchmark.images.transforms import Preprocessing
 
 _NAMED_AT_MOST = 5
+_NOTHING = "no such file or directory"
 
 
 class ImageNet(Dataset):
@@ -51,13 +52,17 @@ class ImageNet(Dataset):
         folder = self.config.path
         if folder is None:
             raise DatasetError(f"The data set {self.preprocessing.name} needs a folder of images.")
-        self._list = find_label_list(folder, self.config.image_list, self.config.count)
+        self._list = self.config.samples or find_label_list(
+            folder, self.config.image_list, self.config.count
+        )
+        if self.config.samples is None and self._list.source == folder:
+            tell(f"{len(self._list.names)} images in the class folders of {folder}.")
         files = [folder / name for name in self._list.names]
         if self.config.encoded:
-            _fingerprint(self._list, files)
+            _fingerprint(self._list, folder)
             self._files = files
         else:
-            self._store = self._open_store(self._list, files)
+            self._store = self._open_store(self._list, folder)
             if not self._store.is_complete():
                 self._fill(self._store, self._list, files)
         return DatasetInfo(
@@ -81,22 +86,23 @@ class ImageNet(Dataset):
             raise RuntimeError("prepare() comes first")
         return self._store.read(indices)
 
-    def _open_store(self, label_list: LabelList, files: Sequence[Path]) -> ImageStore:
+    def _open_store(self, label_list: LabelList, images: Path) -> ImageStore:
+        count = len(label_list.names)
         about: dict[str, object] = {
             "layout": 1,
             "preprocessing": self.preprocessing.name,
             "preprocessing_version": self.preprocessing.version,
-            "count": len(files),
+            "count": count,
             "height": self.image.height,
             "width": self.image.width,
             "list_sha256": label_list.sha256(),
-            "files_sha256": _fingerprint(label_list, files),
+            "files_sha256": _fingerprint(label_list, images),
             "opencv": cv2.__version__,
             "pillow": PIL.__version__,
         }
         key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
         folder = self.config.cache_dir / "preprocessed" / f"{self.preprocessing.name}-{key[:16]}"
-        return ImageStore(folder, len(files), self.image.height, self.image.width, about)
+        return ImageStore(folder, count, self.image.height, self.image.width, about)
 
     def _fill(self, store: ImageStore, label_list: LabelList, files: Sequence[Path]) -> None:
         def on_wait() -> None:
@@ -138,18 +144,18 @@ class ImageNet(Dataset):
         return bad
 
 
-def _fingerprint(label_list: LabelList, files: Sequence[Path]) -> str:
+def _fingerprint(label_list: LabelList, folder: Path) -> str:
     """Of the sizes and modification times. Raises DatasetError naming the missing files."""
     digest = hashlib.sha256()
     missing = []
-    for sample, file in enumerate(files):
-        status = _status(file)
+    for sample, name in enumerate(label_list.names):
+        status = _status(folder / name)
         if isinstance(status, str):
             missing.append(BadImage(sample, status))
         else:
             digest.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())
     if missing:
-        raise _unusable(missing, label_list)
+        raise _missing(missing, label_list, folder)
     return digest.hexdigest()
 
 
@@ -157,6 +163,8 @@ def _status(file: Path) -> os.stat_result | str:
     """Of a regular file, or why there is none."""
     try:
         status = file.stat()
+    except FileNotFoundError:
+        return "a link that leads nowhere" if file.is_symlink() else _NOTHING
     except (OSError, ValueError) as error:
         return (getattr(error, "strerror", None) or str(error)).lower()
     return status if stat.S_ISREG(status.st_mode) else "not a regular file"
@@ -172,12 +180,30 @@ def _read_files(files: Sequence[Path]) -> Samples:
     return contents
 
 
+def _missing(bad: Sequence[BadImage], label_list: LabelList, folder: Path) -> DatasetError:
+    """Where nothing at all is there, it is another folder or another list."""
+    count = len(label_list.names)
+    if label_list.source.is_dir() or [image.reason for image in bad] != [_NOTHING] * count:
+        return _unusable(bad, label_list)
+    names = ", ".join(label_list.names[:_NAMED_AT_MOST])
+    more = ", …" if count > _NAMED_AT_MOST else ""
+    return DatasetError(
+        f"{folder} holds none of the {count} images that {label_list.source} names ({names}{more})."
+        " Give the folder that these names start from, or the list that belongs to the folder."
+    )
+
+
 def _unusable(bad: Sequence[BadImage], label_list: LabelList) -> DatasetError:
     named = [f"{label_list.place(image.sample)}: {image.reason}" for image in bad[:_NAMED_AT_MOST]]
     more = f"; and {len(bad) - len(named)} more" if len(bad) > len(named) else ""
+    cure = (
+        "Replace or remove them"
+        if label_list.source.is_dir()
+        else "Replace them or give a list without them"
+    )
     return DatasetError(
         f"{len(bad)} of {len(label_list.names)} images cannot be used: {'; '.join(named)}{more}. "
-        "Replace them or give a list without them."
+        f"{cure}."
     )
 
 
