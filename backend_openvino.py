@@ -10,7 +10,6 @@ from backend import Backend, BackendConfig, BackendInfo, Listener, Remark
 from mlperf_benchmark.core.cpus import cpu_flags
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.image_format import Images, Scores
-from mlperf_benchmark.openvino_model.files import read_model
 from mlperf_benchmark.openvino_model.graph import FittedModel, fit
 from mlperf_benchmark.openvino_model.overflow import can_overflow
 from mlperf_benchmark.openvino_model.precision import (
@@ -18,6 +17,7 @@ from mlperf_benchmark.openvino_model.precision import (
     stored_precision,
     with_storage,
 )
+from mlperf_benchmark.openvino_model.reading import read_model
 from mlperf_benchmark.openvino_model.remarks import model_remarks
 
 DEVICE = "CPU"

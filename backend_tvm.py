@@ -16,6 +16,7 @@ from mlperf_benchmark.core.working_folder import scratch_folder
 from mlperf_benchmark.tvm_compiler.artifact import (
     CompiledModel,
     Library,
+    check_size,
     extract_library,
     read_description,
 )
@@ -124,12 +125,7 @@ def _check(path: Path, model: CompiledModel, image: ImageFormat) -> None:
             "Compile the model again."
         )
     check_host_runs(path, model.target, model.features)
-    expected = (image.height, image.width, 3)
-    if model.input_shape != expected:
-        raise ModelError(
-            f"{path} takes images of shape {model.input_shape} (height, width, channels); the "
-            f"data set makes {expected}."
-        )
+    check_size(path, model, image)
 
 
 def _tensor(images: Images, batch: int) -> Any:

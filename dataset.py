@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mlperf_benchmark.core.image_format import ImageFormat, Samples
 from mlperf_benchmark.core.registry import Registry
+from mlperf_benchmark.images.label_list import LabelList
 
 DATASETS = Registry(
     "data set",
@@ -31,6 +32,7 @@ DATASETS = Registry(
 class DatasetConfig:
     """Where the images are. `image_list` None means: look for the usual files in `path`.
 
+    `samples` is what a list would say, where that is known already.
     `encoded`: wanted are the files as they are; nothing is preprocessed.
     """
 
@@ -39,6 +41,7 @@ class DatasetConfig:
     cache_dir: Path = Path("cache")
     count: int | None = None
     encoded: bool = False
+    samples: LabelList | None = None
 
 
 @dataclass(frozen=True)

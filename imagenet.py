@@ -28,6 +28,7 @@ from mlperf_benchmark.images.store import ImageStore, write_errors
 from mlperf_benchmark.images.transforms import Preprocessing
 
 _NAMED_AT_MOST = 5
+_NOTHING = "no such file or directory"
 
 
 class ImageNet(Dataset):
@@ -52,7 +53,9 @@ class ImageNet(Dataset):
 
     def prepare(self) -> DatasetInfo:
         self._list, files = self._find()
-        about = self._about(self._list, files)
+        if self.config.samples is None and self._list.source == self.config.path:
+            tell(f"{len(files)} images in the class folders of {self.config.path}.")
+        about = self._about(self._list)
         if self.config.encoded:
             self._files = files
         else:
@@ -67,7 +70,8 @@ class ImageNet(Dataset):
         )
 
     def fingerprint(self) -> str:
-        return _fingerprint(self._about(*self._find()))
+        found, _ = self._find()
+        return _fingerprint(self._about(found))
 
     def close(self) -> None:
         self._temporary.close()
@@ -89,20 +93,23 @@ class ImageNet(Dataset):
         folder = self.config.path
         if folder is None:
             raise DatasetError(f"The data set {self.preprocessing.name} needs a folder of images.")
-        found = find_label_list(folder, self.config.image_list, self.config.count)
+        found = self.config.samples or find_label_list(
+            folder, self.config.image_list, self.config.count
+        )
         return found, [folder / name for name in found.names]
 
-    def _about(self, label_list: LabelList, files: Sequence[Path]) -> dict[str, object]:
+    def _about(self, label_list: LabelList) -> dict[str, object]:
         """All that decides about the pixels. Raises DatasetError naming the missing files."""
+        assert self.config.path is not None
         return {
             "layout": 1,
             "preprocessing": self.preprocessing.name,
             "preprocessing_version": self.preprocessing.version,
-            "count": len(files),
+            "count": len(label_list.names),
             "height": self.image.height,
             "width": self.image.width,
             "list_sha256": label_list.sha256(),
-            "files_sha256": _state(label_list, files),
+            "files_sha256": _state(label_list, self.config.path),
             "opencv": cv2.__version__,
             "pillow": PIL.__version__,
         }
@@ -177,18 +184,18 @@ def _fingerprint(about: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
-def _state(label_list: LabelList, files: Sequence[Path]) -> str:
+def _state(label_list: LabelList, folder: Path) -> str:
     """Of the sizes and modification times. Raises DatasetError naming the missing files."""
     digest = hashlib.sha256()
     missing = []
-    for sample, file in enumerate(files):
-        status = _status(file)
+    for sample, name in enumerate(label_list.names):
+        status = _status(folder / name)
         if isinstance(status, str):
             missing.append(BadImage(sample, status))
         else:
             digest.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())
     if missing:
-        raise _unusable(missing, label_list)
+        raise _missing(missing, label_list, folder)
     return digest.hexdigest()
 
 
@@ -196,6 +203,8 @@ def _status(file: Path) -> os.stat_result | str:
     """Of a regular file, or why there is none."""
     try:
         status = file.stat()
+    except FileNotFoundError:
+        return "a link that leads nowhere" if file.is_symlink() else _NOTHING
     except (OSError, ValueError) as error:
         return (getattr(error, "strerror", None) or str(error)).lower()
     return status if stat.S_ISREG(status.st_mode) else "not a regular file"
@@ -211,12 +220,30 @@ def _read_files(files: Sequence[Path]) -> Samples:
     return contents
 
 
+def _missing(bad: Sequence[BadImage], label_list: LabelList, folder: Path) -> DatasetError:
+    """Where nothing at all is there, it is another folder or another list."""
+    count = len(label_list.names)
+    if label_list.source.is_dir() or [image.reason for image in bad] != [_NOTHING] * count:
+        return _unusable(bad, label_list)
+    names = ", ".join(label_list.names[:_NAMED_AT_MOST])
+    more = ", …" if count > _NAMED_AT_MOST else ""
+    return DatasetError(
+        f"{folder} holds none of the {count} images that {label_list.source} names ({names}{more})."
+        " Give the folder that these names start from, or the list that belongs to the folder."
+    )
+
+
 def _unusable(bad: Sequence[BadImage], label_list: LabelList) -> DatasetError:
     named = [f"{label_list.place(image.sample)}: {image.reason}" for image in bad[:_NAMED_AT_MOST]]
     more = f"; and {len(bad) - len(named)} more" if len(bad) > len(named) else ""
+    cure = (
+        "Replace or remove them"
+        if label_list.source.is_dir()
+        else "Replace them or give a list without them"
+    )
     return DatasetError(
         f"{len(bad)} of {len(label_list.names)} images cannot be used: {'; '.join(named)}{more}. "
-        "Replace them or give a list without them."
+        f"{cure}."
     )
 
 

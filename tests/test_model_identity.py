@@ -14,7 +14,7 @@ from onnx.external_data_helper import uses_external_data
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.models.files.external_data import external_data
 from mlperf_benchmark.models.files.model_files import model_files
-from mlperf_benchmark.openvino_model.files import read_model
+from mlperf_benchmark.openvino_model.reading import read_model
 from mlperf_benchmark.run.record import describe_model
 from tests.conftest import Runner
 from tests.tiny_models import Tiny

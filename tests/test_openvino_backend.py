@@ -2,7 +2,7 @@
 
 import threading
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -193,18 +193,42 @@ def test_input_is_chosen_by_name(tmp_path: Path) -> None:
         (Tiny(classes=999), {}, "1000 (or 1001) classes"),
         (Tiny(channels=1), {}, "RGB images of 3 channels"),
         (Tiny(channels=4), {"data_format": "NCHW"}, "224×224×3"),
-        (Tiny(size=299), {}, "224×224×3"),
+        (Tiny(size=299), {}, "takes images of 299×299×3, and the data set makes 224×224×3"),
+        (Tiny(size=288, layout="NHWC"), {}, "export the model for 224×224"),
+        (Tiny(known_rank=False), {}, "unknown rank; say with --data-format"),
         (Tiny(batch=4), {"max_batch_size": 8}, "--max-batchsize can be at most 4"),
         (Tiny(size=3), {}, "--data-format"),
         (Tiny(), {"data_format": "NHWC"}, "224×224×3"),
         (Tiny(extra_input=True), {}, "threshold"),
     ],
-    ids=["classes", "grey", "four channels", "size", "batch", "ambiguous", "layout", "two inputs"],
+    ids=[
+        "classes",
+        "grey",
+        "four channels",
+        "size",
+        "size of NHWC",
+        "rank",
+        "batch",
+        "ambiguous",
+        "layout",
+        "two inputs",
+    ],
 )
 def test_model_that_does_not_fit_is_refused_with_its_shape(
     tmp_path: Path, tiny: Tiny, changes: dict[str, Any], reason: str
 ) -> None:
     assert reason in refusal(tiny.save(tmp_path), **changes)
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_unknown_rank_takes_the_layout_that_is_said(tmp_path: Path, layout: str) -> None:
+    tiny = Tiny(known_rank=False, layout=layout)
+    backend = OpenVINOBackend(
+        configuration(tiny.save(tmp_path), data_format=layout, max_batch_size=2)
+    )
+    assert backend.load().max_batch_size == 2
+    images = colours(2)
+    assert best(backend, images) == answers(tiny, images)
 
 
 def test_missing_and_unreadable_files_are_named(tmp_path: Path) -> None:
@@ -222,11 +246,59 @@ def test_missing_and_unreadable_files_are_named(tmp_path: Path) -> None:
     assert "no tiny.bin beside it" in refusal(model)
 
 
-def test_truncated_weights_are_named(tmp_path: Path) -> None:
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 18524032\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda weights: weights[:100], "is cut short, or of another model: it has 100 bytes"),
+        (lambda weights: weights * 3, "is of another model: it has"),
+        (lambda _: b"", "is empty"),
+        (lambda _: POINTER, "is a Git LFS pointer"),
+        (lambda _: b"<!DOCTYPE html>", "is a web page"),
+    ],
+    ids=["cut", "foreign", "empty", "pointer", "page"],
+)
+def test_weights_that_are_not_the_models_are_told(
+    tmp_path: Path, change: Callable[[bytes], bytes], words: str
+) -> None:
     model = Tiny().save(tmp_path)
     weights = model.with_suffix(".bin")
-    weights.write_bytes(weights.read_bytes()[:100])
-    assert str(model) in refusal(model)
+    weights.write_bytes(change(weights.read_bytes()))
+    message = refusal(model)
+    assert f"The weights of {model} cannot be used: {weights} {words}" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("model.onnx", POINTER, "is a Git LFS pointer"),
+        ("model.onnx", b"<!DOCTYPE html>", "is a web page"),
+        ("model.onnx", b"nonsense", "is no ONNX model"),
+        ("model.onnx", b"", "is empty"),
+        ("model.zip", POINTER, "is a Git LFS pointer"),
+        ("model.xml", POINTER, "is a Git LFS pointer"),
+        ("model.xml", b"<?xml version='1.0'?><net name='a'><layers>", "is cut short or damaged"),
+    ],
+)
+def test_file_that_is_no_model_gets_one_line(
+    tmp_path: Path, name: str, content: bytes, words: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "model.bin").touch()
+    (tmp_path / name).write_bytes(content)
+    assert f"{tmp_path / name} {words}" in refusal(tmp_path / name)
+    assert capfd.readouterr().err == "", "libraries' own messages"
+
+
+def test_names_in_upper_case(tmp_path: Path) -> None:
+    model = Tiny().save(tmp_path)
+    upper = model.rename(tmp_path / "MODEL.XML")
+    model.with_suffix(".bin").rename(tmp_path / "MODEL.BIN")
+    images = colours(1)
+    backend = OpenVINOBackend(configuration(upper))
+    backend.load()
+    assert best(backend, images) == answers(Tiny(), images)
 
 
 def zipped(folder: Path, names: Sequence[str]) -> Path:
@@ -235,12 +307,20 @@ def zipped(folder: Path, names: Sequence[str]) -> Path:
     archive = folder / "model.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
         for name in names:
-            data = model.with_suffix(Path(name).suffix).read_bytes()
+            data = model.with_suffix(Path(name).suffix.lower()).read_bytes()
             file.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
     return archive
 
 
-@pytest.mark.parametrize("names", [("a.xml", "a.bin"), ("deep/er/a.xml", "deep/er/a.bin")])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("a.xml", "a.bin"),
+        ("deep/er/a.xml", "deep/er/a.bin"),
+        ("A.XML", "A.BIN"),
+        ("a.xml", "a.bin", "__MACOSX/._a.xml", "__MACOSX/._a.bin", "._a.xml", ".x/b.bin"),
+    ],
+)
 def test_zip_of_a_pair(tmp_path: Path, names: tuple[str, str]) -> None:
     archive = zipped(tmp_path, names)
     images = colours(1)

@@ -89,7 +89,12 @@ ZERO_TAIL = jpeg(400, 300)[:6000] + bytes(8000)
 WITH_THUMBNAIL = jpeg(400, 300)[:2] + b"\xff\xe1" + (len(jpeg()) + 2).to_bytes(2, "big") + jpeg()
 DAMAGED: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "empty file"),
-    "text": (b"<html>404 not found</html>", "truncated, damaged or no image"),
+    "text": (b"404 not found", "truncated, damaged or no image"),
+    "page": (
+        b"<html>404 not found</html>",
+        "a web page, not the file itself (download that from an address that needs no login, or in"
+        " a browser)",
+    ),
     "start_alone": (jpeg()[:3], "truncated JPEG"),
     "headers_alone": (jpeg()[:300], "truncated JPEG"),
     "half": (jpeg(400, 300)[: len(jpeg(400, 300)) // 2], "truncated JPEG"),

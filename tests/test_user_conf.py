@@ -173,3 +173,14 @@ def test_unreal_choice_of_samples_is_not_called_official(benchmark: Runner, tmp_
     done = benchmark("--profile", "null", "--user-conf", path, "--queries", "100")
     assert done.result["rules"] == "modified"
     assert any("performance issue same" in text for text in done.result["rule_differences"])
+
+
+def test_file_of_a_windows_editor_has_its_effect(benchmark: Runner, tmp_path: Path) -> None:
+    path = tmp_path / "user.conf"
+    text = "*.Server.target_qps = 123\r\n*.Server.min_query_count = 77\r\n"
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    done = benchmark(
+        *("--profile", "null", "--scenario", "Server", "--user-conf", path, "--time", "0.3")
+    )
+    assert done.detail["effective_target_qps"] == 123
+    assert done.detail["effective_min_query_count"] == 77

@@ -30,6 +30,7 @@ class Tiny:
     tail: tuple[int, ...] = ()
     extra_outputs: tuple[int, ...] = ()
     extra_input: bool = False
+    known_rank: bool = True
     fails_on_white: bool = False
     nan_on_white: bool = False
     stored_as: ov.Type = ov.Type.f32
@@ -51,6 +52,8 @@ class Tiny:
     def build(self) -> ov.Model:
         sizes = {"N": self.batch, "C": self.channels, "H": self.size, "W": self.size}
         shape = ov.PartialShape([sizes[axis] for axis in self.layout])
+        if not self.known_rank:
+            shape = ov.PartialShape.dynamic()
         image = ops.parameter(shape, self.element_type, name="image")
         image.output(0).set_names({"image"})
         pixels = ops.convert(image, "f32")

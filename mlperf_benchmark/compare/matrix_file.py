@@ -49,11 +49,13 @@ KINDS: Mapping[type, str] = MappingProxyType(
 def read_matrix(path: Path) -> Matrix:
     """Parse the file. Raises UsageError naming the file, the key and the nearest known one."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise UsageError(f"No matrix file {path}; the folder matrices has examples.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"Cannot read the matrix file {path}: {error}.") from error
+    except OSError as error:
+        raise UsageError(f"Cannot read the matrix file {path}: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"The matrix file {path} is not a text file in UTF-8.") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path} is no TOML: {error}.") from error
     try:

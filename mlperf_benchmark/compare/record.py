@@ -124,7 +124,7 @@ class Comparison:
 def read_comparison(path: Path) -> Comparison:
     """Read what `to_json` wrote. Raises UsageError for any other file or version."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise UsageError(f"No file {path}; name the results.json of a comparison.") from error
     except OSError as error:

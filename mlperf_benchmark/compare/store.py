@@ -1,7 +1,6 @@
 """Finished rounds in the output folder, so that an interrupted comparison goes on."""
 
 import dataclasses
-import fcntl
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -12,8 +11,10 @@ from typing import Any
 from mlperf_benchmark.compare.cell_process import CellRun
 from mlperf_benchmark.compare.identity import difference, identity_of
 from mlperf_benchmark.compare.plan import Plan
+from mlperf_benchmark.core.disk import way_out
 from mlperf_benchmark.core.errors import OutputError
 from mlperf_benchmark.core.files import staged
+from mlperf_benchmark.core.locks import lock
 from mlperf_benchmark.core.typed_json import from_json
 from mlperf_benchmark.core.working_folder import working_folder
 from mlperf_benchmark.run.output_folder import wait_until_free
@@ -53,17 +54,16 @@ class Store:
         with ExitStack() as stack:
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
-                lock = stack.enter_context((self.path / LOCK).open("w"))
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                file = stack.enter_context((self.path / LOCK).open("w"))
+                if not lock(file.fileno(), self.path):
+                    raise OutputError(
+                        f"Another comparison is writing to {self.path}; choose another --output."
+                    )
                 self._claim(identity_of(plan), overwrite)
-            except BlockingIOError as error:
-                raise OutputError(
-                    f"Another comparison is writing to {self.path}; choose another --output."
-                ) from error
             except OSError as error:
                 raise OutputError(
-                    f"Cannot write to the output folder {self.path}: {error.strerror or error}. "
-                    "Choose another with --output."
+                    f"Cannot write to the output folder {self.path}: {error.strerror or error};"
+                    f" {way_out(error, '--output')}."
                 ) from error
             yield
 

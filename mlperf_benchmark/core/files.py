@@ -1,27 +1,18 @@
 """Files appear whole or not at all: written under a temporary name, then renamed."""
 
 import contextlib
-import errno
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from mlperf_benchmark.core.disk import way_out
 from mlperf_benchmark.core.errors import OutputError
 from mlperf_benchmark.core.text import encodable
 from mlperf_benchmark.core.working_folder import working_folder
 
 CHUNK_BYTES = 1 << 20
-ADVICE = {
-    errno.EFBIG: "the file system or a limit does not allow a file of this size",
-    errno.EACCES: "choose a folder that you may write to",
-    errno.EPERM: "choose a folder that you may write to",
-    errno.EROFS: "choose a folder that you may write to",
-    errno.ENOTDIR: "a part of the path is a file",
-    errno.EEXIST: "a file of that name is in the way",
-    errno.EISDIR: "a folder of that name is in the way",
-    errno.ENOTEMPTY: "a folder of that name is in the way",
-}
 
 
 @contextmanager
@@ -29,7 +20,7 @@ def staged(folder: Path, replaces_folders: bool = False) -> Iterator[Path]:
     """Yield an empty folder inside `folder`; move what is in it into `folder` on success.
 
     Files of the same name are replaced; folders only with `replaces_folders`, as a whole. Raises
-    OutputError where `folder` cannot be written.
+    OutputError where `folder` cannot be written, or another file cannot be read meanwhile.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -44,10 +35,11 @@ def staged(folder: Path, replaces_folders: bool = False) -> Iterator[Path]:
                     # Renamed, as shutil.move would put it into a folder of that name.
                     entry.replace(folder / entry.name)
     except OSError as error:
-        advice = ADVICE.get(error.errno or 0, "free some space or choose another folder")
-        raise OutputError(
-            f"Cannot write to {folder}: {error.strerror or error}; {advice}."
-        ) from error
+        reason = error.strerror or str(error)
+        named = [os.fsdecode(name) for name in (error.filename, error.filename2) if name]
+        if named and not any(Path(name).is_relative_to(folder) for name in named):
+            raise OutputError(f"{named[0]}: {reason}.") from error
+        raise OutputError(f"Cannot write to {folder}: {reason}; {way_out(error)}.") from error
 
 
 def _replace_folder(source: Path, target: Path) -> None:

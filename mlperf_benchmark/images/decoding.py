@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mlperf_benchmark.core.placeholders import HEAD_BYTES, placeholder
+
 _JPEG_START = b"\xff\xd8\xff"
 _START_OF_SCAN = 0xDA
 _END_OF_IMAGE = b"\xff\xd9"
@@ -34,6 +36,10 @@ def decode_rgb(data: bytes) -> NDArray[np.uint8]:
     """
     if not data:
         raise UnreadableImageError("empty file")
+    what = placeholder(data[:HEAD_BYTES])
+    if what is not None:
+        found, _, cure = what.removeprefix("is ").partition("; ")
+        raise UnreadableImageError(f"{found} ({cure})")
     if data.startswith(_JPEG_START) and not _has_jpeg_end(data):
         raise UnreadableImageError("truncated JPEG")
     try:

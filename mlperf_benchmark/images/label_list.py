@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlperf_benchmark.core.errors import DatasetError
+from mlperf_benchmark.images.image_files import find_images
 
 CLASSES = 1000
 LIST_NAMES = ("val_map.txt", "val.txt")
@@ -125,9 +126,7 @@ def _from_class_folders(folder: Path, count: int | None) -> LabelList:
     names: list[str] = []
     labels: list[int] = []
     for label, wordnet_id in enumerate(ids):
-        files = sorted(
-            file.name for file in (folder / wordnet_id).iterdir() if not file.name.startswith(".")
-        )
+        files = find_images(folder / wordnet_id)
         names += [f"{wordnet_id}/{name}" for name in files]
         labels += [label] * len(files)
     _check_count(count, len(names), folder)

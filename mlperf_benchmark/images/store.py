@@ -1,6 +1,5 @@
 """Preprocessed images on disk, with a checksum for each."""
 
-import fcntl
 import json
 import shutil
 import zlib
@@ -11,8 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mlperf_benchmark.core.disk import way_out
 from mlperf_benchmark.core.errors import CacheError
 from mlperf_benchmark.core.image_format import Images
+from mlperf_benchmark.core.locks import lock
 from mlperf_benchmark.images.array_file import ArrayFile
 
 _NOT_DONE = 0
@@ -51,11 +52,9 @@ class ImageStore:
             file = self.folder.with_name(f"{self.folder.name}.lock").open("w")
         with file:
             with write_errors(self.folder):
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
+                if not lock(file.fileno(), self.folder):
                     on_wait()
-                    fcntl.flock(file, fcntl.LOCK_EX)
+                    lock(file.fileno(), self.folder, wait=True)
             yield
 
     def exists(self) -> bool:
@@ -171,8 +170,8 @@ def write_errors(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise CacheError(
-            f"Cannot write the cache {folder}: {error.strerror}. Free space there or choose "
-            "another folder with --cache-dir; what is done is kept."
+            f"Cannot write the cache {folder}: {error.strerror or error};"
+            f" {way_out(error, '--cache-dir')}. What is done is kept."
         ) from error
 
 

@@ -77,7 +77,10 @@ class Session:
             # The trace holds every event: hundreds of megabytes in a fast run.
             log_settings.enable_trace = False
             # An audit.config in the working directory must not turn a run into another one.
-            audit = audit_conf or log_folder / "no-audit.config"
+            audit = log_folder / "audit.config"
+            if audit_conf is not None:
+                # LoadGen trips over a byte order mark.
+                audit.write_text(audit_conf.read_text(encoding="utf-8-sig"), encoding="utf-8")
             lg.StartTestWithLogSettings(sut, qsl, settings, log_settings, os.fsencode(audit))
             lg.DestroyQSL(qsl)
             self._sut.destruct(sut)

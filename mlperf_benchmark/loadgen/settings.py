@@ -1,7 +1,7 @@
 """LoadGen's settings for a run: rules, probe, user.conf and command line, in this order."""
 
-import os
 import sys
+import tempfile
 from typing import Any
 
 import mlperf_loadgen as lg
@@ -9,6 +9,7 @@ import mlperf_loadgen as lg
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.run_config import RunConfig
 from mlperf_benchmark.loadgen.probe import Probe
+from mlperf_benchmark.loadgen.user_conf import read_user_conf
 
 MS = 1000
 NS = 1_000_000_000
@@ -45,7 +46,7 @@ def official_settings(model_name: str, scenario: str) -> Any:
 def build_settings(config: RunConfig, sample_count: int, probe: Probe) -> Any:
     """TestSettings of the run: rules, then probe, then user.conf, then the command line.
 
-    The user.conf must have passed mlperf_benchmark.loadgen.user_conf.
+    Raises UsageError for a user.conf that does not pass.
     """
     settings = official_settings(config.model_name, config.scenario)
     # The samples of a query decide what to expect of it, and a user.conf may set both.
@@ -71,11 +72,16 @@ def check_settings(config: RunConfig) -> None:
 
 
 def _read_user_conf(settings: Any, config: RunConfig) -> None:
-    if config.user_conf is not None:
-        file = os.fsencode(config.user_conf)
-        code = settings.FromConfig(file, config.model_name, config.scenario, USER)
-        if code != 0:
-            raise UsageError(f"LoadGen refused {config.user_conf} (code {code}).")
+    """Give LoadGen what was read, in plain text: it trips over a byte order mark."""
+    if config.user_conf is None:
+        return
+    read = read_user_conf(config.user_conf, config.model_name)
+    with tempfile.NamedTemporaryFile("w", suffix=".conf", encoding="utf-8") as file:
+        file.writelines(f"{name} = {value}\n" for name, value in read.items())
+        file.flush()
+        code = settings.FromConfig(file.name, config.model_name, config.scenario, USER)
+    if code != 0:
+        raise UsageError(f"LoadGen refused {config.user_conf} (code {code}).")
 
 
 def _check(settings: Any, config: RunConfig) -> None:

@@ -111,11 +111,11 @@ def read_user_conf(path: Path, model_name: str) -> dict[str, str]:
     that says nothing about `model_name`.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UsageError(f"Cannot read --user-conf {path}: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"--user-conf {path} is not a text file.") from error
+        raise UsageError(f"--user-conf {path} is not a text file in UTF-8.") from error
     settings = {}
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.split()

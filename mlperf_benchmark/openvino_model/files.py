@@ -1,4 +1,4 @@
-"""Reads model files with OpenVINO; archives are unpacked into the cache."""
+"""Finds the file that OpenVINO shall read; archives are unpacked into the cache."""
 
 import shutil
 import zipfile
@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-import openvino as ov
-
+from mlperf_benchmark.core.disk import way_out
 from mlperf_benchmark.core.errors import CacheError, ModelError
 from mlperf_benchmark.core.files import file_sha256
+from mlperf_benchmark.core.junk import is_junk
+from mlperf_benchmark.core.placeholders import placeholder_in
 from mlperf_benchmark.core.working_folder import scratch_folder, working_folder
 from mlperf_benchmark.models.files.model_files import model_files
 
@@ -19,22 +20,9 @@ MAX_UNPACKED_BYTES = 4 << 30
 CHUNK_BYTES = 1 << 20
 
 
-def read_model(model: Path, cache_dir: Path) -> ov.Model:
-    """The graph of an .xml, .onnx or .zip. Raises ModelError or CacheError.
-
-    Where `cache_dir` cannot be written an archive is unpacked for this call alone.
-    """
-    with _readable(model, cache_dir) as path:
-        try:
-            # What is read stays in memory, or mapped, when the file is gone.
-            return ov.Core().read_model(path)
-        except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise ModelError(f"OpenVINO cannot read {model}: {reason}") from error
-
-
 @contextmanager
-def _readable(model: Path, cache_dir: Path) -> Iterator[Path]:
+def readable(model: Path, cache_dir: Path) -> Iterator[Path]:
+    """`model_file`; where `cache_dir` cannot be written an archive is unpacked for a while only."""
     try:
         path = model_file(model, cache_dir)
     except CacheError as error:
@@ -71,11 +59,17 @@ def _unpacked(archive: Path, cache_dir: Path) -> Path:
                 shutil.rmtree(folder, ignore_errors=True)
                 _unpack(opened, members, folder)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise ModelError(f"{archive} is damaged or no zip archive: {error}.") from error
+        what = placeholder_in(archive) or f"is damaged or no zip archive: {error}"
+        raise ModelError(f"{archive} {what}.") from error
     except (RuntimeError, NotImplementedError) as error:
         raise ModelError(f"{archive} is encrypted or packed in a way unknown here.") from error
     except OSError as error:
-        raise CacheError(f"Cannot unpack {archive} into {cache_dir}: {error.strerror}.") from error
+        if error.filename == str(archive):
+            raise ModelError(f"Cannot read {archive}: {error.strerror}.") from error
+        raise CacheError(
+            f"Cannot unpack {archive} into {cache_dir}: {error.strerror or error};"
+            f" {way_out(error, '--cache-dir')}."
+        ) from error
     return folder / "model.xml"
 
 
@@ -88,15 +82,20 @@ def _pair(archive: Path, opened: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
                 f'{archive} holds "{member.filename}", which leads out of the archive; '
                 f"it is not unpacked."
             )
+    members = [
+        member
+        for member in opened.infolist()
+        if not any(is_junk(part) for part in PurePosixPath(member.filename).parts)
+    ]
     found = {
-        suffix: [member for member in opened.infolist() if member.filename.endswith(suffix)]
+        suffix: [member for member in members if member.filename.lower().endswith(suffix)]
         for suffix in (".xml", ".bin")
     }
-    if any(len(members) != 1 for members in found.values()):
+    if any(len(pair) != 1 for pair in found.values()):
         raise ModelError(f"{archive} must hold one .xml and one .bin file.")
-    if sum(members[0].file_size for members in found.values()) > MAX_UNPACKED_BYTES:
+    if sum(pair[0].file_size for pair in found.values()) > MAX_UNPACKED_BYTES:
         raise ModelError(f"{archive} unpacks to more than {MAX_UNPACKED_BYTES >> 30} GiB.")
-    return {f"model{suffix}": members[0] for suffix, members in found.items()}
+    return {f"model{suffix}": pair[0] for suffix, pair in found.items()}
 
 
 def _is_unpacked(members: dict[str, zipfile.ZipInfo], folder: Path) -> bool:

@@ -48,6 +48,7 @@ def fit(model: Model, config: BackendConfig) -> FittedModel:
     target = _chosen("output", model.outputs, config.outputs, _is_scores)
     names = (_name(source), _name(target))
     place = next(i for i, port in enumerate(model.outputs) if port.node is target.node)
+    _check_rank(source.partial_shape, names[0])
     layout = config.data_format or _layout(source.partial_shape, names[0])
     batch, fixed = _batch(source.partial_shape, config, names[0])
     dynamic = config.variable_batch and batch > 1 and not fixed
@@ -105,24 +106,36 @@ def _chosen(
     return candidates[0]
 
 
+def _check_rank(shape: PartialShape, name: str) -> None:
+    if shape.rank.is_static and len(shape) != 4:
+        raise ModelError(_no_images(shape, name))
+
+
+def _no_images(shape: PartialShape, name: str) -> str:
+    return f"Input {name} {shape} does not take RGB images of {CHANNELS} channels."
+
+
 def _layout(shape: PartialShape, name: str) -> str:
-    if shape.rank.is_static and len(shape) == 4:
-        first, last = shape[1], shape[3]
-        is_first = first.is_static and first.get_length() == CHANNELS
-        is_last = last.is_static and last.get_length() == CHANNELS
-        if is_first != is_last:
-            return "NCHW" if is_first else "NHWC"
-        if is_first or first.is_dynamic or last.is_dynamic:
-            raise ModelError(
-                f"Input {name} {shape} can be read as NCHW and as NHWC; say which with "
-                f"--data-format."
-            )
-    raise ModelError(f"Input {name} {shape} does not take RGB images of {CHANNELS} channels.")
+    if shape.rank.is_dynamic:
+        raise ModelError(
+            f"Input {name} has a shape of unknown rank; say with --data-format whether it takes "
+            "images as NCHW or NHWC."
+        )
+    first, last = shape[1], shape[3]
+    is_first = first.is_static and first.get_length() == CHANNELS
+    is_last = last.is_static and last.get_length() == CHANNELS
+    if is_first != is_last:
+        return "NCHW" if is_first else "NHWC"
+    if is_first or first.is_dynamic or last.is_dynamic:
+        raise ModelError(
+            f"Input {name} {shape} can be read as NCHW and as NHWC; say which with --data-format."
+        )
+    raise ModelError(_no_images(shape, name))
 
 
 def _batch(shape: PartialShape, config: BackendConfig, name: str) -> tuple[int, bool]:
     """Images an inference takes, and whether the model fixes that number."""
-    if shape[0].is_dynamic:
+    if shape.rank.is_dynamic or shape[0].is_dynamic:
         return config.max_batch_size or 1, False
     batch: int = shape[0].get_length()
     if (config.max_batch_size or 1) > batch:
@@ -140,10 +153,7 @@ def _reshape(model: Model, source: Output, layout: str, batch: object, image: Im
     )
     before = source.partial_shape
     if not before.compatible(wanted):
-        raise ModelError(
-            f"Input {_name(source)} {before} ({layout}) does not take the data set's images of "
-            f"{image.height}×{image.width}×{CHANNELS}."
-        )
+        raise ModelError(_other_size(_name(source), before, layout, image))
     if before != wanted:
         try:
             model.reshape({source: wanted})
@@ -152,6 +162,19 @@ def _reshape(model: Model, source: Output, layout: str, batch: object, image: Im
                 f"The model cannot be reshaped from {before} to {wanted}; use --max-batchsize 1 or "
                 f"export it with a dynamic batch. OpenVINO says: {_last_line(error)}"
             ) from error
+
+
+def _other_size(name: str, shape: PartialShape, layout: str, image: ImageFormat) -> str:
+    """The sizes that do not fit, and the way out."""
+    made = f"{image.height}×{image.width}×{CHANNELS}"
+    sizes = dict(zip(layout, shape, strict=True))
+    if sizes["C"].compatible(ov.Dimension(CHANNELS)):
+        return (
+            f"Input {name} {shape} takes images of {sizes['H']}×{sizes['W']}×{CHANNELS}, and the "
+            f"data set makes {made}: export the model for {image.height}×{image.width}, or with a "
+            "dynamic height and width."
+        )
+    return f"Input {name} {shape} ({layout}) does not take the data set's images of {made}."
 
 
 def _dimension(batch: object) -> ov.Dimension:

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 
 from backend import BACKENDS, Backend, BackendConfig, BackendInfo, NetworkBackend, Remark
 from dataset import Dataset, DatasetInfo
@@ -163,7 +162,7 @@ def _prepare(config: RunConfig, dataset: Dataset) -> Prepared:
 def _tell(remarks: Sequence[Remark], console: Console) -> list[str]:
     """Say them before a run that may be long; returns those that belong to its warnings."""
     for remark in remarks:
-        console.print(f"Note: {escape(remark.text)}", soft_wrap=True, highlight=False)
+        say(console, f"Note: {remark.text}")
     return [remark.text for remark in remarks if remark.is_doubtful]
 
 

@@ -13,8 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mlperf_benchmark.core.disk import way_out
 from mlperf_benchmark.core.errors import OutputError, RunError
 from mlperf_benchmark.core.files import write_text
+from mlperf_benchmark.core.locks import lock
 from mlperf_benchmark.run.result import Result
 
 RESULTS = "results.json"
@@ -56,11 +58,11 @@ class OutputFolder:
                     f"with --overwrite."
                 )
             self.path.mkdir(parents=True, exist_ok=True)
-            lock = os.open(self.path, os.O_RDONLY)
+            descriptor = os.open(self.path, os.O_RDONLY)
         except OSError as error:
             raise _unusable(self.path, error) from error
         try:
-            self._make_work(lock)
+            self._make_work(descriptor)
             try:
                 yield
             except RunError as error:
@@ -74,18 +76,17 @@ class OutputFolder:
             finally:
                 shutil.rmtree(self.work, ignore_errors=True)
         finally:
-            os.close(lock)
+            os.close(descriptor)
 
-    def _make_work(self, lock: int) -> None:
+    def _make_work(self, descriptor: int) -> None:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not lock(descriptor, self.path):
+                raise OutputError(
+                    f"Another run is writing to {self.path}. Choose another --output."
+                )
             # What a killed run may have left.
             shutil.rmtree(self.work, ignore_errors=True)
             self.work.mkdir()
-        except BlockingIOError as error:
-            raise OutputError(
-                f"Another run is writing to {self.path}. Choose another --output."
-            ) from error
         except OSError as error:
             raise _unusable(self.path, error) from error
 
@@ -138,5 +139,6 @@ def _is_locked(lock: int) -> bool:
 
 def _unusable(path: Path, error: OSError) -> OutputError:
     return OutputError(
-        f"Cannot write to the output folder {path}: {error.strerror}. Choose another with --output."
+        f"Cannot write to the output folder {path}: {error.strerror or error};"
+        f" {way_out(error, '--output')}."
     )

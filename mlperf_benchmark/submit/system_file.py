@@ -51,7 +51,7 @@ class SystemFile:
 def read_system_file(path: Path) -> SystemFile:
     """Raises UsageError for a file that is missing, or says what cannot be meant."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UsageError(f"Cannot read {path}: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

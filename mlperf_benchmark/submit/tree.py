@@ -156,7 +156,7 @@ def _write_scenario(
 
 def _user_conf(run: FinishedRun) -> str:
     used = run.folder / USER_CONF
-    return used.read_text(encoding="utf-8") if used.is_file() else documents.user_conf(run)
+    return used.read_text(encoding="utf-8-sig") if used.is_file() else documents.user_conf(run)
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from mlperf_benchmark.core.errors import ModelError
+from mlperf_benchmark.core.image_format import ImageFormat
+from mlperf_benchmark.core.placeholders import placeholder_in
 from mlperf_benchmark.core.typed_json import from_plain
 
 FORMAT = 1
@@ -91,10 +93,27 @@ def read_description(path: Path) -> CompiledModel:
     except OSError as error:
         raise ModelError(f"Cannot read the model {path}: {error.strerror}.") from error
     except (zipfile.BadZipFile, ValueError, KeyError, TypeError) as error:
+        what = placeholder_in(path)
+        if what is not None:
+            raise ModelError(f"{path} {what}.") from error
         raise ModelError(
             f"{path} is not a model compiled for the tvm backend: {error}. "
             "Compile one with prepare.py --backend tvm."
         ) from error
+
+
+def check_size(path: Path, model: CompiledModel, image: ImageFormat) -> None:
+    """Raise ModelError where the model takes images of another size than the data set makes."""
+    expected = (image.height, image.width, 3)
+    if model.input_shape != expected:
+        raise ModelError(
+            f"{path} takes images of {_size(model.input_shape)} and the data set makes"
+            f" {_size(expected)}: compile a model for {image.height}×{image.width}."
+        )
+
+
+def _size(shape: tuple[int, int, int]) -> str:
+    return "×".join(map(str, shape))
 
 
 def extract_library(path: Path, library: Library, folder: Path) -> Path:

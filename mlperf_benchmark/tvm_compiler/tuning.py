@@ -53,7 +53,7 @@ def key(spec: ConvolutionSpec) -> str:
 def read_tiles(path: Path, target: CpuTarget) -> Tiles:
     """The winners in `path`. Raises UsageError where they are for another target, or damaged."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
         if content["format"] != FORMAT or content["target"] != target.cpu:
             raise UsageError(
                 f'{path} holds tiles for "{content["target"]}" (format {content["format"]}); '

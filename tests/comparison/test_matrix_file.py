@@ -38,6 +38,15 @@ def test_options_of_all_variants_and_of_one(tmp_path: Path) -> None:
     ]
 
 
+def test_file_of_a_windows_editor(tmp_path: Path) -> None:
+    file = tmp_path / "matrix.toml"
+    file.write_bytes(b"\xef\xbb\xbf" + (NULL + VARIANTS).replace("\n", "\r\n").encode())
+    assert [variant.name for variant in read_matrix(file).variants] == ["a", "b"]
+    file.write_text(NULL + VARIANTS, encoding="utf-16")
+    with pytest.raises(UsageError, match="not a text file in UTF-8"):
+        read_matrix(file)
+
+
 def test_axes_multiply(tmp_path: Path) -> None:
     axes = (
         '[axes]\nmodel = ["x/fp32.xml", "x/int8.xml"]\nbackend = ["openvino", "null"]\n'

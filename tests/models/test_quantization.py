@@ -1,6 +1,8 @@
 """INT8 files of a real model on real images, and what `prepare.py` refuses."""
 
 import shutil
+import weakref
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,10 +24,12 @@ from mlperf_benchmark.models.files.description import read_description
 from mlperf_benchmark.models.files.openvino_ir import OpenVINOIr
 from mlperf_benchmark.models.optimize.accuracy_control import Labelled as Control
 from mlperf_benchmark.models.optimize.accuracy_control import quantize_within_drop
+from mlperf_benchmark.models.optimize.batch_norm import reestimate_batch_norm
 from mlperf_benchmark.models.optimize.config import PruningConfig, QuantizationConfig
 from mlperf_benchmark.models.optimize.quantization import quantize
 from mlperf_benchmark.models.prepare.calibration import CalibrationSource, load_calibration
 from mlperf_benchmark.models.prepare.images import load_images, select_images
+from mlperf_benchmark.models.prepare.model_input import Batches, ModelInput
 from mlperf_benchmark.models.prepare.options import parse
 from mlperf_benchmark.models.prepare.preparer import prepare_model
 from mlperf_benchmark.models.prepare.recipe import Recipe
@@ -44,7 +48,7 @@ def scores(model: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def sample_input(sample: Sample, cache_dir: Path) -> NDArray[np.float32]:
     selection = select_images(sample.images, None, 0)
-    return load_images(selection, "imagenet_efficientnet_lite", cache_dir)
+    return np.stack([*load_images(selection, "imagenet_efficientnet_lite", cache_dir)])
 
 
 def right(answers: NDArray[np.float32], validation: Labelled) -> int:
@@ -271,6 +275,41 @@ def test_overflow_fix_keeps_weights_to_7_bits(
     assert description is not None
     assert description.quantization is not None
     assert description.quantization.overflow_fix == fix
+
+
+def test_calibration_keeps_few_images_in_memory() -> None:
+    """They are read when they are wanted, however many there are."""
+    alive = peak = 0
+
+    def gone(count: int) -> None:
+        nonlocal alive
+        alive -= count
+
+    def load(indices: Sequence[int]) -> NDArray[np.float32]:
+        nonlocal alive, peak
+        images = np.stack([np.full((3, 16, 16), index / 400, np.float32) for index in indices])
+        alive += len(indices)
+        peak = max(peak, alive)
+        weakref.finalize(images, gone, len(indices))
+        return images
+
+    graph = OpenVINOIr().convert(export_onnx(Unbalanced(0).eval(), 16))
+    quantize(graph, ModelInput(400, load), QuantizationConfig(), "mixed")
+    assert 0 < peak <= 100
+    norm = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
+    reestimate_batch_norm(norm, Batches(ModelInput(400, load)))
+    assert peak <= 150
+
+
+@pytest.mark.parametrize("name", ["a/b", "/a", "..", ".", ""])
+def test_name_that_is_a_path_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="the folder is what --output names"):
+        parse(["resnet50", "--weights", "random", "--name", name])
+
+
+def test_name_with_its_suffix_gets_no_second_one() -> None:
+    recipe = parse(["resnet50", "--weights", "random", "--name", "mine.v2.xml"])
+    assert recipe.file_stem() == "mine.v2"
 
 
 def test_calibration_images_are_drawn_by_the_seed(sample: Sample) -> None:

@@ -177,14 +177,6 @@ def test_code_in_a_weights_file_is_not_executed(tmp_path: Path) -> None:
     assert not (tmp_path / "executed").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"no weights", b"PK\x03\x04 damaged"])
-def test_file_that_is_no_state_dict_is_named(tmp_path: Path, content: bytes) -> None:
-    file = tmp_path / "bad.pth"
-    file.write_bytes(content)
-    with pytest.raises(ModelError, match=r"bad\.pth is not a PyTorch state dict"):
-        load("resnet50", str(file), tmp_path)
-
-
 def test_missing_file_and_misspelt_source_are_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no weights file nowhere/weights\.pth"):
         load("resnet50", "nowhere/weights.pth", tmp_path)

@@ -113,3 +113,9 @@ def test_memory_is_in_the_unit_that_it_is_counted_in() -> None:
     gb = psutil.disk_usage("/").total / 1e9
     assert facts["host_storage_capacity"] == f"{gb:.0f} GB"
     assert not re.search(r"\d[KMG](,|$)", facts.get("host_processor_caches", ""))
+
+
+def test_file_of_a_windows_editor(tmp_path: Path) -> None:
+    path = tmp_path / "system.toml"
+    path.write_bytes(b'\xef\xbb\xbfsubmitter = "Me"\r\n')
+    assert read_system_file(path).submitter == "Me"

@@ -1,11 +1,8 @@
 """Weights for an architecture: published, from a file, or random."""
 
-import pickle
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,23 +17,29 @@ from mlperf_benchmark.models.architectures.checkpoint import (
     parse_checkpoint,
     resize,
 )
+from mlperf_benchmark.models.architectures.finite import refuse_non_finite
 from mlperf_benchmark.models.architectures.sources import Progress
+from mlperf_benchmark.models.architectures.state_dict_differences import Differences, some
+from mlperf_benchmark.models.architectures.state_dicts import Reading, find_weights
+from mlperf_benchmark.models.architectures.torch_file import read_torch_file
 from mlperf_benchmark.models.files.description import FineTuning, Pruning, Weights
-from mlperf_benchmark.models.files.finite import refuse_non_finite
 from mlperf_benchmark.models.optimize.batch_norm import reestimate_batch_norm
 
 RANDOM = "random"
-SHOWN_KEYS = 3
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A module in evaluation mode, and what was done to it before."""
+    """A module in evaluation mode, and what was done to it before.
+
+    `remark` is what its user should know of how the file was read.
+    """
 
     module: nn.Module
     weights: Weights
     pruning: Pruning | None = None
     fine_tuning: FineTuning | None = None
+    remark: str | None = None
 
 
 def load_weights(
@@ -44,8 +47,9 @@ def load_weights(
 ) -> LoadedModel:
     """Build the module with the weights `name`.
 
-    `name` is one of the architecture's sources, "random", or the path of a state dict or of a
-    checkpoint of finetune.py. Raises UnknownNameError or ModelError.
+    `name` is one of the architecture's sources, "random", or the path of a state dict, of what a
+    training script saved around one, or of a checkpoint of finetune.py. Raises UnknownNameError
+    or ModelError.
     """
     module = architecture.build()
     if name == RANDOM:
@@ -59,11 +63,31 @@ def load_weights(
             if file.suffix or file.parent != Path():
                 raise ModelError(f"There is no weights file {file}.")
             known_name("weights", name, [RANDOM, *architecture.weight_sources])
-    content = read_tensors(file)
+    content = read_torch_file(file)
     if is_checkpoint(content):
         return _from_checkpoint(module, architecture, parse_checkpoint(content), file)
-    load_state_dict(module, architecture.name, _state_dict(content, file), file)
-    return LoadedModel(module.eval(), Weights(name, file_sha256(file), None))
+    found = find_weights(content, module.state_dict())
+    if found is None:
+        raise ModelError(f"{file} holds no state dict (a mapping of names to tensors).")
+    reading, others = found
+    load_state_dict(module, architecture.name, reading.state, file)
+    source = f"{name}: {reading.name}" if reading.name else name
+    weights = Weights(source, file_sha256(file), None)
+    return LoadedModel(module.eval(), weights, remark=_remark(file, reading, others))
+
+
+def _remark(file: Path, reading: Reading, others: Sequence[Reading]) -> str | None:
+    """Which weights are taken, where the file leaves a choice or holds others."""
+    left_out = reading.left_out(others)
+    if not (reading.place or left_out or others):
+        return None
+    which = f'"{reading.name}"' if reading.name else "the state dict"
+    parts = [f"The weights are {which} of {file}"]
+    if others:
+        parts.append(f"not {some([one.name or 'the file itself' for one in others])}")
+    if left_out:
+        parts.append(f"without {some(left_out)}")
+    return f"{', '.join(parts)}."
 
 
 def _from_checkpoint(
@@ -77,60 +101,20 @@ def _from_checkpoint(
     return LoadedModel(module.eval(), checkpoint.weights, checkpoint.pruning, fine_tuning)
 
 
-def read_tensors(file: Path) -> Any:
-    """Read what torch.save wrote without executing what is in the file. Raises ModelError."""
-    try:
-        return torch.load(file, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise ModelError(f"Cannot read the weights {file}: {error.strerror or error}.") from error
-    except (pickle.UnpicklingError, zipfile.BadZipFile, RuntimeError, EOFError, KeyError) as error:
-        raise ModelError(
-            f"{file} is not a PyTorch state dict, or holds more than tensors. Save it with"
-            " torch.save(model.state_dict(), …)."
-        ) from error
-
-
-def _state_dict(content: Any, file: Path) -> Mapping[str, Tensor]:
-    """The state dict that `content` is or holds, as training scripts save it."""
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
-    if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
-        raise ModelError(f"{file} holds no state dict (a mapping of names to tensors).")
-    return {str(key): value for key, value in content.items()}
-
-
 def load_state_dict(
     module: nn.Module, architecture: str, state: Mapping[str, Tensor], file: Path
 ) -> None:
     """Copy `state` into `module`.
 
-    Raises ModelError naming the keys that differ, or whose values are no numbers.
+    Raises ModelError naming the entries that differ, or whose values are no numbers.
     """
     wanted = module.state_dict()
-    optional = {key for key in wanted if key.endswith(".num_batches_tracked")}
-    differences = [
-        _listed("missing", [key for key in wanted if key not in state and key not in optional]),
-        _listed("unexpected", [key for key in state if key not in wanted]),
-        _listed(
-            "of another shape",
-            [
-                f"{key} {tuple(value.shape)} instead of {tuple(wanted[key].shape)}"
-                for key, value in state.items()
-                if key in wanted and value.shape != wanted[key].shape
-            ],
-        ),
-    ]
-    if found := "; ".join(filter(None, differences)):
-        raise ModelError(f"{file} holds no weights of {architecture}: {found}.")
+    differences = Differences.between(wanted, state)
+    if found := str(differences):
+        cure = differences.cure()
+        raise ModelError(f"{file} holds no weights of {architecture}: {found}. {cure}")
     module.load_state_dict(state, strict=False)
     refuse_non_finite(module, file)
-
-
-def _listed(what: str, keys: list[str]) -> str:
-    if not keys:
-        return ""
-    more = ", …" if len(keys) > SHOWN_KEYS else ""
-    return f"{len(keys)} {what} ({', '.join(keys[:SHOWN_KEYS])}{more})"
 
 
 def randomize(module: nn.Module, input_size: int, seed: int) -> None:

@@ -157,7 +157,7 @@ def read_description(model: Path) -> ModelDescription | None:
     path = description_path(model)
     advice = f"Prepare the model again, or delete {path.name}."
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
         description = parse_description(content)
     except FileNotFoundError:
         return None

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.models.files.external_data import ExternalData, external_data
+from mlperf_benchmark.models.files.ir_pair import is_ir, weights_of
 
 
 def model_files(model: Path) -> tuple[Path, ...]:
@@ -14,13 +15,12 @@ def model_files(model: Path) -> tuple[Path, ...]:
     """
     if not model.is_file():
         raise ModelError(f"There is no model file {model}.")
-    suffix = model.suffix.lower()
-    if suffix == ".xml":
-        weights = model.with_suffix(".bin")
+    if is_ir(model):
+        weights = weights_of(model)
         if not weights.is_file():
             raise ModelError(f"{model} lacks its weights: no {weights.name} beside it.")
         return model, weights
-    if suffix == ".onnx":
+    if model.suffix.lower() == ".onnx":
         try:
             found = external_data(model)
         except OSError as error:

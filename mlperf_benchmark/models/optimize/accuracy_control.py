@@ -1,6 +1,6 @@
 """INT8 that keeps top-1: the layers that lose most return to floating point."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mlperf_benchmark.core.errors import ModelError, UsageError
 from mlperf_benchmark.models.optimize.config import QuantizationConfig
+from mlperf_benchmark.models.optimize.images import Images
 from mlperf_benchmark.models.optimize.quantization import refused_models, settings
 
 LAYERS = frozenset({"Convolution", "GroupConvolution", "MatMul"})
@@ -25,10 +26,19 @@ RANKED_ON_AT_MOST = 300
 
 @dataclass(frozen=True)
 class Labelled:
-    """Normalised float32 images (count, 3, height, width) and their class indices."""
+    """Images and their class indices, as a sequence of pairs."""
 
-    images: NDArray[np.float32]
+    images: Images
     labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], np.int64]:
+        return self.images[index], self.labels[index]
+
+    def __iter__(self) -> Iterator[tuple[NDArray[np.float32], np.int64]]:
+        return zip(self.images, self.labels, strict=True)
 
 
 @dataclass(frozen=True)
@@ -42,7 +52,7 @@ class Outcome:
 
 def quantize_within_drop(
     graph: Any,
-    images: NDArray[np.float32],
+    images: Images,
     config: QuantizationConfig,
     preset_name: str,
     control: Labelled,
@@ -57,16 +67,15 @@ def quantize_within_drop(
     if not isinstance(graph, ov.Model):
         raise UsageError("--max-drop works for OpenVINO files (xml, zip) only.")
     before = _count_right(graph, control)
-    samples = list(zip(control.images, control.labels, strict=True))
     with refused_models(), redirect_stdout(StringIO()):
         quantized = nncf.quantize_with_accuracy_control(
             graph,
-            validation_dataset=nncf.Dataset(samples),
+            validation_dataset=nncf.Dataset(control),
             validation_fn=_top1,
             max_drop=max_drop,
             advanced_accuracy_restorer_parameters=AdvancedAccuracyRestorerParameters(
                 # Else as few as there are calibration images, which tell the layers badly apart.
-                ranking_subset_size=min(RANKED_ON_AT_MOST, len(samples))
+                ranking_subset_size=min(RANKED_ON_AT_MOST, len(control))
             ),
             **settings(graph, images, config, preset_name, key="advanced_quantization_parameters"),
         )
@@ -76,8 +85,8 @@ def quantize_within_drop(
     )
     after = _count_right(quantized, control)
     outcome = Outcome(before, after, reverted)
-    if len(reverted) == len(layers) or before - after > max_drop * len(samples):
-        raise ModelError(_too_much(max_drop, outcome, len(layers), len(samples)))
+    if len(reverted) == len(layers) or before - after > max_drop * len(control):
+        raise ModelError(_too_much(max_drop, outcome, len(layers), len(control)))
     return quantized, outcome
 
 
@@ -100,7 +109,7 @@ def _is_int8(layer: ov.Node) -> bool:
 
 def _count_right(graph: ov.Model, control: Labelled) -> int:
     compiled = ov.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    _, right = _top1(compiled, zip(control.images, control.labels, strict=True))
+    _, right = _top1(compiled, control)
     return int(sum(right))
 
 

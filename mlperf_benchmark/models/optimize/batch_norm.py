@@ -1,12 +1,12 @@
 """Estimate batch-norm statistics anew, the cheapest recovery after pruning."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
 
 
-def reestimate_batch_norm(module: nn.Module, batches: Sequence[Tensor]) -> None:
+def reestimate_batch_norm(module: nn.Module, batches: Iterable[Tensor]) -> None:
     """Replace the running statistics of `module` by averages over `batches`.
 
     A batch is float32 (batch, 3, height, width), normalised as the module expects. Dropout and
@@ -29,7 +29,7 @@ def reestimate_batch_norm(module: nn.Module, batches: Sequence[Tensor]) -> None:
 
 
 def change_keeping_batch_norm(
-    module: nn.Module, batches: Sequence[Tensor], change: Callable[[], None]
+    module: nn.Module, batches: Iterable[Tensor], change: Callable[[], None]
 ) -> None:
     """Call `change`, which removes channels of `module`, and adapt the statistics to that.
 

@@ -1,7 +1,7 @@
 """Post-training INT8 quantization of an OpenVINO or ONNX graph with NNCF."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from types import MappingProxyType
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.models.optimize.config import QuantizationConfig
+from mlperf_benchmark.models.optimize.images import Images
 
 # A mean over the images instead of their extremes clips what few images need: EfficientNet-Lite0
 # got 142 of 200 images right instead of 181.
@@ -49,13 +50,11 @@ _OVERFLOW_FIXES: Mapping[str, OverflowFix] = MappingProxyType(
 )
 
 
-def quantize(
-    graph: Any, images: NDArray[np.float32], config: QuantizationConfig, preset_name: str
-) -> Any:
+def quantize(graph: Any, images: Images, config: QuantizationConfig, preset_name: str) -> Any:
     """Return `graph` with its convolutions and linear layers in INT8.
 
-    `graph` is an ov.Model or onnx.ModelProto, `images` are normalised float32
-    (count, 3, height, width) for calibration, `preset_name` one of PRESETS. Raises ModelError.
+    `graph` is an ov.Model or onnx.ModelProto, `images` are for calibration, `preset_name` is one
+    of PRESETS. Raises ModelError.
     """
     # NNCF draws its progress on stdout, which is for results.
     with refused_models(), redirect_stdout(StringIO()):
@@ -65,13 +64,11 @@ def quantize(
 
 
 def settings(
-    graph: Any, images: NDArray[np.float32], config: QuantizationConfig, preset_name: str, key: str
+    graph: Any, images: Images, config: QuantizationConfig, preset_name: str, key: str
 ) -> dict[str, Any]:
     """NNCF's arguments for `quantize`'s; `key` is what it calls the advanced ones."""
     return {
-        "calibration_dataset": nncf.Dataset(
-            [image[np.newaxis] for image in images], _input_of(graph)
-        ),
+        "calibration_dataset": nncf.Dataset(images, _input_of(graph)),
         "preset": nncf.QuantizationPreset(preset_name),
         "target_device": nncf.TargetDevice.CPU,
         "subset_size": len(images),
@@ -102,9 +99,9 @@ def _activations(graph: Any) -> QuantizationParameters | None:
     return None if isinstance(graph, ov.Model) else QuantizationParameters(per_channel=False)
 
 
-def _input_of(graph: Any) -> Any:
-    """How NNCF is to feed a sample: ONNX inputs go by name."""
+def _input_of(graph: Any) -> Callable[[NDArray[np.float32]], Any]:
+    """How NNCF is to feed an image: a batch of one, to an ONNX model by the input's name."""
     if isinstance(graph, ov.Model):
-        return None
+        return lambda image: image[np.newaxis]
     name = graph.graph.input[0].name
-    return lambda sample: {name: sample}
+    return lambda image: {name: image[np.newaxis]}

@@ -1,25 +1,25 @@
 """The images that batch norm is re-estimated and INT8 ranges are found with."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.images.progress import tell
 from mlperf_benchmark.models.architectures.architecture import Architecture
 from mlperf_benchmark.models.files.calibration_list import CalibrationImage
 from mlperf_benchmark.models.files.description import Calibration
 from mlperf_benchmark.models.prepare.images import load_images, select_images
+from mlperf_benchmark.models.prepare.model_input import ModelInput
 
 CALIBRATION_NEEDED = (
     "Pruning and INT8 need --calibration-path DIR: a hundred or more images as the model will see"
     " them, none of them an evaluation image."
 )
 NOISE_COUNT = 32
-BATCH = 50
 FEW = 32
 # Standard deviation of normalised values; a step between two pixel values is about 0.01.
 BLANK = 1e-3
@@ -38,26 +38,18 @@ class CalibrationSource:
 
 @dataclass(frozen=True)
 class CalibrationImages:
-    """Normalised float32 (count, 3, height, width), and what a model description says of it.
+    """The images, and what a model description says of them. `contents` is empty for noise."""
 
-    `contents` is empty for noise.
-    """
-
-    images: NDArray[np.float32]
+    images: ModelInput
     description: Calibration
     contents: tuple[CalibrationImage, ...]
-
-    def batches(self) -> list[Tensor]:
-        """The images in portions that torch takes at once."""
-        images = torch.from_numpy(self.images)
-        return [images[first : first + BATCH] for first in range(0, len(images), BATCH)]
 
     def doubts(self) -> list[str]:
         """Why ranges and statistics taken from these images may be wrong for others."""
         if not self.contents:
             return []
         different = len({image.sha256 for image in self.contents})
-        blank = int((self.images.std(axis=(2, 3)).max(axis=1) < BLANK).sum())
+        blank = sum(bool(image.std(axis=(1, 2)).max() < BLANK) for image in self.images)
         doubts = []
         if different < FEW:
             doubts.append(
@@ -74,9 +66,15 @@ class CalibrationImages:
 
 
 def load_calibration(
-    source: CalibrationSource, architecture: Architecture, *, random_weights: bool
+    source: CalibrationSource,
+    architecture: Architecture,
+    *,
+    random_weights: bool,
+    use: str = "Calibration",
 ) -> CalibrationImages:
     """Load the images, or noise for random weights, which have seen nothing else.
+
+    `use` says on stderr what they are for.
 
     Raises UsageError where images are needed and not given, and DatasetError.
     """
@@ -85,11 +83,17 @@ def load_calibration(
             raise UsageError(CALIBRATION_NEEDED)
         count = source.count or NOISE_COUNT
         size = architecture.input_size
-        noise = np.random.default_rng(source.seed).standard_normal(
-            (count, 3, size, size), np.float32
-        )
-        return CalibrationImages(noise, Calibration(None, count, None, source.seed), ())
+
+        def noise(indices: Sequence[int]) -> NDArray[np.float32]:
+            generators = [np.random.default_rng((source.seed, index)) for index in indices]
+            return np.stack(
+                [one.standard_normal((3, size, size), np.float32) for one in generators]
+            )
+
+        description = Calibration(None, count, None, source.seed)
+        return CalibrationImages(ModelInput(count, noise), description, ())
     selection = select_images(source.path, source.count, source.seed)
+    tell(f"{use} from {selection}.")
     if source.evaluation_path is not None:
         selection.refuse_overlap(source.evaluation_path)
     images = load_images(selection, architecture.dataset, source.cache_dir)

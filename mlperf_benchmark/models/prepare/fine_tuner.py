@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import errno
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from dataset import DATASETS
 from mlperf_benchmark.core.errors import OutputError, RunError, UsageError
 from mlperf_benchmark.core.files import staged
+from mlperf_benchmark.images.progress import tell
 from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES, Architecture
 from mlperf_benchmark.models.architectures.checkpoint import (
     Checkpoint,
@@ -21,11 +23,12 @@ from mlperf_benchmark.models.architectures.checkpoint import (
     parse_checkpoint,
     resize,
 )
-from mlperf_benchmark.models.architectures.weights import LoadedModel, load_weights, read_tensors
+from mlperf_benchmark.models.architectures.finite import non_finite, refuse_non_finite
+from mlperf_benchmark.models.architectures.torch_file import read_torch_file
+from mlperf_benchmark.models.architectures.weights import LoadedModel
 from mlperf_benchmark.models.files.description import Pruning
-from mlperf_benchmark.models.files.finite import non_finite, refuse_non_finite
 from mlperf_benchmark.models.optimize.distillation import Distillation, DivergedError, count_right
-from mlperf_benchmark.models.prepare.calibration import BATCH, CalibrationSource, load_calibration
+from mlperf_benchmark.models.prepare.calibration import CalibrationSource, load_calibration
 from mlperf_benchmark.models.prepare.finetune_options import FineTuningRun
 from mlperf_benchmark.models.prepare.images import (
     ImageSelection,
@@ -33,7 +36,9 @@ from mlperf_benchmark.models.prepare.images import (
     select_images,
     select_labelled,
 )
-from mlperf_benchmark.models.prepare.progress import download_progress, training_progress
+from mlperf_benchmark.models.prepare.initial_weights import initial_weights
+from mlperf_benchmark.models.prepare.model_input import LabelledBatches
+from mlperf_benchmark.models.prepare.progress import training_progress
 from mlperf_benchmark.models.prepare.training_images import TrainingImages
 from mlperf_benchmark.models.prepare.variant import prune_model
 
@@ -46,13 +51,13 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Labelled:
-    """Normalised float32 batches with the class indices; empty where these are not known."""
+    """Images with their class indices; None where these are not known."""
 
-    batches: list[tuple[Tensor, Tensor]]
+    batches: LabelledBatches | None
 
     def top1(self, module: nn.Module, device: str) -> str:
         """Right and all, for people."""
-        if not self.batches:
+        if self.batches is None:
             return "not measured, as the images have no labels"
         good, total = count_right(module, self.batches, device)
         return f"{good}/{total} ({100 * good / total:.1f} %)"
@@ -68,11 +73,9 @@ def fine_tune(run: FineTuningRun, report: Report) -> Path:
     architecture: Architecture = ARCHITECTURES.load(run.model)
     device = _device(run)
     files = select_images(run.train_path, None, run.seed)
+    tell(f"Training on {files}.")
     labelled = _labelled(run, architecture, files)
-    with download_progress(run.weights) as progress:
-        teacher = load_weights(
-            architecture, run.weights, seed=run.seed, cache_dir=run.cache_dir, progress=progress
-        )
+    teacher = initial_weights(architecture, run.weights, seed=run.seed, cache_dir=run.cache_dir)
     student, pruning, kept = _student(run, architecture, teacher)
     training = Distillation(student, teacher.module, run.training, device)
     report(f"Unpruned: top-1 {labelled.top1(teacher.module, device)}")
@@ -162,14 +165,12 @@ def _labelled(run: FineTuningRun, architecture: Architecture, files: ImageSelect
     if run.validation_path is not None:
         selection = select_labelled(run.validation_path, run.seed)
     elif not files.is_labelled:
-        return Labelled([])
+        return Labelled(None)
     else:
         count = min(len(files.names), REPORTED_AT_MOST)
         selection = select_images(run.train_path, count, run.seed)
-    images = torch.from_numpy(load_images(selection, architecture.dataset, run.cache_dir))
-    labels = torch.tensor(selection.labels)
-    starts = range(0, len(images), BATCH)
-    return Labelled([(images[at : at + BATCH], labels[at : at + BATCH]) for at in starts])
+    images = load_images(selection, architecture.dataset, run.cache_dir)
+    return Labelled(LabelledBatches(images, selection.labels))
 
 
 def _student(
@@ -187,7 +188,9 @@ def _student(
         seed=run.seed,
         cache_dir=run.cache_dir,
     )
-    calibration = load_calibration(source, architecture, random_weights=False)
+    calibration = load_calibration(
+        source, architecture, random_weights=False, use="Batch-norm statistics"
+    )
     pruning = prune_model(student, architecture, run.pruning, run.seed, calibration)
     return student.module, pruning, None
 
@@ -195,7 +198,7 @@ def _student(
 def _resumed(
     run: FineTuningRun, architecture: Architecture
 ) -> tuple[nn.Module, Pruning, Mapping[str, Any]]:
-    content = read_tensors(run.output)
+    content = read_torch_file(run.output)
     if not is_checkpoint(content):
         raise UsageError(f"{run.output} is no checkpoint of finetune.py.")
     kept = content["resume"]
@@ -237,4 +240,4 @@ def _save(output: Path, content: dict[str, Any]) -> None:
             torch.save(content, folder / output.name)
         except RuntimeError as error:
             # torch does not say what the system said.
-            raise OSError(f"torch cannot write {output.name}") from error
+            raise OSError(errno.EIO, f"torch cannot write {output.name}") from error

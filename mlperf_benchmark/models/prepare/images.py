@@ -2,48 +2,61 @@
 
 import hashlib
 import random
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dataset import DATASETS, Dataset, DatasetConfig
 from mlperf_benchmark.core.errors import DatasetError
+from mlperf_benchmark.images.image_files import SUFFIXES, find_images
 from mlperf_benchmark.images.label_list import (
     LIST_NAMES,
     LabelList,
     find_label_list,
     has_label_list,
 )
+from mlperf_benchmark.images.progress import tell
 from mlperf_benchmark.models.files.calibration_list import (
     CalibrationImage,
     describe_images,
     refuse_calibration_images,
 )
 from mlperf_benchmark.models.files.description import Calibration
+from mlperf_benchmark.models.prepare.model_input import ModelInput
 
-SUFFIXES = (".jpeg", ".jpg", ".png")
 UNLABELLED = 0
 
 
 @dataclass(frozen=True)
 class ImageSelection:
-    """Some images of a folder. `is_labelled` False: the folder does not tell `labels`, all 0."""
+    """Some of the `available` images of a folder.
+
+    `is_labelled` False: the folder does not tell `labels`, all 0.
+    """
 
     folder: Path
     names: tuple[str, ...]
     labels: tuple[int, ...]
     is_labelled: bool
+    available: int
     seed: int
+
+    def __str__(self) -> str:
+        count = len(self.names)
+        every = "" if count == self.available else f" of the {self.available}"
+        return f"{count}{every} images in {self.folder}"
 
     @cached_property
     def contents(self) -> tuple[CalibrationImage, ...]:
-        """What tells the images apart."""
-        return describe_images(self.folder, self.names)
+        """What tells the images apart. Raises DatasetError."""
+        try:
+            return describe_images(self.folder, self.names)
+        except OSError as error:
+            raise DatasetError(f"Cannot read {error.filename}: {error.strerror}.") from error
 
     def description(self) -> Calibration:
         """What a model description says of it."""
@@ -53,9 +66,9 @@ class ImageSelection:
 
     def refuse_overlap(self, evaluation: Path) -> None:
         """Raise DatasetError when an image is in the folder `evaluation` as well."""
-        refuse_calibration_images(
-            self.contents, [evaluation / name for name in _find(evaluation).names]
-        )
+        found = _find(evaluation).names
+        refuse_calibration_images(self.contents, [evaluation / name for name in found])
+        tell(f"None of them is among the {len(found)} images in {evaluation}.")
 
 
 def select_images(folder: Path, count: int | None, seed: int) -> ImageSelection:
@@ -71,13 +84,14 @@ def select_images(folder: Path, count: int | None, seed: int) -> ImageSelection:
     if count is not None and not 1 <= count <= available:
         raise DatasetError(f"{count} images were asked for, but {folder} holds {available}.")
     if count is None:
-        return ImageSelection(folder, found.names, found.labels, is_labelled, seed)
+        return ImageSelection(folder, found.names, found.labels, is_labelled, available, seed)
     drawn = random.Random(seed).sample(range(available), count)  # noqa: S311 - no secret
     return ImageSelection(
         folder,
         tuple(found.names[index] for index in drawn),
         tuple(found.labels[index] for index in drawn),
         is_labelled,
+        available,
         seed,
     )
 
@@ -87,8 +101,7 @@ def _find(folder: Path) -> LabelList:
         raise DatasetError(f"The image folder {folder} does not exist.")
     if has_label_list(folder):
         return find_label_list(folder, None, None)
-    files = (file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
-    names = sorted(str(file.relative_to(folder)) for file in files if file.is_file())
+    names = find_images(folder)
     return LabelList(tuple(names), (UNLABELLED,) * len(names), folder)
 
 
@@ -103,20 +116,20 @@ def select_labelled(folder: Path, seed: int) -> ImageSelection:
     return selection
 
 
-def load_images(selection: ImageSelection, dataset: str, cache_dir: Path) -> NDArray[np.float32]:
-    """Preprocess the images as the data set `dataset` does.
+def load_images(selection: ImageSelection, dataset: str, cache_dir: Path) -> ModelInput:
+    """Preprocess the images as the data set `dataset` does, into the cache.
 
-    Returns the model's input, normalised float32 (count, 3, height, width). Raises DatasetError
-    naming the images that cannot be read.
+    Returns the model's input, read from there. Raises DatasetError naming the images that cannot
+    be read.
     """
-    with TemporaryDirectory() as folder:
-        image_list = Path(folder) / f"{selection.folder.name}.txt"
-        pairs = zip(selection.names, selection.labels, strict=True)
-        text = "".join(f"{name} {label}\n" for name, label in pairs)
-        image_list.write_bytes(text.encode(errors="surrogateescape"))
-        config = DatasetConfig(selection.folder, image_list, cache_dir, None)
-        opened: Dataset = DATASETS.load(dataset)(config)
-        with closing(opened) as images:
-            images.prepare()
-            pixels = images.load(range(len(selection.names)))
-    return np.ascontiguousarray(images.image.normalise(pixels).transpose(0, 3, 1, 2))
+    samples = LabelList(selection.names, selection.labels, selection.folder)
+    images: Dataset = DATASETS.load(dataset)(
+        DatasetConfig(selection.folder, None, cache_dir, None, samples=samples)
+    )
+    images.prepare()
+
+    def load(indices: Sequence[int]) -> NDArray[np.float32]:
+        normalised = images.image.normalise(images.load(indices))
+        return np.ascontiguousarray(normalised.transpose(0, 3, 1, 2))
+
+    return ModelInput(len(selection.names), load)

@@ -89,7 +89,8 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     add(
         "--weights",
         required=True,
-        help="a state dict of the model, a checkpoint of finetune.py, or the name of a source:"
+        help="a state dict of the model, alone or as training scripts save it, a checkpoint of"
+        " finetune.py, or the name of a source:"
         " torchvision (resnet50), package (efficientnet-lite0), random (any model)",
     )
     add("--seed", type=seed, help="of everything random (default: 0)")

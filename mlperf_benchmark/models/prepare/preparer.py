@@ -10,7 +10,6 @@ from mlperf_benchmark.core.files import file_sha256, staged
 from mlperf_benchmark.core.text import printable
 from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES, Architecture
 from mlperf_benchmark.models.architectures.onnx_export import export_onnx
-from mlperf_benchmark.models.architectures.weights import LoadedModel, load_weights
 from mlperf_benchmark.models.files.calibration_list import write_calibration_list
 from mlperf_benchmark.models.files.description import (
     ModelDescription,
@@ -26,7 +25,7 @@ from mlperf_benchmark.models.prepare.calibration import (
     CalibrationSource,
     load_calibration,
 )
-from mlperf_benchmark.models.prepare.progress import download_progress
+from mlperf_benchmark.models.prepare.initial_weights import initial_weights
 from mlperf_benchmark.models.prepare.recipe import Recipe
 from mlperf_benchmark.models.prepare.variant import prune_model, quantize_graph
 
@@ -40,7 +39,9 @@ def prepare_model(recipe: Recipe) -> Path:
     file_format: ModelFormat = FORMATS.load(recipe.file_format)(*options)
     architecture: Architecture = ARCHITECTURES.load(recipe.model)
     _check_images(recipe, architecture)
-    loaded = _load(recipe, architecture)
+    loaded = initial_weights(
+        architecture, recipe.weights, seed=recipe.seed, cache_dir=recipe.cache_dir
+    )
     stem = recipe.file_stem(loaded.pruning.ratio if loaded.pruning else None)
     target = recipe.output / f"{stem}.{recipe.file_format}"
     _refuse_existing(target, overwrite=recipe.overwrite)
@@ -93,17 +94,6 @@ def prepare_model(recipe: Recipe) -> Path:
         )
         write_description(model, description)
     return target
-
-
-def _load(recipe: Recipe, architecture: Architecture) -> LoadedModel:
-    with download_progress(recipe.weights) as progress:
-        return load_weights(
-            architecture,
-            recipe.weights,
-            seed=recipe.seed,
-            cache_dir=recipe.cache_dir,
-            progress=progress,
-        )
 
 
 def _check_images(recipe: Recipe, architecture: Architecture) -> None:

@@ -40,6 +40,10 @@ class Recipe:
 
     def __post_init__(self) -> None:
         known_name("precision", self.precision, PRECISIONS)
+        if self.name in ("", "..") or (self.name and Path(self.name).name != self.name):
+            raise UsageError(
+                f'--name "{self.name}" is no file name: the folder is what --output names.'
+            )
 
     @property
     def file_format(self) -> str:
@@ -56,8 +60,8 @@ class Recipe:
 
     def file_stem(self, pruned_before: float | None = None) -> str:
         """File name without suffix; the weights may have been pruned before."""
-        if self.name:
-            return self.name
+        if self.name is not None:
+            return self.name.removesuffix(f".{self.file_format}")
         pruned = self.pruning.prune if self.pruning else pruned_before
         part = f"_pruned{100 * pruned:g}" if pruned else ""
         return f"{self.model}{part}_{self.precision}"

@@ -16,6 +16,7 @@ from mlperf_benchmark.models.optimize.macs import count_macs
 from mlperf_benchmark.models.optimize.pruning.pruner import prune
 from mlperf_benchmark.models.prepare.calibration import CalibrationImages
 from mlperf_benchmark.models.prepare.images import ImageSelection, load_images, select_labelled
+from mlperf_benchmark.models.prepare.model_input import Batches
 
 NNCF = "NNCF post-training quantization"
 
@@ -34,7 +35,7 @@ def prune_model(
         )
     size = architecture.input_size
     before = count_macs(loaded.module, size)
-    prune(loaded.module, size, config, seed, calibration.batches())
+    prune(loaded.module, size, config, seed, Batches(calibration.images))
     return Pruning(
         method=config.method,
         scope=config.scope,
@@ -67,13 +68,13 @@ def quantize_graph(
         quantized = quantize(graph, calibration.images, config, preset)
     else:
         selection = _validation_images(config.validation_path, calibration, evaluation_path)
-        pixels = load_images(selection, architecture.dataset, cache_dir)
-        labelled = Labelled(pixels, np.array(selection.labels, np.int64))
+        images = load_images(selection, architecture.dataset, cache_dir)
+        labelled = Labelled(images, np.array(selection.labels, np.int64))
         quantized, outcome = quantize_within_drop(
             graph, calibration.images, config, preset, labelled, max_drop=config.max_drop
         )
         sys.stderr.write(
-            f"Top-1 on {len(pixels)} validation images: {outcome.fp32_right} right in FP32,"
+            f"Top-1 on {len(images)} validation images: {outcome.fp32_right} right in FP32,"
             f" {outcome.int8_right} in INT8 with {len(outcome.reverted)} layers back in FP32.\n"
         )
         control = AccuracyControl(

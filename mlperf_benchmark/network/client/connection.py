@@ -1,5 +1,6 @@
 """A gRPC channel to a node, with TLS and a token where they are asked for."""
 
+import codecs
 import os
 import ssl
 from pathlib import Path
@@ -100,7 +101,8 @@ def _token(config: NetworkConfig) -> str | None:
     if content is None:
         token, where = os.environ.get(TOKEN_VARIABLE, ""), TOKEN_VARIABLE
     else:
-        token, where = content.decode("ascii", "replace"), f"--token-file {config.token_file}"
+        token = content.removeprefix(codecs.BOM_UTF8).decode("ascii", "replace")
+        where = f"--token-file {config.token_file}"
     token = token.strip()
     if not (token.isascii() and token.isprintable()):
         raise UsageError(f"{where} holds no token: one line of printable ASCII characters.")

@@ -20,8 +20,9 @@ from mlperf_benchmark.models.files.formats import BACKEND_FORMATS
 from mlperf_benchmark.models.files.model_files import model_files
 from mlperf_benchmark.network.served_model import ServedModel
 from mlperf_benchmark.network.server.request import ServingRequest
-from mlperf_benchmark.openvino_model.files import model_file, read_model
+from mlperf_benchmark.openvino_model.files import model_file
 from mlperf_benchmark.openvino_model.graph import FittedModel, fit
+from mlperf_benchmark.openvino_model.reading import read_model
 from mlperf_benchmark.run.record import describe_model
 from mlperf_benchmark.run.result import Model
 
@@ -120,16 +121,12 @@ def _openvino(config: BackendConfig) -> tuple[int, tuple[Path, ...]]:
 
 def _compiled(config: BackendConfig) -> tuple[int, tuple[Path, ...]]:
     # TVM takes a second to import.
+    from mlperf_benchmark.tvm_compiler.artifact import check_size  # noqa: PLC0415
     from mlperf_benchmark.tvm_compiler.artifact import read_description as read_compiled  # noqa: PLC0415
 
     assert config.model is not None
     compiled = read_compiled(config.model)
-    expected = (config.image.height, config.image.width, 3)
-    if compiled.input_shape != expected:
-        raise ModelError(
-            f"{config.model} takes images of shape {compiled.input_shape} (height, width, "
-            f"channels); the data set makes {expected}."
-        )
+    check_size(config.model, compiled, config.image)
     if config.precision != DEFAULT_PRECISION["tvm"]:
         raise UsageError("--precision does not apply to the tvm backend.")
     return compiled.classes, (config.model,)

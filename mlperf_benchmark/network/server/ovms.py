@@ -66,7 +66,7 @@ def answering_labels(fitted_model: FittedModel, label_offset: int) -> ov.Model:
 def _with_model(path: Path, served: ServedModel) -> dict[str, Any]:
     """The content of the repository's config.json with one model more."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
         models = [entry["config"]["name"] for entry in content[MODELS]]
     except (FileNotFoundError, NotADirectoryError):
         content, models = {MODELS: []}, []

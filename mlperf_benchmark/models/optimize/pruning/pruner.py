@@ -1,6 +1,6 @@
 """Prunes a module to a part of its multiply-accumulates."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from torch import Tensor, nn
 
@@ -16,7 +16,7 @@ def prune(
     input_size: int,
     config: PruningConfig,
     seed: int,
-    batches: Sequence[Tensor],
+    batches: Iterable[Tensor],
 ) -> None:
     """Remove channels of `module` in place and adapt batch norm on `batches`.
 
