@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlperf_benchmark.core.image_format import ImageFormat, Samples
+from mlperf_benchmark.core.label_list import LabelList
 from mlperf_benchmark.core.registry import Registry
-from mlperf_benchmark.images.label_list import LabelList
 
 DATASETS = Registry(
     "data set",

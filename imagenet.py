@@ -19,10 +19,11 @@ from dataset import Dataset, DatasetConfig, DatasetInfo
 from mlperf_benchmark.core.cpus import usable_cpus
 from mlperf_benchmark.core.errors import CacheError, DatasetError
 from mlperf_benchmark.core.image_format import Samples
+from mlperf_benchmark.core.label_list import LabelList
 from mlperf_benchmark.images import transforms
 from mlperf_benchmark.images.build import BadImage, build
 from mlperf_benchmark.images.decoder_messages import decoder_messages_to
-from mlperf_benchmark.images.label_list import LabelList, find_label_list
+from mlperf_benchmark.images.label_list import find_label_list
 from mlperf_benchmark.images.progress import progress_bar, tell
 from mlperf_benchmark.images.store import ImageStore, write_errors
 from mlperf_benchmark.images.transforms import Preprocessing

@@ -77,9 +77,9 @@ def main() -> None:
             arguments = [str(matrix), "--output", str(folder), "--overwrite"]
             compare(arguments, program, Console(quiet=True))
             seconds.write_text(f"{time.monotonic() - start}\n", encoding="utf-8")
-        report(number, folder / "results.json")
+        report(number, folder / "comparison.json")
     finished = sorted(options.output.glob("*.seconds"))
-    total([path.with_suffix("") / "results.json" for path in finished])
+    total([path.with_suffix("") / "comparison.json" for path in finished])
 
 
 def report(number: int, path: Path) -> None:

@@ -13,6 +13,7 @@ from mlperf_benchmark.compare.cell_process import run_cell
 from mlperf_benchmark.compare.identity import change, model_sha256
 from mlperf_benchmark.core.errors import OutputError
 from mlperf_benchmark.core.files import staged, write_text
+from mlperf_benchmark.core.output_names import RESULT
 from mlperf_benchmark.core.working_folder import scratch_folder
 from mlperf_benchmark.run.options import parse
 from mlperf_benchmark.run.result import INVALID, AccuracyResult
@@ -90,7 +91,7 @@ class AccuracyRuns:
             run = run_cell(self._program, accuracy_arguments(arguments), folder)
             if run.failure is not None:
                 return AccuracyOutcome(None, f"failed: {run.failure}", failed=True)
-            content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+            content = json.loads((folder / RESULT).read_text(encoding="utf-8"))
         if content["validity"] == INVALID:
             reasons = "; ".join(content["invalid_reasons"])
             return AccuracyOutcome(None, f"failed: INVALID: {reasons}", failed=True)

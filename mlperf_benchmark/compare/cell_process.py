@@ -15,6 +15,7 @@ from types import TracebackType
 
 from mlperf_benchmark.compare.noise import SAMPLE_SECONDS, Noise, NoiseWatch
 from mlperf_benchmark.core.bound_process import bound
+from mlperf_benchmark.core.output_names import RESULT
 from mlperf_benchmark.core.turn_protocol import READY
 
 PATIENCE_SECONDS = 10.0
@@ -101,7 +102,7 @@ class CellProcess:
         """How it went, once it has ended."""
         status = self._process.wait()
         failure = None if status in FINISHED else self._reason(status)
-        if failure is None and not (self._folder / "results.json").is_file():
+        if failure is None and not (self._folder / RESULT).is_file():
             failure = "the run ended without a results.json"
         return CellRun(
             started=self._started,

@@ -13,8 +13,8 @@ from mlperf_benchmark.core.versions import version
 COMMANDS = ("check", "show")
 EPILOG = """\
 commands on a finished comparison:
-  compare.py show RESULTS.json                       print it again
-  compare.py check RESULTS.json --against BASE.json  fail where it got worse
+  compare.py show COMPARISON.json                       print it again
+  compare.py check COMPARISON.json --against BASE.json  fail where it got worse
 """
 
 
@@ -87,7 +87,7 @@ def parse_check(arguments: Sequence[str]) -> argparse.Namespace:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("results", type=Path, metavar="RESULTS.json")
+    add("results", type=Path, metavar="COMPARISON.json")
     add("--against", type=Path, required=True, metavar="BASE.json", help="the accepted comparison")
     add("--max-slowdown", type=share, default=0.05, metavar="SHARE", help="default: 5%%")
     add(
@@ -103,14 +103,14 @@ def parse_check(arguments: Sequence[str]) -> argparse.Namespace:
         help="judge the speed-up over the comparison's own baseline, for another or a drifting"
         " machine",
     )
-    add("--junit", type=Path, metavar="FILE", help="default: junit.xml beside RESULTS.json")
+    add("--junit", type=Path, metavar="FILE", help="default: junit.xml beside COMPARISON.json")
     return parser.parse_args(arguments)
 
 
 def parse_show(arguments: Sequence[str]) -> argparse.Namespace:
     """The options of show."""
     parser = Parser(prog="compare.py show", description="Print a finished comparison again.")
-    parser.add_argument("results", type=Path, metavar="RESULTS.json")
+    parser.add_argument("results", type=Path, metavar="COMPARISON.json")
     return parser.parse_args(arguments)
 
 

@@ -1,4 +1,4 @@
-"""results.json of a comparison: what was compared and what came out."""
+"""comparison.json: what was compared and what came out."""
 
 import dataclasses
 import json
@@ -117,7 +117,7 @@ class Comparison:
         return any(row.invalid_rounds for row in self.rows)
 
     def to_json(self) -> str:
-        """As it is written to results.json."""
+        """As it is written to comparison.json."""
         return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
 
 
@@ -126,7 +126,7 @@ def read_comparison(path: Path) -> Comparison:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
-        raise UsageError(f"No file {path}; name the results.json of a comparison.") from error
+        raise UsageError(f"No file {path}; name the comparison.json of a comparison.") from error
     except OSError as error:
         raise UsageError(f"Cannot read {path}: {error.strerror}.") from error
     except ValueError as error:
@@ -144,7 +144,7 @@ def _check_kind(content: Any, path: Path) -> None:
     if not isinstance(content, dict) or content.get("kind") != KIND:
         single = isinstance(content, dict) and "scenario" in content
         what = "the result of a single run of main.py" if single else "no result of compare.py"
-        raise UsageError(f"{path} is {what}; name the results.json of a comparison.")
+        raise UsageError(f"{path} is {what}; name the comparison.json of a comparison.")
     version = content.get("schema_version")
     if version not in READABLE:
         newer = isinstance(version, int) and version > SCHEMA_VERSION

@@ -15,11 +15,11 @@ from mlperf_benchmark.core.disk import way_out
 from mlperf_benchmark.core.errors import OutputError
 from mlperf_benchmark.core.files import staged
 from mlperf_benchmark.core.locks import lock
+from mlperf_benchmark.core.output_names import PLAN, RESULT
 from mlperf_benchmark.core.typed_json import from_json
 from mlperf_benchmark.core.working_folder import working_folder
 from mlperf_benchmark.run.output_folder import wait_until_free
 
-PLAN = "plan.json"
 ROUNDS = "rounds"
 ROUND = "round.json"
 LOCK = ".lock"
@@ -90,7 +90,7 @@ class Store:
 
     def result(self, number: int, key: str) -> dict[str, Any]:
         """The results.json of a run that did not fail."""
-        path = self.folder(number, key) / "results.json"
+        path = self.folder(number, key) / RESULT
         if path not in self._results:
             try:
                 self._results[path] = json.loads(path.read_text(encoding="utf-8"))
@@ -110,7 +110,7 @@ class Store:
                     "Choose another --output, or measure anew with --overwrite."
                 )
             return
-        if not plan.exists() and (self.path / "results.json").exists() and not overwrite:
+        if not plan.exists() and (self.path / RESULT).exists() and not overwrite:
             raise OutputError(f"{self.path} holds the result of a run. Choose another --output.")
         if plan.exists() and (self.path / ROUNDS).exists():
             self._discard(self.path / ROUNDS)

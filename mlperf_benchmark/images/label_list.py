@@ -1,42 +1,16 @@
-"""Which images there are, in which order, and which class each one shows."""
+"""Finds the label list of a data set, in the forms that it may have."""
 
-import hashlib
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from mlperf_benchmark.core.errors import DatasetError
+from mlperf_benchmark.core.label_list import LabelList
 from mlperf_benchmark.images.image_files import find_images
 
 CLASSES = 1000
 LIST_NAMES = ("val_map.txt", "val.txt")
 _WORDNET_ID = re.compile(r"n\d{8}")
 _FORM = 'each line must be "file name, blank, class index"'
-
-
-@dataclass(frozen=True)
-class LabelList:
-    """File names relative to the data set folder and 0-based class indices, one a sample.
-
-    `source` is the list file, or the folder whose class folders were counted.
-    """
-
-    names: tuple[str, ...]
-    labels: tuple[int, ...]
-    source: Path
-
-    def text(self) -> str:
-        """The list in the form of MLPerf's val_map.txt."""
-        pairs = zip(self.names, self.labels, strict=True)
-        return "".join(f"{name} {label}\n" for name, label in pairs)
-
-    def sha256(self) -> str:
-        return hashlib.sha256(self.text().encode(errors="surrogateescape")).hexdigest()
-
-    def place(self, sample: int) -> str:
-        """The sample's name and where the user finds it, for messages."""
-        name = self.names[sample]
-        return name if self.source.is_dir() else f"{name} ({self.source.name}:{sample + 1})"
 
 
 def find_label_list(folder: Path, image_list: Path | None, count: int | None) -> LabelList:

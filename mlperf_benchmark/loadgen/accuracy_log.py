@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlperf_benchmark.core.errors import RunError
+from mlperf_benchmark.loadgen.log_files import ACCURACY_LOG
 
 
 def read_entries(path: Path) -> list[tuple[int, int]]:
@@ -39,7 +40,7 @@ def read_predictions(folder: Path, count: int) -> NDArray[np.int64]:
 
     RunError when a sample was not answered.
     """
-    path = folder / "mlperf_log_accuracy.json"
+    path = folder / ACCURACY_LOG
     answers = read_answers(path)
     missing = count - sum(sample < count for sample in answers)
     if missing:

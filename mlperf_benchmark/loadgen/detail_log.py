@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mlperf_benchmark.core.errors import RunError
+from mlperf_benchmark.loadgen.log_files import DETAIL
 
 MARK = ":::MLLOG "
 PERCENTILES = {
@@ -52,7 +53,7 @@ class Performance:
 
 def read_detail_log(folder: Path) -> DetailLog:
     """Parse the detail log in `folder`. RunError when LoadGen wrote none or cut it short."""
-    path = folder / "mlperf_log_detail.txt"
+    path = folder / DETAIL
     values: dict[str, Any] = {}
     errors = []
     try:

@@ -17,14 +17,11 @@ from mlperf_benchmark.core.disk import way_out
 from mlperf_benchmark.core.errors import OutputError, RunError
 from mlperf_benchmark.core.files import write_text
 from mlperf_benchmark.core.locks import lock
+from mlperf_benchmark.core.output_names import RESULT
+from mlperf_benchmark.loadgen.log_files import ACCURACY_LOG, DETAIL, SUMMARY
 from mlperf_benchmark.run.result import Result
 
-RESULTS = "results.json"
-LOADGEN_FILES = (
-    "mlperf_log_summary.txt",
-    "mlperf_log_detail.txt",
-    "mlperf_log_accuracy.json",
-)
+LOADGEN_FILES = (SUMMARY, DETAIL, ACCURACY_LOG)
 INCOMPLETE = ".incomplete"
 FULL_BYTES = 16 << 10
 WAIT_SECONDS = 0.1
@@ -41,7 +38,7 @@ class OutputFolder:
     @property
     def is_published(self) -> bool:
         """Whether the result that lies here is the one of `publish`."""
-        target = self.path / RESULTS
+        target = self.path / RESULT
         return target.exists() and target.stat().st_ino == self._inode
 
     @contextmanager
@@ -50,7 +47,7 @@ class OutputFolder:
 
         Raises OutputError for a folder that cannot be written or holds a result already.
         """
-        result = self.path / RESULTS
+        result = self.path / RESULT
         try:
             if result.exists() and not overwrite:
                 raise OutputError(
@@ -92,8 +89,8 @@ class OutputFolder:
 
     def publish(self, result: Result) -> Path:
         """Move LoadGen's logs up and write results.json. Returns its path."""
-        target = self.path / RESULTS
-        temporary = self.work / RESULTS
+        target = self.path / RESULT
+        temporary = self.work / RESULT
         try:
             text = json.dumps(result.to_dict(), indent=2, ensure_ascii=False) + "\n"
             write_text(temporary, text)

@@ -8,10 +8,12 @@ import numpy as np
 
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.files import file_sha256
-from mlperf_benchmark.images.label_list import LabelList, find_label_list
+from mlperf_benchmark.core.label_list import LabelList
+from mlperf_benchmark.images.label_list import find_label_list
 from mlperf_benchmark.loadgen.accuracy_log import read_answers
+from mlperf_benchmark.loadgen.log_files import ACCURACY_LOG
 from mlperf_benchmark.run.accuracy import Accuracy, top1
-from mlperf_benchmark.submit.finished_run import ACCURACY_LOG, FinishedRun
+from mlperf_benchmark.submit.finished_run import FinishedRun
 
 VIEWABLE_CHARACTERS = 4096
 """Kept of the log at each end, as by MLPerf's truncate_accuracy_log.py."""

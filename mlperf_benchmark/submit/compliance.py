@@ -6,8 +6,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from mlperf_benchmark.loadgen.accuracy_log import read_answers
+from mlperf_benchmark.loadgen.log_files import ACCURACY_LOG, DETAIL, SUMMARY
 from mlperf_benchmark.submit.accuracy_files import accuracy_line, labels_of, measure, write_accuracy
-from mlperf_benchmark.submit.finished_run import ACCURACY_LOG, DETAIL, SUMMARY, FinishedRun
+from mlperf_benchmark.submit.finished_run import FinishedRun
 from mlperf_benchmark.submit.rules import PERFORMANCE, TEST01, TEST04
 from mlperf_benchmark.submit.verification import (
     Verification,

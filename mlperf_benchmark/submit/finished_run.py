@@ -5,17 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlperf_benchmark.compare.record import KIND as COMPARISON
-from mlperf_benchmark.compare.store import PLAN
 from mlperf_benchmark.core.errors import RunError, UsageError
+from mlperf_benchmark.core.output_names import PLAN, RESULT
 from mlperf_benchmark.loadgen.detail_log import DetailLog, read_detail_log
-from mlperf_benchmark.run.output_folder import RESULTS
 from mlperf_benchmark.run.result import INVALID, SCHEMA_VERSION
 from mlperf_benchmark.submit.audit import kind_of_run
 
-DETAIL = "mlperf_log_detail.txt"
-SUMMARY = "mlperf_log_summary.txt"
-ACCURACY_LOG = "mlperf_log_accuracy.json"
 USER_CONF = "user.conf"
 """Kept beside a run that was made with one."""
 
@@ -52,7 +47,7 @@ class FoundRuns:
 
 def read_run(folder: Path) -> FinishedRun | None:
     """The run in `folder`; None where there is none. Raises RunError for a damaged one."""
-    path = folder / RESULTS
+    path = folder / RESULT
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
         version = result["schema_version"]
@@ -73,7 +68,7 @@ def find_runs(root: Path) -> FoundRuns:
     runs: list[FinishedRun] = []
     # A comparison is named once, not with every run of its rounds.
     left_out: dict[str, None] = {}
-    for path in sorted(root.rglob(RESULTS)):
+    for path in sorted(root.rglob(RESULT)):
         reason = _of_comparison(path, root) or _of_something_else(path)
         try:
             run = read_run(path.parent) if reason is None else None
@@ -95,7 +90,7 @@ def _of_comparison(path: Path, root: Path) -> str | None:
 def _of_something_else(path: Path) -> str | None:
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
-        if result.get("kind") == COMPARISON:
+        if "rows" in result:
             return f"{path} is of a comparison"
         if result["backend"].get("nodes"):
             return f"{path.parent} is a run on served nodes, and a tree is of one machine's"

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlperf_benchmark.loadgen.accuracy_log import read_answers, read_entries
-from mlperf_benchmark.submit.finished_run import ACCURACY_LOG, FinishedRun
+from mlperf_benchmark.loadgen.log_files import ACCURACY_LOG
+from mlperf_benchmark.submit.finished_run import FinishedRun
 
 PASS, FAIL = "TEST PASS", "TEST FAIL"
 TOLERANCE = 0.10

@@ -28,4 +28,4 @@ def run_compare(*arguments: object, output: Path | None = None, script: Path = C
 
 
 def comparison_of(run: Run) -> Comparison:
-    return read_comparison(run.output / "results.json")
+    return read_comparison(run.output / "comparison.json")

@@ -28,7 +28,7 @@ def test_a_variant_that_fails_stops_no_other_and_counts_in_the_exit_status(null_
     assert rows["broken"].measurements == []
 
 
-@pytest.mark.parametrize("name", ["results.md", "results.csv", "results.json", "report.html"])
+@pytest.mark.parametrize("name", ["results.md", "results.csv", "comparison.json", "report.html"])
 def test_every_file_names_the_variants_and_the_reason(null_run: Run, name: str) -> None:
     text = (null_run.output / name).read_text(encoding="utf-8")
     for part in ("first", "second", "broken", REASON):
@@ -99,7 +99,7 @@ def test_the_command_of_a_row_reproduces_it(null_run: Run) -> None:
 
 
 def test_show_prints_it_again(null_run: Run) -> None:
-    shown = run_compare("show", null_run.output / "results.json")
+    shown = run_compare("show", null_run.output / "comparison.json")
     assert shown.status == 0
     tables = [
         text[text.index("┏") : text.index("Medians")] for text in (shown.stdout, null_run.stdout)
@@ -108,7 +108,7 @@ def test_show_prints_it_again(null_run: Run) -> None:
 
 
 def test_gate_of_a_comparison_with_itself(null_run: Run, tmp_path: Path) -> None:
-    results = null_run.output / "results.json"
+    results = null_run.output / "comparison.json"
     run = run_compare("check", results, "--against", results, "--junit", tmp_path / "junit.xml")
     assert run.status == 0
     assert "SKIPPED broken" in run.stdout

@@ -23,7 +23,7 @@ from tests.comparison.command import run_compare
 from tests.comparison.stored import FIXTURE, QUIET
 
 ROUNDS = 6
-NAMES = ("results.json", "results.md", "results.csv", "report.html")
+NAMES = ("comparison.json", "results.md", "results.csv", "report.html")
 STATES = ("good", "failed", "failed later", "INVALID", "once INVALID", "missing", "missing later")
 
 
@@ -90,7 +90,7 @@ def test_every_combination_of_endings_is_exported(base: str, template: Any, tmp_
         comparison, text = exported(plan, output)
         for name in NAMES:
             assert f"Result: {output / name}\n" in text, states
-        assert read_comparison(output / "results.json") == comparison
+        assert read_comparison(output / "comparison.json") == comparison
         _check_rows(comparison, states, output)
         _check_speedup(comparison, states)
 
@@ -136,7 +136,7 @@ def test_one_form_that_cannot_be_made_costs_no_other(
         exported(plan, output)
     assert not (output / "report.html").exists()
     monkeypatch.undo()
-    assert len(read_comparison(output / "results.json").rows[1].ratios) == ROUNDS
+    assert len(read_comparison(output / "comparison.json").rows[1].ratios) == ROUNDS
     for name in NAMES[:3]:
         assert (output / name).is_file()
     exported(plan, output)
@@ -149,7 +149,7 @@ def test_a_file_that_is_in_the_way_costs_no_other(template: Any, tmp_path: Path)
     (output / "results.md").mkdir()
     with pytest.raises(RunError, match=r"results\.md could not be written: Cannot write to"):
         exported(plan, output)
-    for name in ("results.json", "results.csv", "report.html"):
+    for name in ("comparison.json", "results.csv", "report.html"):
         assert (output / name).is_file()
 
 
@@ -169,7 +169,7 @@ def test_what_nodes_and_processes_say_is_text_in_every_form(template: Any, tmp_p
         plan, ("INVALID", "failed"), output, template | {"backend": backend, "warnings": [said]}
     )
     _, text = exported(plan, output)
-    content = read_comparison(output / "results.json")
+    content = read_comparison(output / "comparison.json")
     assert content.rows[0].warnings[0] == said
     assert f"Warning: base, SingleStream: {shown}\n" in text
     assert f"backend {shown}" in text

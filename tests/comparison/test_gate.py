@@ -219,7 +219,7 @@ def test_what_others_say_is_text_in_the_terminal_and_in_junit(tmp_path: Path) ->
     said = "\x1b[31m[/x] <b>\x07\x00 :x: \ud800"
     broken = row_of("int8 [/x]", BASE, baseline=BASE, failure=said)
     base = comparison_with(row_of("fp32", BASE), row_of("int8 [/x]", BASE, baseline=BASE))
-    file = tmp_path / "results.json"
+    file = tmp_path / "comparison.json"
     content = comparison_with(row_of("fp32", BASE), broken).to_json()
     file.write_text(content, encoding="utf-8", errors="backslashreplace")
     run = run_compare("check", file, "--against", write(base, tmp_path / "base.json"))
@@ -256,7 +256,7 @@ def test_the_command_does_not_pass_what_it_could_not_judge(case: str, tmp_path: 
 
 def test_the_command_says_what_and_by_how_much_and_writes_junit(tmp_path: Path) -> None:
     base = write(accepted(), tmp_path / "base.json")
-    worse = write(now([value * 1.1 for value in BASE], good=700), tmp_path / "results.json")
+    worse = write(now([value * 1.1 for value in BASE], good=700), tmp_path / "comparison.json")
     run = run_compare("check", worse, "--against", base, "--max-slowdown", "5%")
     assert run.status == 1
     lines = [line for line in run.stdout.splitlines() if line.startswith("WORSE")]

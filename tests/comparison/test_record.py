@@ -1,4 +1,4 @@
-"""results.json of a comparison: old ones are read, others refused with a reason."""
+"""comparison.json: old ones are read, others refused with a reason."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ def test_reading_and_writing_keep_everything() -> None:
 
 
 def test_what_is_written_can_be_read(tmp_path: Path) -> None:
-    file = tmp_path / "results.json"
+    file = tmp_path / "comparison.json"
     file.write_text(stored().to_json(), encoding="utf-8")
     assert read_comparison(file) == stored()
 
@@ -49,7 +49,7 @@ def changed(**changes: Any) -> str:
 def test_what_cannot_be_read_is_refused_in_one_line(
     tmp_path: Path, text: str, message: str
 ) -> None:
-    file = tmp_path / "results.json"
+    file = tmp_path / "comparison.json"
     file.write_text(text, encoding="utf-8")
     run = run_compare("show", file)
     assert run.status == 2

@@ -82,7 +82,7 @@ def test_an_ended_comparison_goes_on(matrix: Path, tmp_path: Path, number: int) 
         assert b"finished rounds are kept" in errors
         assert not any(child.is_running() for child in children)
     before = times(output)
-    assert not (output / "results.json").exists()
+    assert not (output / "comparison.json").exists()
     run = run_compare(matrix, "--rounds", len(before) + 1, output=output)
     assert run.status == 0
     assert f"Going on after {len(before)} finished rounds" in run.stdout

@@ -1,4 +1,4 @@
-"""results.json: everything, for programs and for compare.py check and show."""
+"""comparison.json: everything, for programs and for compare.py check and show."""
 
 from mlperf_benchmark.compare.record import Comparison
 

@@ -11,7 +11,7 @@ from mlperf_benchmark.core.registry import Registry
 EXPORTERS = Registry(
     "exporter",
     {
-        "results.json": "mlperf_benchmark.compare.output.json_file:render",
+        "comparison.json": "mlperf_benchmark.compare.output.json_file:render",
         "results.md": "mlperf_benchmark.compare.output.markdown:render",
         "results.csv": "mlperf_benchmark.compare.output.csv_file:render",
         "report.html": "mlperf_benchmark.compare.output.report.page:render",

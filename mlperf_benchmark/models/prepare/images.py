@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from dataset import DATASETS, Dataset, DatasetConfig
 from mlperf_benchmark.core.errors import DatasetError
+from mlperf_benchmark.core.label_list import LabelList
 from mlperf_benchmark.images.image_files import SUFFIXES, find_images
 from mlperf_benchmark.images.label_list import (
     LIST_NAMES,
-    LabelList,
     find_label_list,
     has_label_list,
 )

@@ -5,13 +5,13 @@ from functools import partial
 from pathlib import Path
 
 from mlperf_benchmark.loadgen.detail_log import DetailLog
+from mlperf_benchmark.loadgen.log_files import ACCURACY_LOG, DETAIL, SUMMARY
 from mlperf_benchmark.submit import rules
 from mlperf_benchmark.submit.audit import kind_of_run
 from mlperf_benchmark.submit.checking.finding import Finding, Findings, exactly, read_lines
 from mlperf_benchmark.submit.checking.log import RUN_AGAIN, check_log, number
 from mlperf_benchmark.submit.checking.performance import BESIDE_LOGS
 from mlperf_benchmark.submit.checking.scenario import Scenario
-from mlperf_benchmark.submit.finished_run import ACCURACY_LOG, DETAIL, SUMMARY
 
 ACCURACY_TEXT = "accuracy.txt"
 AGAIN = "Make the tree again."

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mlperf_benchmark.loadgen.log_files import ACCURACY_LOG
 from mlperf_benchmark.submit.checking.accuracy import (
     ACCURACY_TEXT,
     check_accuracy_files,
@@ -10,7 +11,6 @@ from mlperf_benchmark.submit.checking.accuracy import (
 from mlperf_benchmark.submit.checking.finding import Finding, Findings, exactly, files, read_lines
 from mlperf_benchmark.submit.checking.performance import BESIDE_LOGS, check_performance
 from mlperf_benchmark.submit.checking.scenario import Scenario
-from mlperf_benchmark.submit.finished_run import ACCURACY_LOG
 from mlperf_benchmark.submit.rules import COMPLIANCE_TESTS, TEST01
 from mlperf_benchmark.submit.verification import PASS
 

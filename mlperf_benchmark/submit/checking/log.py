@@ -6,8 +6,8 @@ from pathlib import Path
 
 from mlperf_benchmark.core.errors import RunError
 from mlperf_benchmark.loadgen.detail_log import DetailLog, read_detail_log
+from mlperf_benchmark.loadgen.log_files import DETAIL
 from mlperf_benchmark.submit.checking.finding import Finding, Findings
-from mlperf_benchmark.submit.finished_run import DETAIL
 from mlperf_benchmark.submit.rules import RulesVersion
 
 RUN_AGAIN = "Run it again"

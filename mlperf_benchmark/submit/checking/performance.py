@@ -4,16 +4,16 @@ from functools import partial
 from pathlib import Path
 
 from mlperf_benchmark.loadgen.detail_log import DetailLog
+from mlperf_benchmark.loadgen.log_files import ACCURACY_LOG, DETAIL, SUMMARY, TRACE
 from mlperf_benchmark.submit import rules
 from mlperf_benchmark.submit.audit import kind_of_run
 from mlperf_benchmark.submit.checking.finding import Finding, Findings, exactly, note
 from mlperf_benchmark.submit.checking.log import RUN_AGAIN, check_log, number
 from mlperf_benchmark.submit.checking.scenario import Scenario
-from mlperf_benchmark.submit.finished_run import ACCURACY_LOG, DETAIL, SUMMARY
 from mlperf_benchmark.submit.verification import SCORES
 
 # Tolerated by the checkers, though of no use to them.
-BESIDE_LOGS = ("mlperf_log_trace.json", "results.json")
+BESIDE_LOGS = (TRACE, "results.json")
 OF_POWER = ("spl.txt",)
 SUT_NAME = "Network SUT"
 

@@ -1,0 +1,10 @@
+"""The files by which an output folder is known for what it holds."""
+
+RESULT = "results.json"
+"""Of one run."""
+
+COMPARISON = "comparison.json"
+"""Of a comparison. Earlier versions called it results.json."""
+
+PLAN = "plan.json"
+"""Of a comparison that has begun."""
