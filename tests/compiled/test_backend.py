@@ -187,7 +187,7 @@ def test_another_format_is_refused(path: Path, tmp_path: Path) -> None:
 
 def test_another_image_size_is_refused(path: Path) -> None:
     image = ImageFormat(224, 224, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-    assert "(12, 12, 3)" in refusal(path, image)
+    assert "12×12×3" in refusal(path, image)
 
 
 def test_a_damaged_library_is_refused(path: Path, tmp_path: Path) -> None:
