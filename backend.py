@@ -21,6 +21,7 @@ BACKENDS = Registry(
     {
         "kserve": "backend_kserve:KServeBackend",
         "null": "mlperf_benchmark.loadgen.null_backend:NullBackend",
+        "onnxruntime": "backend_onnxruntime:OnnxRuntimeBackend",
         "openvino": "backend_openvino:OpenVINOBackend",
         "tvm": "backend_tvm:TVMBackend",
     },
@@ -36,8 +37,9 @@ SampleLoader = Callable[[Sequence[int]], Samples]
 class BackendConfig:
     """What a backend is asked to do.
 
-    `threads` and `streams` are None where the backend shall choose. `variable_batch` says that
-    batches of any size up to `max_batch_size` are to be expected (otherwise nearly all are full).
+    `threads`, `streams` and `execution_provider` are None where the backend shall choose.
+    `variable_batch` says that batches of any size up to `max_batch_size` are to be expected
+    (otherwise nearly all are full).
     """
 
     model: Path | None
@@ -53,6 +55,7 @@ class BackendConfig:
     data_format: str | None
     cache_dir: Path
     network: NetworkConfig | None = None
+    execution_provider: str | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ class BackendInfo:
     it keeps in flight. `executed_precision` is what the runtime computes in, which need not be
     what was asked for. `int8_can_overflow` says that this CPU's INT8 kernels may add the products
     of this model's weights wrongly. `threads` and `streams` are 0 where a served node does not
-    tell. `nodes` is empty for a backend in this process.
+    tell. `execution_providers` run the model's layers, in a runtime that has such. `nodes` is empty
+    for a backend in this process.
     """
 
     name: str
@@ -78,6 +82,7 @@ class BackendInfo:
     streams: int
     executed_precision: str
     int8_can_overflow: bool = False
+    execution_providers: tuple[str, ...] = ()
     nodes: tuple[NodeInfo, ...] = ()
 
 

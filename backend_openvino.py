@@ -3,13 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import openvino as ov
 
 from backend import Backend, BackendConfig, BackendInfo, Listener
 from mlperf_benchmark.core.cpus import cpu_flags
 from mlperf_benchmark.core.errors import ModelError
-from mlperf_benchmark.core.image_format import Images, Scores
+from mlperf_benchmark.core.image_format import Images, Scores, padded
 from mlperf_benchmark.openvino_model.files import model_file
 from mlperf_benchmark.openvino_model.graph import FittedModel, fit
 from mlperf_benchmark.openvino_model.overflow import can_overflow
@@ -93,11 +92,7 @@ class OpenVINOBackend(Backend):
         return scores.reshape(len(scores), -1)[:count]
 
     def _full(self, images: Images) -> Images:
-        missing = self._fitted.batch - len(images)
-        if missing <= 0 or self._fitted.dynamic:
-            return images
-        padding = np.zeros((missing, *images.shape[1:]), dtype=images.dtype)
-        return np.concatenate((images, padding))
+        return images if self._fitted.dynamic else padded(images, self._fitted.batch)
 
     def _properties(self) -> dict[str, Any]:
         config = self.config

@@ -30,3 +30,11 @@ class ImageFormat:
     width: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+
+
+def padded(images: Images, count: int) -> Images:
+    """The images, and black ones up to `count`; the array itself where it has as many."""
+    missing = count - len(images)
+    if missing <= 0:
+        return images
+    return np.concatenate((images, np.zeros((missing, *images.shape[1:]), images.dtype)))

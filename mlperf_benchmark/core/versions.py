@@ -9,6 +9,8 @@ PACKAGES = (
     "openvino",
     "apache-tvm",
     "apache-tvm-ffi",
+    "onnxruntime",
+    "onnx",
     "numpy",
     "opencv-python-headless",
     "pillow",

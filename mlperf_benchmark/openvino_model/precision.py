@@ -3,6 +3,8 @@
 from collections import Counter
 from typing import Any
 
+from mlperf_benchmark.models.files.precisions import summarized
+
 COMPUTING_LAYERS = frozenset(
     {"Convolution", "GroupConvolution", "Deconvolution", "FullyConnected", "MatMul", "Gemm"}
 )
@@ -20,10 +22,4 @@ def executed_precision(compiled: Any) -> str:
         if "layerType" in info and str(info["layerType"].astype(str)) in COMPUTING_LAYERS:
             precision = str(info["runtimePrecision"].astype(str))
             counts[INTEGER.get(precision, precision)] += 1
-    if not counts:
-        return "unknown"
-    (main, number), *rest = counts.most_common()
-    if not rest:
-        return main
-    others = ", ".join(name for name, _ in rest)
-    return f"{main} ({number} of {counts.total()} layers), {others}"
+    return summarized(counts)

@@ -152,6 +152,7 @@ def _prepare(config: RunConfig) -> Prepared:
             data_format=config.data_format,
             cache_dir=config.cache_dir,
             network=config.network,
+            execution_provider=config.execution_provider,
         )
     )
     # The model first: it takes a second to find fault with, preprocessing may take an hour.

@@ -142,6 +142,11 @@ def add_runtime_options(parser: argparse.ArgumentParser) -> None:
         choices=PRECISIONS,
         help="what floating-point layers compute in; default: the runtime's choice (profiles: f32)",
     )
+    add(
+        "--execution-provider",
+        metavar="NAME",
+        help="who runs the layers in ONNX Runtime, where another one is installed (default: CPU)",
+    )
 
 
 def _output(parser: argparse.ArgumentParser) -> None:

@@ -1,8 +1,7 @@
-"""Reads an ONNX file and imports it into Relax for one batch size."""
+"""Imports an ONNX model into Relax for one batch size."""
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import onnx
@@ -10,6 +9,7 @@ from tvm import relax
 from tvm.relax.frontend.onnx import from_onnx
 
 from mlperf_benchmark.core.errors import ModelError
+from mlperf_benchmark.models.files.onnx_reading import first_line
 from mlperf_benchmark.tvm_compiler.onnx_folding import fold_constants, merge_padding
 
 
@@ -24,23 +24,13 @@ class OnnxSource:
     sha256: str
 
 
-def read_onnx(path: Path) -> Any:
-    """The model of a file (onnx.ModelProto). Raises ModelError where it is none."""
-    try:
-        return onnx.load(path)
-    except OSError as error:
-        raise ModelError(f"Cannot read the model {path}: {error.strerror}.") from error
-    except Exception as error:
-        raise ModelError(f"{path} is not an ONNX model: {_first_line(error)}") from error
-
-
 def open_model(model: Any) -> OnnxSource:
     """Check and simplify a copy of `model`. Raises ModelError if it cannot be compiled."""
     digest = hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
     try:
         onnx.checker.check_model(model)
     except Exception as error:
-        raise ModelError(f"The ONNX model is not valid: {_first_line(error)}") from error
+        raise ModelError(f"The ONNX model is not valid: {first_line(error)}") from error
     simplified = onnx.ModelProto()
     simplified.CopyFrom(model)
     names = {tensor.name for tensor in model.graph.initializer}
@@ -67,7 +57,7 @@ def import_relax(source: OnnxSource, batch: int) -> Any:
         # The importer also emits results that nobody reads, such as batch norm's statistics.
         return relax.transform.DeadCodeElimination()(module)
     except Exception as error:
-        raise ModelError(f"TVM cannot import the model: {_first_line(error)}") from error
+        raise ModelError(f"TVM cannot import the model: {first_line(error)}") from error
 
 
 def _image_shape(value: Any) -> tuple[int, int, int]:
@@ -80,8 +70,3 @@ def _image_shape(value: Any) -> tuple[int, int, int]:
         )
     channels, height, width = extents[1:]
     return channels, height, width
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -28,7 +28,7 @@ FORMATS = Registry(
 )
 
 BACKEND_FORMATS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"openvino": ("xml", "zip", "onnx"), "tvm": ("tvm",)}
+    {"openvino": ("xml", "zip", "onnx"), "tvm": ("tvm",), "onnxruntime": ("onnx",)}
 )
 """Formats that a backend reads, its preferred one first."""
 

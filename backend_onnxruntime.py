@@ -1,0 +1,91 @@
+"""ONNX Runtime."""
+
+import os
+from typing import Any
+
+import onnxruntime as ort
+
+from backend import Backend, BackendConfig, BackendInfo, Listener
+from backend_queue import Infer, RequestQueue
+from mlperf_benchmark.core.cpus import cpu_flags, usable_cores
+from mlperf_benchmark.core.errors import ModelError
+from mlperf_benchmark.core.image_format import Images, Scores, padded
+from mlperf_benchmark.models.files.int8_weights import cpu_clips
+from mlperf_benchmark.models.files.onnx_reading import read_onnx
+from mlperf_benchmark.models.files.ports import choose_output, class_count
+from onnx_model.graph import FittedOnnx, fit
+from onnx_model.session import Session
+
+
+class OnnxRuntimeBackend(Backend):
+    """Reads .onnx; `predict` infers in the caller's thread, `submit` in one for each stream.
+
+    For latency all threads compute one inference. For throughput there is by default a stream for
+    each thread: inferences that share nothing wait for nothing. Where there are more threads than
+    streams, those left over help whichever stream has work for them. Models with a fixed batch
+    get short batches padded and the answers trimmed.
+    """
+
+    accepts = frozenset(
+        {"model", "threads", "streams", "inputs", "outputs", "data_format", "execution_provider"}
+    )
+
+    def __init__(self, config: BackendConfig) -> None:
+        super().__init__(config)
+        self._fitted: FittedOnnx
+        self._infer: Infer
+        self._queue: RequestQueue
+
+    def load(self) -> BackendInfo:
+        model = self.config.model
+        if model is None:
+            raise ModelError("The onnxruntime backend needs a model: --model FILE.")
+        if model.suffix.lower() != ".onnx":
+            raise ModelError(f"{model} is no .onnx file, which is what ONNX Runtime reads.")
+        graph = read_onnx(model)
+        self._fitted = fitted = fit(graph, self.config)
+        threads, streams = self._parallel()
+        # The pool's threads and those that call it.
+        session = Session(graph, model, threads - streams + 1, self.config.execution_provider)
+        output = choose_output(session.outputs(), self.config.outputs)
+        classes = class_count(output, fitted.batch, fitted.dynamic)
+        self._infer = session.request(output, fitted.batch)
+        self._queue = RequestQueue([session.request(output, fitted.batch) for _ in range(streams)])
+        return BackendInfo(
+            name="onnxruntime",
+            version=ort.__version__,
+            input_name=fitted.input_name,
+            output_name=output.names[0],
+            data_format=fitted.data_format,
+            classes=classes,
+            max_batch_size=fitted.batch,
+            requests=self._queue.requests,
+            threads=session.threads - 1 + streams,
+            streams=streams,
+            executed_precision=session.executed.precision,
+            int8_can_overflow=session.executed.clipped and cpu_clips(cpu_flags()),
+            execution_providers=session.providers,
+        )
+
+    def predict(self, images: Images) -> Scores:
+        return self._infer(self._full(images))[: len(images)]
+
+    def submit(self, images: Images, token: Any, listener: Listener) -> None:
+        self._queue.submit(images, token, listener)
+
+    def drain(self) -> None:
+        self._queue.drain()
+
+    def close(self) -> None:
+        self._queue.close()
+
+    def _full(self, images: Images) -> Images:
+        return images if self._fitted.dynamic else padded(images, self._fitted.batch)
+
+    def _parallel(self) -> tuple[int, int]:
+        """Threads and streams: no more threads than CPUs, no more streams than threads."""
+        asked = self.config.threads
+        threads = min(asked, len(os.sched_getaffinity(0))) if asked else usable_cores()
+        if self.config.goal == "latency":
+            return threads, 1
+        return threads, min(self.config.streams or threads, threads)
