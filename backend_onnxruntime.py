@@ -13,8 +13,8 @@ from mlperf_benchmark.core.image_format import Images, Scores, padded
 from mlperf_benchmark.models.files.int8_weights import cpu_clips
 from mlperf_benchmark.models.files.onnx_reading import read_onnx
 from mlperf_benchmark.models.files.ports import choose_output, class_count
-from onnx_model.graph import FittedOnnx, fit
-from onnx_model.session import Session
+from mlperf_benchmark.onnxruntime_model.graph import FittedOnnx, fit
+from mlperf_benchmark.onnxruntime_model.session import Session
 
 
 class OnnxRuntimeBackend(Backend):

@@ -15,8 +15,8 @@ from mlperf_benchmark.core.image_format import Images, Scores
 from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.models.files.onnx_reading import first_line
 from mlperf_benchmark.models.files.ports import Port
-from onnx_model.executed import Executed, read_executed
-from onnx_model.graph import IMAGES
+from mlperf_benchmark.onnxruntime_model.executed import Executed, read_executed
+from mlperf_benchmark.onnxruntime_model.graph import IMAGES
 
 CPU = "CPUExecutionProvider"
 FATAL = 4
