@@ -49,8 +49,11 @@ class OnnxRuntimeBackend(Backend):
         session = Session(graph, model, threads - streams + 1, self.config.execution_provider)
         output = choose_output(session.outputs(), self.config.outputs)
         classes = class_count(output, fitted.batch, fitted.dynamic)
-        self._infer = session.request(output, fitted.batch)
-        self._queue = RequestQueue([session.request(output, fitted.batch) for _ in range(streams)])
+        requests = [
+            self._padding(session.request(output, fitted.batch)) for _ in range(1 + streams)
+        ]
+        self._infer = requests[0]
+        self._queue = RequestQueue(requests[1:])
         return BackendInfo(
             name="onnxruntime",
             version=ort.__version__,
@@ -68,7 +71,7 @@ class OnnxRuntimeBackend(Backend):
         )
 
     def predict(self, images: Images) -> Scores:
-        return self._infer(self._full(images))[: len(images)]
+        return self._infer(images)
 
     def submit(self, images: Images, token: Any, listener: Listener) -> None:
         self._queue.submit(images, token, listener)
@@ -79,8 +82,11 @@ class OnnxRuntimeBackend(Backend):
     def close(self) -> None:
         self._queue.close()
 
-    def _full(self, images: Images) -> Images:
-        return images if self._fitted.dynamic else padded(images, self._fitted.batch)
+    def _padding(self, request: Infer) -> Infer:
+        """`request`, which may take full batches only, for shorter ones as well."""
+        if self._fitted.dynamic:
+            return request
+        return lambda images: request(padded(images, self._fitted.batch))[: len(images)]
 
     def _parallel(self) -> tuple[int, int]:
         """Threads and streams: no more threads than CPUs, no more streams than threads."""

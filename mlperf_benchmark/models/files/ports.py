@@ -61,12 +61,15 @@ def image_layout(port: Port) -> str:
     raise ModelError(f"Input {port} does not take RGB images of {CHANNELS} channels.")
 
 
-def image_batch(port: Port, max_batch_size: int) -> tuple[int, bool]:
-    """Images an inference takes, and whether the model fixes that number. Raises ModelError."""
+def image_batch(port: Port, max_batch_size: int | None) -> tuple[int, bool]:
+    """Images an inference takes, and whether the model fixes that number. Raises ModelError.
+
+    `max_batch_size` None takes the model's own batch, or 1.
+    """
     batch = port.shape[0] if port.shape is not None else None
     if batch is None:
-        return max_batch_size, False
-    if max_batch_size > batch:
+        return max_batch_size or 1, False
+    if (max_batch_size or 1) > batch:
         raise ModelError(
             f"Input {port} takes batches of {batch} only: --max-batchsize can be at most "
             f"{batch}. Export the model with a dynamic batch for more."
