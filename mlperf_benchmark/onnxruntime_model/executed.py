@@ -59,18 +59,24 @@ def read_executed(optimized: Path) -> Executed:
         if node.op_type in INTEGER_LAYERS:
             counts["int8"] += 1
         elif node.op_type in FLOAT_LAYERS:
-            kind = next((kinds[name] for name in node.input if name in kinds), None)
-            counts[NAMES.get(kind, "unknown")] += 1
+            counts[NAMES.get(kinds.get(node.input[1]), "unknown")] += 1
     return Executed(summarized(counts), any(map(are_clipped, _byte_weights(model.graph))))
 
 
 def _tensor_kinds(graph: Any) -> dict[str, int]:
-    """The element types of weights, and of what else the file tells."""
-    kinds = {
-        value.name: value.type.tensor_type.elem_type
-        for value in (*graph.value_info, *graph.input, *graph.output)
-    }
-    return kinds | {tensor.name: tensor.data_type for tensor in graph.initializer}
+    """The element types of tensors, as far as they follow from weights, inputs and casts."""
+    kinds = {value.name: value.type.tensor_type.elem_type for value in graph.input}
+    kinds |= {tensor.name: tensor.data_type for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Cast":
+            kind = next(attribute.i for attribute in node.attribute if attribute.name == "to")
+        else:
+            # What is dequantized has the type of its scale.
+            given = node.input[node.op_type == "DequantizeLinear" :]
+            kind = next((kinds[name] for name in given if name in kinds), None)
+        if kind is not None:
+            kinds |= dict.fromkeys(node.output, kind)
+    return kinds
 
 
 def _byte_weights(graph: Any) -> Iterator[NDArray[np.int8]]:

@@ -1,5 +1,6 @@
 """ONNX Runtime's sessions, and requests to them without copies."""
 
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from mlperf_benchmark.onnxruntime_model.graph import IMAGES
 
 CPU = "CPUExecutionProvider"
 FATAL = 4
+PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
 DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 UNKNOWN = Executed(precision="unknown", clipped=False)
 
@@ -54,11 +56,11 @@ class Session:
                     providers=list(dict.fromkeys((provider, CPU))),
                 )
             except Exception as error:
-                raise ModelError(f"ONNX Runtime cannot load {path}: {first_line(error)}") from error
+                reason = PREFIX.sub("", first_line(error))
+                raise ModelError(f"ONNX Runtime cannot load {path}: {reason}") from error
             self.executed = read_executed(optimized) if provider == CPU else UNKNOWN
         self.threads = int(self.inference.get_session_options().intra_op_num_threads)
-        assigned = self.inference.get_provider_graph_assignment_info()
-        self.providers = tuple(sorted({part.ep_name for part in assigned}))
+        self.providers = _providers(self.inference)
         if provider not in self.providers:
             raise UsageError(f"{provider} runs no layer of {path}: leave --execution-provider out.")
 
@@ -99,3 +101,11 @@ class Request:
 def _sizes(shape: Sequence[int | str | None]) -> tuple[int | None, ...]:
     """Named dimensions are open ones."""
     return tuple(size if isinstance(size, int) else None for size in shape)
+
+
+def _providers(inference: ort.InferenceSession) -> tuple[str, ...]:
+    """Who runs layers; before ONNX Runtime 1.24 that is not told, but only who might."""
+    if not hasattr(inference, "get_provider_graph_assignment_info"):
+        return tuple(inference.get_providers())
+    assigned = inference.get_provider_graph_assignment_info()
+    return tuple(sorted({part.ep_name for part in assigned}))
