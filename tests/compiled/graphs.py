@@ -146,8 +146,9 @@ def quantized(
     batches: Iterable[NDArray[np.float32]],
     folder: Path,
     small_weights: bool = False,
+    form: QuantFormat = QuantFormat.QDQ,
 ) -> onnx.ModelProto:
-    """QDQ by ONNX Runtime: uint8 activations, int8 weights with a scale per channel.
+    """By ONNX Runtime: uint8 activations, int8 weights with a scale per channel.
 
     `small_weights` have 7 bits.
     """
@@ -157,7 +158,7 @@ def quantized(
         source,
         target,
         _Calibration(batches),
-        quant_format=QuantFormat.QDQ,
+        quant_format=form,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         per_channel=True,

@@ -8,6 +8,7 @@ from dataset import DATASETS
 from mlperf_benchmark.core.option_values import positive_int
 from mlperf_benchmark.core.registry import Registry
 from mlperf_benchmark.core.run_config import PRECISIONS
+from mlperf_benchmark.models.files.formats import BACKEND_FORMATS
 from mlperf_benchmark.network.served_model import PAYLOADS
 from mlperf_benchmark.network.server.request import ServingRequest
 from mlperf_benchmark.network.server.triton_wheel import NodeOptions, start_triton
@@ -59,7 +60,7 @@ def parse(arguments: Sequence[str]) -> Command:
 
 def _model(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("model", type=Path, help=".xml, .zip or .onnx (OpenVINO), .tvm (TVM, Triton only)")
+    add("model", type=Path, help=".xml, .zip, .onnx or .tvm")
     add(
         "--output",
         type=Path,
@@ -93,6 +94,13 @@ def _model(parser: argparse.ArgumentParser) -> None:
 
 def _triton(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
+    add(
+        "--backend",
+        metavar="NAME",
+        help="who shall run it: "
+        + ", ".join(f"{name} ({', '.join(read)})" for name, read in BACKEND_FORMATS.items())
+        + " (default: the first that reads the file)",
+    )
     add(
         "--payload",
         choices=PAYLOADS,
