@@ -39,7 +39,7 @@ class BackendConfig:
 
     `threads`, `streams` and `execution_provider` are None where the backend shall choose.
     `variable_batch` says that batches of any size up to `max_batch_size` are to be expected
-    (otherwise nearly all are full).
+    (otherwise nearly all are full), `takes_turns` that other processes want the CPUs in between.
     """
 
     model: Path | None
@@ -56,6 +56,7 @@ class BackendConfig:
     cache_dir: Path
     network: NetworkConfig | None = None
     execution_provider: str | None = None
+    takes_turns: bool = False
 
 
 @dataclass(frozen=True)

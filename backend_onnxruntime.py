@@ -14,7 +14,7 @@ from mlperf_benchmark.models.files.int8_weights import cpu_clips
 from mlperf_benchmark.models.files.onnx_reading import read_onnx
 from mlperf_benchmark.models.files.ports import choose_output, class_count
 from mlperf_benchmark.onnxruntime_model.graph import FittedOnnx, fit
-from mlperf_benchmark.onnxruntime_model.session import Session
+from mlperf_benchmark.onnxruntime_model.session import Session, SessionOptions
 
 
 class OnnxRuntimeBackend(Backend):
@@ -46,7 +46,12 @@ class OnnxRuntimeBackend(Backend):
         self._fitted = fitted = fit(graph, self.config)
         threads, streams = self._parallel()
         # The pool's threads and those that call it.
-        session = Session(graph, model, threads - streams + 1, self.config.execution_provider)
+        options = SessionOptions(
+            threads=threads - streams + 1,
+            provider=self.config.execution_provider,
+            rests=self.config.takes_turns,
+        )
+        session = Session(graph, model, options)
         output = choose_output(session.outputs(), self.config.outputs)
         classes = class_count(output, fitted.batch, fitted.dynamic)
         requests = [

@@ -3,6 +3,7 @@
 import re
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,23 +27,37 @@ DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(do
 UNKNOWN = Executed(precision="unknown", clipped=False)
 
 
-class Session:
-    """A loaded model. `path` is where it comes from, `provider` None stands for the CPU.
+@dataclass(frozen=True)
+class SessionOptions:
+    """`threads` compute one inference at a time, the caller's among them.
 
-    `threads` compute one inference at a time, the caller's among them. `executed` is what ONNX
-    Runtime made of the model, `providers` are those that run its layers. Raises ModelError, or
-    UsageError for an unknown provider.
+    `provider` None stands for the CPU. With `rests` threads do not look for work after an
+    inference, for which they else take the CPU for some 30 ms.
     """
 
-    def __init__(
-        self, model: onnx.ModelProto, path: Path, threads: int, provider: str | None = None
-    ) -> None:
-        provider = known_name("execution provider", provider or CPU, ort.get_available_providers())
+    threads: int
+    provider: str | None
+    rests: bool
+
+
+class Session:
+    """A loaded model, which comes from the file `path`.
+
+    `executed` is what ONNX Runtime made of the model, `providers` are those that run its layers.
+    Raises ModelError, or UsageError for an unknown provider.
+    """
+
+    def __init__(self, model: onnx.ModelProto, path: Path, wanted: SessionOptions) -> None:
+        available = ort.get_available_providers()
+        provider = known_name("execution provider", wanted.provider or CPU, available)
         options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = wanted.threads
         # Errors come as exceptions, too.
         options.log_severity_level = FATAL
         options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+        if wanted.rests:
+            # Between inferences, not in them, where waiting threads would cost latency.
+            options.add_session_config_entry("session.force_spinning_stop", "1")
         with tempfile.TemporaryDirectory(prefix="onnxruntime-") as folder:
             optimized = Path(folder) / "optimized.onnx"
             if provider == CPU:

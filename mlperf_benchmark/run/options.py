@@ -42,7 +42,12 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what to run")
     add = group.add_argument
     add("--profile", metavar="NAME", help=f"defaults for the rest: {_list(PROFILES)}")
-    add("--model", type=Path, metavar="FILE", help="model file (.xml, .onnx, .zip; .tvm for tvm)")
+    add(
+        "--model",
+        type=Path,
+        metavar="FILE",
+        help="model file (.xml, .onnx, .zip; .onnx for onnxruntime; .tvm for tvm)",
+    )
     add("--backend", metavar="NAME", help=f"overrides the profile's: {_list(BACKENDS.names())}")
     add(
         "--model-name",
