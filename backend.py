@@ -19,10 +19,12 @@ from mlperf_benchmark.core.run_config import SCENARIOS
 BACKENDS = Registry(
     "backend",
     {
+        "inductor": "backend_torch:InductorBackend",
         "kserve": "backend_kserve:KServeBackend",
         "null": "mlperf_benchmark.loadgen.null_backend:NullBackend",
         "onnxruntime": "backend_onnxruntime:OnnxRuntimeBackend",
         "openvino": "backend_openvino:OpenVINOBackend",
+        "torch": "backend_torch:TorchBackend",
         "tvm": "backend_tvm:TVMBackend",
     },
 )

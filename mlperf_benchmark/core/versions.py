@@ -11,6 +11,7 @@ PACKAGES = (
     "apache-tvm-ffi",
     "onnxruntime",
     "onnx",
+    "torch",
     "numpy",
     "opencv-python-headless",
     "pillow",

@@ -16,11 +16,14 @@ from mlperf_benchmark.core.registry import Registry
 
 if TYPE_CHECKING:
     import onnx
+    from torch import nn
 
 FORMATS = Registry(
     "model file format",
     {
         "onnx": "mlperf_benchmark.models.files.onnx_file:OnnxFile",
+        "pt": "mlperf_benchmark.models.files.torch_files:TorchCheckpoint",
+        "pt2": "mlperf_benchmark.models.files.torch_files:ExportedProgram",
         "tvm": "mlperf_benchmark.models.files.compiled_file:CompiledTVMFile",
         "xml": "mlperf_benchmark.models.files.openvino_ir:OpenVINOIr",
         "zip": "mlperf_benchmark.models.files.openvino_ir:ZippedOpenVINOIr",
@@ -28,19 +31,39 @@ FORMATS = Registry(
 )
 
 BACKEND_FORMATS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"openvino": ("xml", "zip", "onnx"), "tvm": ("tvm",), "onnxruntime": ("onnx",)}
+    {
+        "openvino": ("xml", "zip", "onnx"),
+        "tvm": ("tvm",),
+        "onnxruntime": ("onnx",),
+        "torch": ("pt", "pt2"),
+        "inductor": ("pt", "pt2"),
+    }
 )
 """Formats that a backend reads, its preferred one first."""
 
 
 class ModelFormat(ABC):
-    """One kind of model file. `tools` are the packages that it takes besides `TOOLS`."""
+    """One kind of model file. `tools` are the packages that it takes besides `TOOLS`.
+
+    `takes_int8` says that NNCF can quantize what `graph` returns.
+    """
 
     tools: ClassVar[tuple[str, ...]] = ()
+    takes_int8: ClassVar[bool] = True
 
-    @abstractmethod
+    def graph(self, module: nn.Module, input_size: int) -> Any:
+        """Return the module in the form that `save` takes: by default what `convert` makes of it.
+
+        `module` takes float32 (batch, 3, input_size, input_size).
+        """
+        # Imports torch.
+        from mlperf_benchmark.models.architectures.onnx_export import export_onnx  # noqa: PLC0415
+
+        return self.convert(export_onnx(module, input_size))
+
     def convert(self, model: onnx.ModelProto) -> Any:
-        """Return the graph in the form that `save` takes and that NNCF can quantize."""
+        """Return an ONNX graph in the form that `save` takes."""
+        return model
 
     @abstractmethod
     def save(self, graph: Any, folder: Path, stem: str, note: str) -> Path:

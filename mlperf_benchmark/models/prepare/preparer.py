@@ -7,7 +7,6 @@ from torch import nn
 from mlperf_benchmark.core.errors import OutputError, UsageError
 from mlperf_benchmark.core.files import file_sha256, staged
 from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES, Architecture
-from mlperf_benchmark.models.architectures.onnx_export import export_onnx
 from mlperf_benchmark.models.architectures.weights import LoadedModel, load_weights
 from mlperf_benchmark.models.files.calibration_list import write_calibration_list
 from mlperf_benchmark.models.files.description import (
@@ -36,6 +35,11 @@ def prepare_model(recipe: Recipe) -> Path:
     """
     options = (recipe.compilation,) if recipe.compilation else ()
     file_format: ModelFormat = FORMATS.load(recipe.file_format)(*options)
+    if recipe.quantization and not file_format.takes_int8:
+        raise UsageError(
+            f"--precision int8 does not apply to {recipe.file_format} files; --backend "
+            "onnxruntime, openvino or tvm run INT8."
+        )
     architecture: Architecture = ARCHITECTURES.load(recipe.model)
     _check_images(recipe, architecture)
     loaded = _load(recipe, architecture)
@@ -58,7 +62,7 @@ def prepare_model(recipe: Recipe) -> Path:
     pruning = loaded.pruning
     if recipe.pruning and calibration:
         pruning = prune_model(loaded, architecture, recipe.pruning, recipe.seed, calibration)
-    graph = file_format.convert(export_onnx(loaded.module, architecture.input_size))
+    graph = file_format.graph(loaded.module, architecture.input_size)
     quantization = None
     if recipe.quantization and calibration:
         graph, quantization = quantize_graph(

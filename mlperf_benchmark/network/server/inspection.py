@@ -147,9 +147,9 @@ def _onnx(config: BackendConfig) -> tuple[int, tuple[Path, ...]]:
 
 
 INSPECTORS: Mapping[str, Callable[[BackendConfig], tuple[int, tuple[Path, ...]]]] = (
-    MappingProxyType({"onnxruntime": _onnx, "openvino": _openvino, "tvm": _compiled})
+    MappingProxyType({"openvino": _openvino, "onnxruntime": _onnx, "tvm": _compiled})
 )
-"""What finds the number of classes and the files of a model, by backend."""
+"""What finds the number of classes and the files of a model, by backend; the first is preferred."""
 
 
 def _precision(request: ServingRequest, backend: str) -> str:
@@ -162,12 +162,12 @@ def _precision(request: ServingRequest, backend: str) -> str:
 
 def _backend_of(request: ServingRequest) -> str:
     suffix = request.model.suffix.lower().removeprefix(".")
-    readers = [name for name, formats in BACKEND_FORMATS.items() if suffix in formats]
+    readers = [name for name in INSPECTORS if suffix in BACKEND_FORMATS[name]]
     if not readers:
-        known = {f".{name}" for formats in BACKEND_FORMATS.values() for name in formats}
+        known = {f".{name}" for backend in INSPECTORS for name in BACKEND_FORMATS[backend]}
         raise ModelError(f"{request.model} is none of {', '.join(sorted(known))}.")
     wanted = request.backend or readers[0]
-    if known_name("backend", wanted, BACKEND_FORMATS) not in readers:
+    if known_name("backend", wanted, INSPECTORS) not in readers:
         raise UsageError(
             f"The backend {wanted} does not read .{suffix} files; --backend may be "
             f"{', '.join(readers)}."

@@ -8,7 +8,6 @@ from dataset import DATASETS
 from mlperf_benchmark.core.option_values import positive_int
 from mlperf_benchmark.core.registry import Registry
 from mlperf_benchmark.core.run_config import PRECISIONS
-from mlperf_benchmark.models.files.formats import BACKEND_FORMATS
 from mlperf_benchmark.network.served_model import PAYLOADS
 from mlperf_benchmark.network.server.request import ServingRequest
 from mlperf_benchmark.network.server.triton_wheel import NodeOptions, start_triton
@@ -97,9 +96,7 @@ def _triton(parser: argparse.ArgumentParser) -> None:
     add(
         "--backend",
         metavar="NAME",
-        help="who shall run it: "
-        + ", ".join(f"{name} ({', '.join(read)})" for name, read in BACKEND_FORMATS.items())
-        + " (default: the first that reads the file)",
+        help="who shall run it: openvino, onnxruntime or tvm (default: the first that reads it)",
     )
     add(
         "--payload",
