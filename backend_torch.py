@@ -61,9 +61,9 @@ class TorchBackend(Backend):
         check_image_size(port, layout, self.config.image)
         module = Normalising(loaded.module, self.config.image, layout, loaded.kind)
         images = _black(self._batch, self.config.image)
+        precision, scores = executed_precision(module, images)
+        classes = class_count(Port(("output",), tuple(scores.shape)), self._batch, False)
         with torch.inference_mode():
-            precision, scores = executed_precision(module, images)
-            classes = class_count(Port(("output",), tuple(scores.shape)), self._batch, False)
             self._module = self._compiled(module, images, path)
         return BackendInfo(
             name=self.name,

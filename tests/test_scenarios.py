@@ -12,7 +12,6 @@ from backend_openvino import OpenVINOBackend
 from dataset import DatasetConfig
 from imagenet import ImageNetEfficientNetLite
 from mlperf_benchmark.core.run_config import SCENARIOS, RunConfig
-from mlperf_benchmark.models.files.formats import BACKEND_FORMATS
 from mlperf_benchmark.models.prepare.preparer import prepare_model
 from mlperf_benchmark.models.prepare.recipe import Recipe
 from mlperf_benchmark.models.prepare.sample import Sample
@@ -45,7 +44,8 @@ PERCENTILES = {
 }
 
 
-@pytest.fixture(scope="module", params=BACKEND_FORMATS)
+# PyTorch's own, which take seconds to start, are in test_torch_backends.py.
+@pytest.fixture(scope="module", params=("openvino", "onnxruntime", "tvm"))
 def sample_runs(
     request: pytest.FixtureRequest,
     sample: Sample,

@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from mlperf_benchmark.models.files.precisions import summarized
 
-LAYERS = frozenset({"convolution", "addmm", "mm", "bmm", "baddbmm", "linear", "_convolution"})
+LAYERS = frozenset({"convolution", "addmm", "mm", "bmm", "baddbmm"})
 NAMES = {
     torch.float32: "f32",
     torch.float16: "f16",
@@ -32,6 +32,7 @@ class _Watching(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch ha
 
 def executed_precision(module: nn.Module, images: Tensor) -> tuple[str, Tensor]:
     """As in `BackendInfo`, and the scores of `images`."""
-    with _Watching() as watching:
+    # In inference mode layers come as they are written, not as the operators that compute them.
+    with torch.no_grad(), _Watching() as watching:
         scores: Tensor = module(images)
     return summarized(watching.counts), scores
