@@ -60,10 +60,11 @@ class TorchBackend(Backend):
         self._pads = fixed or not self.takes_any_batch
         check_image_size(port, layout, self.config.image)
         module = Normalising(loaded.module, self.config.image, layout, loaded.kind)
-        images = _black(self._batch, self.config.image)
-        precision, scores = executed_precision(module, images)
+        precision, scores = executed_precision(module, _black(self._batch, self.config.image))
         classes = class_count(Port(("output",), tuple(scores.shape)), self._batch, False)
         with torch.inference_mode():
+            # Made in inference mode, as all that will come: Inductor compiles anew for others.
+            images = _black(self._batch, self.config.image)
             self._module = self._compiled(module, images, path)
         return BackendInfo(
             name=self.name,

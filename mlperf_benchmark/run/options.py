@@ -46,7 +46,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--model",
         type=Path,
         metavar="FILE",
-        help="model file (openvino: .xml, .onnx, .zip; onnxruntime: .onnx; torch, inductor: .pt, .pt2; tvm: .tvm)",
+        help="model file (openvino: .xml, .onnx, .zip; onnxruntime: .onnx; tvm: .tvm; torch and"
+        " inductor: .pt, .pt2)",
     )
     add("--backend", metavar="NAME", help=f"overrides the profile's: {_list(BACKENDS.names())}")
     add(
