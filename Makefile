@@ -25,13 +25,13 @@ quickstart: $(VENV)/ready
 	$(RUN) --time 10 --output build/quickstart/performance
 	$(RUN) --accuracy --output build/quickstart/accuracy
 
-# The table of README's results section: eight model files, compared in interleaved rounds.
-BACKENDS := openvino tvm
+# The table of README's results section: twelve model files, compared in interleaved rounds.
+xml_BACKEND := openvino
+onnx_BACKEND := onnxruntime
+tvm_BACKEND := tvm
 VARIANTS := fp32 int8 pruned50_fp32 pruned50_int8
-openvino_SUFFIX := xml
-tvm_SUFFIX := tvm
-MODELS := $(foreach backend,$(BACKENDS),$(foreach variant,$(VARIANTS),\
-	build/models/resnet50_$(variant).$($(backend)_SUFFIX)))
+MODELS := $(foreach suffix,xml onnx tvm,$(foreach variant,$(VARIANTS),\
+	build/models/resnet50_$(variant).$(suffix)))
 
 results-table: $(MODELS)
 	$(BIN)/python compare.py matrices/results-table.toml --output build/results-table
@@ -39,7 +39,7 @@ results-table: $(MODELS)
 # resnet50_[pruned50_]PRECISION.SUFFIX
 build/models/resnet50_%: | $(VENV)/ready
 	$(BIN)/python prepare.py resnet50 --weights random --output build/models --cache-dir build/cache \
-		--backend $(if $(filter %.tvm,$*),tvm,openvino) $(if $(findstring pruned50,$*),--prune 0.5) \
+		--backend $($(subst .,,$(suffix $*))_BACKEND) $(if $(findstring pruned50,$*),--prune 0.5) \
 		--precision $(if $(findstring int8,$*),int8,fp32)
 
 test: $(VENV)/ready-dev lint
