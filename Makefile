@@ -18,20 +18,22 @@ RUN := $(BIN)/python main.py --profile efficientnet-lite0-openvino \
 	--model $(SAMPLE)/efficientnet-lite0_fp32.xml --dataset-path $(SAMPLE)/imagenet \
 	--cache-dir build/cache --overwrite
 
-.PHONY: quickstart results-table test lint clean
+.PHONY: quickstart results-table efficientnet-table test lint clean
 
 quickstart: $(VENV)/ready
 	$(BIN)/python sample.py --output $(SAMPLE) --cache-dir build/cache
 	$(RUN) --time 10 --output build/quickstart/performance
 	$(RUN) --accuracy --output build/quickstart/accuracy
 
-# The table of README's results section: eight model files, compared in interleaved rounds.
-BACKENDS := openvino tvm
+# The table of README's results section: fourteen model files, compared in interleaved rounds.
+xml_BACKEND := openvino
+onnx_BACKEND := onnxruntime
+tvm_BACKEND := tvm
+pt_BACKEND := torch
 VARIANTS := fp32 int8 pruned50_fp32 pruned50_int8
-openvino_SUFFIX := xml
-tvm_SUFFIX := tvm
-MODELS := $(foreach backend,$(BACKENDS),$(foreach variant,$(VARIANTS),\
-	build/models/resnet50_$(variant).$($(backend)_SUFFIX)))
+MODELS := $(foreach suffix,xml onnx tvm,$(foreach variant,$(VARIANTS),\
+	build/models/resnet50_$(variant).$(suffix))) \
+	build/models/resnet50_fp32.pt build/models/resnet50_pruned50_fp32.pt
 
 results-table: $(MODELS)
 	$(BIN)/python compare.py matrices/results-table.toml --output build/results-table
@@ -39,8 +41,32 @@ results-table: $(MODELS)
 # resnet50_[pruned50_]PRECISION.SUFFIX
 build/models/resnet50_%: | $(VENV)/ready
 	$(BIN)/python prepare.py resnet50 --weights random --output build/models --cache-dir build/cache \
-		--backend $(if $(filter %.tvm,$*),tvm,openvino) $(if $(findstring pruned50,$*),--prune 0.5) \
+		--backend $($(subst .,,$(suffix $*))_BACKEND) $(if $(findstring pruned50,$*),--prune 0.5) \
 		--precision $(if $(findstring int8,$*),int8,fp32)
+
+# The table of docs/backends.md: INT8 and pruning are calibrated with CALIBRATION, by default the
+# last ten of the sample's images; matrices/efficientnet-lite0.toml measures top-1 on the first ten.
+CALIBRATION ?= build/calibration
+LITE_VARIANTS := fp32 int8 pruned10_fp32 pruned10_int8
+LITE_MODELS := $(foreach suffix,xml onnx tvm,$(foreach variant,$(LITE_VARIANTS),\
+	build/models/efficientnet-lite0_$(variant).$(suffix))) \
+	build/models/efficientnet-lite0_fp32.pt build/models/efficientnet-lite0_pruned10_fp32.pt
+
+efficientnet-table: $(LITE_MODELS)
+	$(BIN)/python compare.py matrices/efficientnet-lite0.toml --output build/efficientnet-table
+
+# efficientnet-lite0_[pruned10_]PRECISION.SUFFIX
+build/models/efficientnet-lite0_%: | $(CALIBRATION)
+	$(BIN)/python prepare.py efficientnet-lite0 --weights package --output build/models \
+		--cache-dir build/cache --backend $($(subst .,,$(suffix $*))_BACKEND) \
+		--precision $(if $(findstring int8,$*),int8,fp32) $(if $(findstring pruned10,$*),--prune 0.1) \
+		$(if $(findstring int8,$*)$(findstring pruned10,$*),--calibration-path $(CALIBRATION))
+
+build/calibration: | $(VENV)/ready
+	$(BIN)/python sample.py --output $(SAMPLE) --cache-dir build/cache
+	mkdir -p $@
+	tail -n 10 $(SAMPLE)/imagenet/val_map.txt | cut -d ' ' -f 1 | \
+		while read name; do cp "$(SAMPLE)/imagenet/$$name" $@; done
 
 test: $(VENV)/ready-dev lint
 	$(BIN)/python -m pytest -n 2

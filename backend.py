@@ -13,22 +13,23 @@ from dataset import Dataset
 from mlperf_benchmark.core.image_format import ImageFormat, Images, Samples, Scores
 from mlperf_benchmark.core.network_config import NetworkConfig
 from mlperf_benchmark.core.node_info import NetworkReport, NodeInfo
+from mlperf_benchmark.core.precisions import STORED
 from mlperf_benchmark.core.registry import Registry
 from mlperf_benchmark.core.run_config import SCENARIOS
 
 BACKENDS = Registry(
     "backend",
     {
+        "inductor": "backend_torch:InductorBackend",
         "kserve": "backend_kserve:KServeBackend",
         "null": "mlperf_benchmark.loadgen.null_backend:NullBackend",
+        "onnxruntime": "backend_onnxruntime:OnnxRuntimeBackend",
         "openvino": "backend_openvino:OpenVINOBackend",
+        "torch": "backend_torch:TorchBackend",
         "tvm": "backend_tvm:TVMBackend",
     },
     group="mlperf_benchmark.backends",
 )
-
-STORED = " (weights stored as "
-"""In `BackendInfo.executed_precision`: "f32 (weights stored as f16)"."""
 
 Goal = Literal["latency", "throughput"]
 
@@ -40,9 +41,10 @@ SampleLoader = Callable[[Sequence[int]], Samples]
 class BackendConfig:
     """What a backend is asked to do.
 
-    `threads` and `streams` are None where the backend shall choose. `max_batch_size` None takes
-    the model's own batch where the model fixes one, else 1. `variable_batch` says that batches of
-    any size up to `max_batch_size` are to be expected (otherwise nearly all are full).
+    `threads`, `streams` and `execution_provider` are None where the backend shall choose.
+    `max_batch_size` None takes the model's own batch where the model fixes one, else 1.
+    `variable_batch` says that batches of any size up to `max_batch_size` are to be expected
+    (otherwise nearly all are full), `takes_turns` that other processes want the CPUs in between.
     """
 
     model: Path | None
@@ -58,6 +60,8 @@ class BackendConfig:
     data_format: str | None = None
     cache_dir: Path = Path("cache")
     network: NetworkConfig | None = None
+    execution_provider: str | None = None
+    takes_turns: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,8 @@ class BackendInfo:
     what the runtime computes in, which need not be what was asked for, and where they differ what
     the weights are stored as. `int8_can_overflow` says that this CPU's INT8 kernels may add the
     products of this model's weights wrongly. `threads` and `streams` are 0 where a served node does
-    not tell. `nodes` is empty for a backend in this process.
+    not tell. `execution_providers` run the model's layers, in a runtime that has such. `nodes` is
+    empty for a backend in this process.
     """
 
     name: str
@@ -85,6 +90,7 @@ class BackendInfo:
     executed_precision: str
     int8_can_overflow: bool = False
     batch_is_fixed: bool = False
+    execution_providers: tuple[str, ...] = ()
     nodes: tuple[NodeInfo, ...] = ()
 
     @property

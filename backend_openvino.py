@@ -3,20 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import openvino as ov
 
 from backend import Backend, BackendConfig, BackendInfo, Listener, Remark
 from mlperf_benchmark.core.cpus import cpu_flags
 from mlperf_benchmark.core.errors import ModelError
-from mlperf_benchmark.core.image_format import Images, Scores
+from mlperf_benchmark.core.image_format import Images, Scores, padded
+from mlperf_benchmark.core.precisions import with_storage
 from mlperf_benchmark.openvino_model.graph import FittedModel, fit
 from mlperf_benchmark.openvino_model.overflow import can_overflow
-from mlperf_benchmark.openvino_model.precision import (
-    executed_precision,
-    stored_precision,
-    with_storage,
-)
+from mlperf_benchmark.openvino_model.precision import executed_precision, stored_precision
 from mlperf_benchmark.openvino_model.reading import read_model
 from mlperf_benchmark.openvino_model.remarks import model_remarks
 
@@ -107,11 +103,7 @@ class OpenVINOBackend(Backend):
         return 0 if self._fitted.dynamic else max(0, self._fitted.batch - count)
 
     def _full(self, images: Images) -> Images:
-        missing = self.padding(len(images))
-        if not missing:
-            return images
-        padding = np.zeros((missing, *images.shape[1:]), dtype=images.dtype)
-        return np.concatenate((images, padding))
+        return padded(images, len(images) + self.padding(len(images)))
 
     def _properties(self) -> dict[str, Any]:
         config = self.config

@@ -11,7 +11,7 @@ from tvm import relax
 
 from backend import Backend, BackendConfig, BackendInfo
 from mlperf_benchmark.core.errors import ModelError
-from mlperf_benchmark.core.image_format import ImageFormat, Images, Scores
+from mlperf_benchmark.core.image_format import ImageFormat, Images, Scores, padded
 from mlperf_benchmark.core.working_folder import scratch_folder
 from mlperf_benchmark.tvm_compiler.artifact import (
     CompiledModel,
@@ -130,10 +130,7 @@ def _check(path: Path, model: CompiledModel, image: ImageFormat) -> None:
 
 def _tensor(images: Images, batch: int) -> Any:
     """The images as a TVM tensor: their own memory, unless there are fewer than `batch`."""
-    if len(images) < batch:
-        full = np.zeros((batch, *images.shape[1:]), np.uint8)
-        full[: len(images)] = images
-        images = full
+    images = padded(images, batch)
     if not images.flags.writeable:
         return tvm.runtime.tensor(images)
     return tvm_ffi.from_dlpack(images, require_alignment=1, require_contiguous=True)

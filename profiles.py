@@ -36,6 +36,25 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         "efficientnet-lite0-openvino": Profile(
             backend="openvino", dataset="imagenet_efficientnet_lite"
         ),
+        "pytorch-onnxruntime": Profile(
+            backend="onnxruntime", dataset="imagenet_pytorch", precision="default"
+        ),
+        "reference-onnxruntime": Profile(
+            backend="onnxruntime", dataset="imagenet", precision="default"
+        ),
+        "efficientnet-lite0-onnxruntime": Profile(
+            backend="onnxruntime", dataset="imagenet_efficientnet_lite", precision="default"
+        ),
+        "pytorch-torch": Profile(backend="torch", dataset="imagenet_pytorch", precision="default"),
+        "efficientnet-lite0-torch": Profile(
+            backend="torch", dataset="imagenet_efficientnet_lite", precision="default"
+        ),
+        "pytorch-inductor": Profile(
+            backend="inductor", dataset="imagenet_pytorch", precision="default"
+        ),
+        "efficientnet-lite0-inductor": Profile(
+            backend="inductor", dataset="imagenet_efficientnet_lite", precision="default"
+        ),
         "pytorch-tvm": PYTORCH_TVM,
         "reference-tvm": Profile(backend="tvm", dataset="imagenet", precision="default"),
         "efficientnet-lite0-tvm": Profile(

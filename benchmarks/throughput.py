@@ -1,9 +1,10 @@
 """Offline samples/s through the harness against OpenVINO's benchmark_app -hint throughput.
 
 Same model, same threads, processes of their own, interleaved. benchmark_app gets the model as it
-is (float32 input); the harness adds the normalisation and LoadGen.
+is (float32 input); the harness adds the normalisation and LoadGen. Other runtimes are compared
+with a bare loop (benchmarks/bare_loops.py), which normalises, too.
 
-    python3 -m benchmarks.throughput --model FILE.xml [--batch 1] [--rounds 8]
+    python3 -m benchmarks.throughput --model FILE [--profile NAME] [--batch 1] [--rounds 8]
 """
 
 import argparse
@@ -13,10 +14,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.harness_runs import run_main
+from benchmarks.harness_runs import bare_loop, run_main
 from benchmarks.interleaving import interleave, ratio
 from mlperf_benchmark.core.bound_process import bound
 from mlperf_benchmark.core.option_values import positive_int
+from profiles import profile
 
 
 def main() -> None:
@@ -46,10 +48,16 @@ def main() -> None:
             raise RuntimeError(finished.stdout)
         return float(found[1])
 
-    values = interleave({"harness": harness, "benchmark_app": benchmark_app}, options.rounds)
+    def loop() -> float:
+        further = [options.batch] if options.batch else []
+        return bare_loop("throughput", options.profile, options.model, options.seconds, *further)
+
+    other = "benchmark_app" if profile(options.profile).backend == "openvino" else "bare loop"
+    best = benchmark_app if other == "benchmark_app" else loop
+    values = interleave({"harness": harness, other: best}, options.rounds)
     for name, figures in values.items():
         print(f"{name}: median {statistics.median(figures):.1f} samples/s")
-    print(f"harness / benchmark_app: {ratio(values['harness'], values['benchmark_app'])}")
+    print(f"harness / {other}: {ratio(values['harness'], values[other])}")
 
 
 if __name__ == "__main__":

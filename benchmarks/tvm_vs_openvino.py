@@ -22,9 +22,10 @@ from backend_openvino import OpenVINOBackend
 from backend_tvm import TVMBackend
 from benchmarks.interleaving import interleave, ratio
 from mlperf_benchmark.core.image_format import ImageFormat, Images
+from mlperf_benchmark.core.onnx_reading import read_onnx
 from mlperf_benchmark.core.option_values import positive, positive_int
 from mlperf_benchmark.tvm_compiler.compiler import compile_model
-from mlperf_benchmark.tvm_compiler.onnx_source import open_model, read_onnx
+from mlperf_benchmark.tvm_compiler.onnx_source import open_model
 from mlperf_benchmark.tvm_compiler.options import CompileOptions
 
 WARM_UP = 8

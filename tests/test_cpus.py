@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mlperf_benchmark.core.cpus import cpu_flags, cpu_quota, usable_cpus
+from mlperf_benchmark.core.cpus import cpu_flags, cpu_quota, usable_cores, usable_cpus
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,13 @@ def test_cpu_flags_are_read_and_may_be_missing(tmp_path: Path) -> None:
     info.write_text("processor\t: 0\nflags\t\t: fpu avx2 avx512_vnni\nbugs\t: spectre\n")
     assert cpu_flags(info) == {"fpu", "avx2", "avx512_vnni"}
     assert cpu_flags(tmp_path / "missing") == frozenset()
+
+
+def test_threads_of_one_core_count_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 5})
+    assert usable_cores(tmp_path) == 3
+    for cpu, siblings in ((0, "0-1"), (1, "0-1"), (5, "4-5")):
+        folder = tmp_path / f"cpu{cpu}" / "topology"
+        folder.mkdir(parents=True)
+        (folder / "thread_siblings_list").write_text(f"{siblings}\n")
+    assert usable_cores(tmp_path) == 2

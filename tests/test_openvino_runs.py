@@ -10,6 +10,7 @@ from PIL import Image
 from mlperf_benchmark.images.transforms import VGG
 from tests.command import Run
 from tests.conftest import Runner
+from tests.test_backends import KINDS
 from tests.tiny_models import SIZE, Tiny
 
 COUNT = 11
@@ -45,9 +46,11 @@ def answers(tiny: Tiny, colours: NDArray[np.uint8]) -> list[int]:
     return labels
 
 
-def run(benchmark: Runner, model: Path, images: Path, *arguments: object) -> Run:
+def run(
+    benchmark: Runner, model: Path, images: Path, *arguments: object, backend: str = "openvino"
+) -> Run:
     return benchmark(
-        *("--profile", "reference-openvino", "--model", model, "--dataset-path", images),
+        *("--profile", f"reference-{backend}", "--model", model, "--dataset-path", images),
         *arguments,
     )
 
@@ -90,31 +93,37 @@ def test_labels_that_count_from_one_are_noticed(benchmark: Runner, tmp_path: Pat
     assert "adding 1 to every answer" in warning
 
 
+@pytest.mark.parametrize("backend", KINDS)
 @pytest.mark.parametrize("scenario", SMALL)
 def test_model_that_breaks_in_mid_run_ends_it(
-    benchmark: Runner, tmp_path: Path, scenario: str
+    benchmark: Runner, tmp_path: Path, scenario: str, backend: str
 ) -> None:
     """The runtime's queue tells nobody of a request that failed; LoadGen would wait for ever."""
     tiny, colours = Tiny(batch=-1, fails_on_white=True), palette(white_last=True)
     images = solid(tmp_path / "images", colours, [0] * COUNT)
     done = run(
         benchmark,
-        tiny.save(tmp_path),
+        KINDS[backend].save(tiny, tmp_path),
         images,
         "--accuracy",
         "--scenario",
         scenario,
         *SMALL[scenario],
+        backend=backend,
     )
     assert done.status == 1
     assert "Reshape" in done.error
     assert done.left_nothing
 
 
-def test_model_that_breaks_at_once_ends_the_run(benchmark: Runner, tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", KINDS)
+def test_model_that_breaks_at_once_ends_the_run(
+    benchmark: Runner, tmp_path: Path, backend: str
+) -> None:
     images = solid(tmp_path / "images", np.full((1, 3), 255, np.uint8), [0])
-    model = Tiny(batch=-1, fails_on_white=True).save(tmp_path)
-    done = run(benchmark, model, images, "--scenario", "Offline", "--queries", "10")
+    model = KINDS[backend].save(Tiny(batch=-1, fails_on_white=True), tmp_path)
+    arguments = ("--scenario", "Offline", "--queries", "10")
+    done = run(benchmark, model, images, *arguments, backend=backend)
     assert done.status == 1
     assert "cannot infer" in done.error
     assert done.left_nothing
@@ -129,11 +138,14 @@ def test_nan_scores_end_the_run(benchmark: Runner, tmp_path: Path) -> None:
     assert done.left_nothing
 
 
+@pytest.mark.parametrize("backend", KINDS)
 def test_threads_that_the_runtime_does_not_take_are_named(
-    benchmark: Runner, tmp_path: Path
+    benchmark: Runner, tmp_path: Path, backend: str
 ) -> None:
     images = solid(tmp_path / "images", palette(), [0] * COUNT)
-    done = run(benchmark, Tiny().save(tmp_path), images, "--threads", "9999", "--queries", "64")
+    model = KINDS[backend].save(Tiny(), tmp_path)
+    arguments = ("--threads", "9999", "--queries", "64")
+    done = run(benchmark, model, images, *arguments, backend=backend)
     used = done.result["backend"]["threads"]
     assert used < 9999
     assert f"--threads 9999 was asked for, but the runtime uses {used}." in done.result["warnings"]

@@ -110,17 +110,24 @@ def validity_text(row: Row) -> str:
     """VALID, or in how many rounds it was not; or that the row failed."""
     if row.failure is not None:
         return "FAILED"
+    if row.not_run is not None:
+        return "not run"
     if row.invalid_rounds:
         return f"INVALID in {row.invalid_rounds} of {len(row.measurements)} rounds"
     return "VALID" if row.measurements else NONE
 
 
 def remarks(comparison: Comparison) -> Sequence[str]:
-    """What belongs beneath the table: failures and warnings, each once."""
+    """What belongs beneath the table: failures, what was not run, and warnings, each once."""
     lines = [
         f"{row.name}, {row.scenario}: FAILED: {row.failure}"
         for row in comparison.rows
         if row.failure is not None
+    ]
+    lines += [
+        f"{row.name}, {row.scenario}: not run: {row.not_run}"
+        for row in comparison.rows
+        if row.not_run is not None
     ]
     lines += [
         f"{row.name}: accuracy {row.accuracy_note}"

@@ -76,8 +76,12 @@ def judge(current: Comparison, accepted: Comparison, limits: Limits) -> GateRepo
         row = rows.pop(base.key, None)
         if base.failure is not None:
             verdicts.append(_verdict(base, "speed", SKIPPED, f"had failed before: {base.failure}"))
+        elif base.not_run is not None:
+            verdicts.append(_verdict(base, "speed", SKIPPED, f"was not run: {base.not_run}"))
         elif row is None:
             verdicts.append(_verdict(base, "speed", WORSE, "is missing now"))
+        elif row.not_run is not None:
+            verdicts.append(_verdict(base, "speed", WORSE, f"is not run now: {row.not_run}"))
         elif row.failure is not None:
             verdicts.append(_verdict(base, "speed", WORSE, f"fails now: {row.failure}"))
         else:

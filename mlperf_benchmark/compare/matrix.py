@@ -46,10 +46,14 @@ class Stopping:
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to run a model; `options` override those that all variants share."""
+    """One way to run a model; `options` override those that all variants share.
+
+    `not_run` is why it has a row without figures: what a backend cannot do is said, not left out.
+    """
 
     name: str
     options: Options
+    not_run: str | None = None
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,8 @@ SETTINGS: Mapping[str, tuple[type, ...]] = MappingProxyType(
     }
 )
 TABLES = ("run", "axes", "variant")
+# What a [[variant]] has beside options of main.py.
+VARIANT = ("name", "not_run")
 AXES = ("model", "backend", "scenario", "threads")
 # What compare.py decides itself.
 NOT_OPTIONS = frozenset(
@@ -123,10 +125,16 @@ def _from_variants(
         name = table.get("name")
         if not isinstance(name, str) or not name.strip():
             raise UsageError(f"[[variant]] number {number} needs a name.")
-        options = _options({key: table[key] for key in table if key != "name"}, f'"{name}"')
+        own = {key: value for key, value in table.items() if key not in VARIANT}
+        reason = table.get("not_run")
+        if reason is not None and (not isinstance(reason, str) or not reason.strip() or own):
+            raise UsageError(
+                f'"{name}" has not_run: it takes the reason, and no options beside it.'
+            )
+        options = _options(own, f'"{name}"')
         if "threads" in axes and "threads" in options:
             raise UsageError(f'"{name}" sets threads, which stands in [axes], too.')
-        variants.append(Variant(name, MappingProxyType(dict(run) | dict(options))))
+        variants.append(Variant(name, MappingProxyType(dict(run) | dict(options)), reason))
     return Matrix(
         title=title,
         variants=tuple(variants),
@@ -136,14 +144,15 @@ def _from_variants(
 
 
 def _checked(matrix: Matrix) -> Matrix:
-    if not matrix.variants:
+    run = [variant.name for variant in matrix.variants if variant.not_run is None]
+    if not run:
         raise UsageError("there is nothing to compare: add [[variant]] tables or [axes].")
     names = [variant.name for variant in matrix.variants]
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f'two variants are called "{name}".')
     if matrix.baseline is not None:
-        known_name("variant as baseline", matrix.baseline, names)
+        known_name("variant as baseline", matrix.baseline, run)
     if matrix.metric is not None:
         known_name("metric", matrix.metric, METRICS)
     for scenario in matrix.scenarios:

@@ -59,7 +59,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Plan:
-    """All cells, those of one scenario compared with that scenario's baseline."""
+    """All cells, those of one scenario compared with that scenario's baseline.
+
+    Variants that are not run have none.
+    """
 
     matrix: Matrix
     cells: tuple[Cell, ...]
@@ -95,14 +98,15 @@ class Plan:
 def make_plan(matrix: Matrix) -> Plan:
     """Expand the matrix. Raises UsageError for options that main.py does not take."""
     threads: tuple[int | None, ...] = matrix.threads or (None,)
+    variants = [variant for variant in matrix.variants if variant.not_run is None]
     places = [
         (variant, scenario, count)
         for scenario in matrix.scenarios
-        for variant in matrix.variants
+        for variant in variants
         for count in threads
     ]
     keys = [_key(number, *place) for number, place in enumerate(places, start=1)]
-    baseline = matrix.baseline or matrix.variants[0].name
+    baseline = matrix.baseline or variants[0].name
     # The first cell of the baseline in each scenario.
     baselines: dict[str, str] = {}
     for key, (variant, scenario, _) in zip(keys, places, strict=True):

@@ -14,9 +14,9 @@ from mlperf_benchmark.core.typed_json import from_plain
 from mlperf_benchmark.run.result import VALID, AccuracyResult
 
 KIND = "comparison"
-SCHEMA_VERSION = 2
-# Version 1 had no turns.
-READABLE = (1, SCHEMA_VERSION)
+SCHEMA_VERSION = 3
+# Version 1 had no turns, version 2 no rows that were not run.
+READABLE = (1, 2, SCHEMA_VERSION)
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class Row:
     `failure` is the reason why it could not be measured. `estimate` is the median of the metric,
     `speedup` the median of the rounds' ratios to the baseline, above 1 where the row is faster.
     `accuracy_note` says why there is no `accuracy`; `accuracy_failed` that its run failed.
+    `not_run` is the matrix's reason for a row without figures.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Row:
     accuracy_failed: bool
     accuracy_points: float | None
     warnings: list[str]
+    not_run: str | None = None
 
     @property
     def invalid_rounds(self) -> int:

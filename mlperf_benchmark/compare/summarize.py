@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from mlperf_benchmark.compare.accuracy import AccuracyOutcome
 from mlperf_benchmark.compare.intervals import CONFIDENCE, median
+from mlperf_benchmark.compare.matrix import Matrix, metric_for
 from mlperf_benchmark.compare.noise import spread_warning
 from mlperf_benchmark.compare.plan import Cell, Plan
 from mlperf_benchmark.compare.record import (
@@ -79,18 +80,21 @@ def summarize(
         order=[
             [cell.name for group in plan.groups(done.number) for cell in group] for done in rounds
         ],
-        rows=[
-            _row(
-                plan,
-                cell,
-                rounds=rounds,
-                store=store,
-                figures=figures,
-                failed=failed,
-                accuracy=accuracy,
-            )
-            for cell in plan.cells
-        ],
+        rows=_with_not_run(
+            plan,
+            [
+                _row(
+                    plan,
+                    cell,
+                    rounds=rounds,
+                    store=store,
+                    figures=figures,
+                    failed=failed,
+                    accuracy=accuracy,
+                )
+                for cell in plan.cells
+            ],
+        ),
         system=describe_system() | {"packages": package_versions()},
         queries_per_turn=plan.matrix.queries_per_turn,
     )
@@ -138,6 +142,47 @@ def _row(
         accuracy_failed=outcome.failed,
         accuracy_points=_points(outcome, accuracy[cell.baseline]),
         warnings=[*warnings, *_accuracy_warnings(outcome, measurements, cell, store)],
+    )
+
+
+def _with_not_run(plan: Plan, rows: Sequence[Row]) -> list[Row]:
+    """`rows` of the plan's cells and those of variants that are not run, in the matrix's order."""
+    placed = [
+        ((cell.scenario, cell.variant), row) for cell, row in zip(plan.cells, rows, strict=True)
+    ]
+    matrix = plan.matrix
+    places = [(scenario, one.name) for scenario in matrix.scenarios for one in matrix.variants]
+    placed += [
+        ((scenario, variant.name), _not_run(variant.name, variant.not_run, scenario, matrix))
+        for scenario in matrix.scenarios
+        for variant in matrix.variants
+        if variant.not_run is not None
+    ]
+    return [row for _, row in sorted(placed, key=lambda one: places.index(one[0]))]
+
+
+def _not_run(name: str, reason: str, scenario: str, matrix: Matrix) -> Row:
+    return Row(
+        name=name,
+        scenario=scenario,
+        threads=None,
+        metric=metric_for(matrix, scenario).name,
+        baseline=False,
+        command=[],
+        failure=None,
+        subject=None,
+        measurements=[],
+        latency_ms=None,
+        samples_per_second=None,
+        estimate=None,
+        speedup=None,
+        ratios=[],
+        accuracy=None,
+        accuracy_note=None,
+        accuracy_failed=False,
+        accuracy_points=None,
+        warnings=[],
+        not_run=reason,
     )
 
 

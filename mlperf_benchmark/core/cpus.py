@@ -6,6 +6,7 @@ from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
 CPU_INFO = Path("/proc/cpuinfo")
+TOPOLOGY = Path("/sys/devices/system/cpu")
 
 
 def cpu_quota(cgroup: Path = CGROUP) -> float | None:
@@ -40,3 +41,13 @@ def usable_cpus(cgroup: Path = CGROUP) -> int:
     allowed = len(os.sched_getaffinity(0))
     quota = cpu_quota(cgroup)
     return allowed if quota is None else max(1, min(allowed, math.floor(quota)))
+
+
+def usable_cores(topology: Path = TOPOLOGY) -> int:
+    """Physical cores among the CPUs of the affinity mask: those that share one count once."""
+    allowed = os.sched_getaffinity(0)
+    try:
+        shared = [topology / f"cpu{cpu}" / "topology" / "thread_siblings_list" for cpu in allowed]
+        return len({file.read_text() for file in shared})
+    except OSError:
+        return len(allowed)

@@ -36,3 +36,11 @@ class ImageFormat:
         mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
         normalised: NDArray[np.float32] = (pixels.astype(np.float32) - mean) / std
         return normalised
+
+
+def padded(images: Images, count: int) -> Images:
+    """The images, and black ones up to `count`; the array itself where it has as many."""
+    missing = count - len(images)
+    if missing <= 0:
+        return images
+    return np.concatenate((images, np.zeros((missing, *images.shape[1:]), images.dtype)))

@@ -30,3 +30,9 @@ def encodable(text: str) -> str:
     In JSON that is the path itself again, as Python holds it.
     """
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def first_line(error: Exception) -> str:
+    """What an error of a library says, without the rest."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -7,15 +7,13 @@ from typing import Any
 
 import openvino as ov
 
-from backend import STORED
+from mlperf_benchmark.core.precisions import summarized
 
 COMPUTING_LAYERS = frozenset(
     {"Convolution", "GroupConvolution", "Deconvolution", "FullyConnected", "MatMul", "Gemm"}
 )
 INTEGER = {"u8": "int8", "i8": "int8", "u4": "int4", "i4": "int4"}
 TYPE = re.compile(r"(bf|[fiu])\d+")
-# Weights of these types are what FP32 kernels take as they are, or are no weights.
-USUAL = frozenset({"f32", "f64", "i32", "i64", "boolean", "string"})
 
 
 def executed_precision(compiled: Any) -> str:
@@ -29,13 +27,7 @@ def executed_precision(compiled: Any) -> str:
         if "layerType" in info and str(info["layerType"].astype(str)) in COMPUTING_LAYERS:
             precision = _kernel_precision(info)
             counts[INTEGER.get(precision, precision)] += 1
-    if not counts:
-        return "unknown"
-    (main, number), *rest = counts.most_common()
-    if not rest:
-        return main
-    others = ", ".join(name for name, _ in rest)
-    return f"{main} ({number} of {counts.total()} layers), {others}"
+    return summarized(counts)
 
 
 def _kernel_precision(info: Any) -> str:
@@ -56,11 +48,3 @@ def stored_precision(model: ov.Model) -> str:
             kind = str(node.get_element_type().to_string())
             counts[INTEGER.get(kind, kind)] += math.prod(node.get_output_shape(0))
     return counts.most_common(1)[0][0] if counts else "f32"
-
-
-def with_storage(executed: str, stored: str) -> str:
-    """`executed`, and in what the weights are stored where no layer computes in that."""
-    computed = {part.partition(" ")[0] for part in executed.split(", ")}
-    if stored in USUAL or stored in computed:
-        return executed
-    return f"{executed}{STORED}{stored})"

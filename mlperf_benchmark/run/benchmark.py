@@ -152,6 +152,8 @@ def _prepare(config: RunConfig, dataset: Dataset) -> Prepared:
             data_format=config.data_format,
             cache_dir=config.cache_dir,
             network=config.network,
+            execution_provider=config.execution_provider,
+            takes_turns=config.queries_per_turn is not None,
         )
     )
     # The model first: it takes a second to find fault with, preprocessing may take an hour.

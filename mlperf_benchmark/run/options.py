@@ -34,7 +34,13 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what to run")
     add = group.add_argument
     add("--profile", metavar="NAME", help=f"defaults for the rest: {_list(PROFILES)}")
-    add("--model", type=Path, metavar="FILE", help="model file (.xml, .onnx, .zip; .tvm for tvm)")
+    add(
+        "--model",
+        type=Path,
+        metavar="FILE",
+        help="model file (openvino: .xml, .onnx, .zip; onnxruntime: .onnx; tvm: .tvm; torch and"
+        " inductor: .pt, .pt2)",
+    )
     add("--backend", metavar="NAME", help=f"overrides the profile's: {_list(BACKENDS.names())}")
     add(
         "--model-name",
@@ -138,6 +144,11 @@ def add_runtime_options(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=PRECISIONS,
         help="what floating-point layers compute in; default: the runtime's choice (profiles: f32)",
+    )
+    add(
+        "--execution-provider",
+        metavar="NAME",
+        help="who runs the layers in ONNX Runtime, where another one is installed (default: CPU)",
     )
 
 

@@ -22,6 +22,7 @@ BACKEND_OPTIONS = (
     "inputs",
     "outputs",
     "data_format",
+    "execution_provider",
     *NETWORK_OPTIONS,
 )
 

@@ -9,18 +9,14 @@ from typing import Any
 import tvm
 
 from mlperf_benchmark.core.errors import ModelError, OutputError
+from mlperf_benchmark.core.text import first_line
 from mlperf_benchmark.core.working_folder import scratch_folder
 from mlperf_benchmark.tvm_compiler.artifact import CompiledModel, Library, sha256, write_artifact
 from mlperf_benchmark.tvm_compiler.building import build, check_linker, link
 from mlperf_benchmark.tvm_compiler.fusion import fuse
 from mlperf_benchmark.tvm_compiler.graph import Convolution, Graph, multiply_accumulates
 from mlperf_benchmark.tvm_compiler.lowering import Lowered, TileChooser, lower
-from mlperf_benchmark.tvm_compiler.onnx_source import (
-    OnnxSource,
-    first_line,
-    import_relax,
-    open_model,
-)
+from mlperf_benchmark.tvm_compiler.onnx_source import OnnxSource, import_relax, open_model
 from mlperf_benchmark.tvm_compiler.options import CompileOptions
 from mlperf_benchmark.tvm_compiler.relax_reader import read_relax
 from mlperf_benchmark.tvm_compiler.target import CpuTarget, check_host_runs, cpu_target, host_lacks

@@ -1,8 +1,7 @@
-"""Reads an ONNX file and imports it into Relax for one batch size."""
+"""Imports an ONNX model into Relax for one batch size."""
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import onnx
@@ -10,6 +9,7 @@ from tvm import relax
 from tvm.relax.frontend.onnx import from_onnx
 
 from mlperf_benchmark.core.errors import ModelError
+from mlperf_benchmark.core.text import first_line
 from mlperf_benchmark.tvm_compiler.onnx_checks import check_operators, check_types, image_shape
 from mlperf_benchmark.tvm_compiler.onnx_folding import fold_constants, merge_padding
 
@@ -23,16 +23,6 @@ class OnnxSource:
     output_name: str
     shape: tuple[int, int, int]
     sha256: str
-
-
-def read_onnx(path: Path) -> Any:
-    """The model of a file (onnx.ModelProto). Raises ModelError where it is none."""
-    try:
-        return onnx.load(path)
-    except OSError as error:
-        raise ModelError(f"Cannot read the model {path}: {error.strerror}.") from error
-    except Exception as error:
-        raise ModelError(f"{path} is not an ONNX model: {first_line(error)}") from error
 
 
 def open_model(model: Any) -> OnnxSource:
@@ -71,8 +61,3 @@ def import_relax(source: OnnxSource, batch: int) -> Any:
         return relax.transform.DeadCodeElimination()(module)
     except Exception as error:
         raise ModelError(f"TVM cannot import the model: {first_line(error)}") from error
-
-
-def first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

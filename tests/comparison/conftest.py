@@ -23,6 +23,9 @@ name = "second"
 name = "broken"
 backend = "openvino"
 model = "{cache}/damaged.xml"
+[[variant]]
+name = "impossible"
+not_run = "null has no INT8"
 """
 
 

@@ -31,7 +31,7 @@ def test_a_variant_that_fails_stops_no_other_and_counts_in_the_exit_status(null_
 @pytest.mark.parametrize("name", ["results.md", "results.csv", "comparison.json", "report.html"])
 def test_every_file_names_the_variants_and_the_reason(null_run: Run, name: str) -> None:
     text = (null_run.output / name).read_text(encoding="utf-8")
-    for part in ("first", "second", "broken", REASON):
+    for part in ("first", "second", "broken", REASON, "impossible", "null has no INT8"):
         assert part in text
 
 
@@ -40,6 +40,13 @@ def test_the_terminal_shows_the_table_and_the_reason(null_run: Run) -> None:
     assert "FAILED" in null_run.stdout
     assert REASON in null_run.stdout
     assert null_run.stderr == ""
+
+
+def test_what_is_not_run_has_a_row_that_says_why(null_run: Run) -> None:
+    row = comparison_of(null_run).rows[-1]
+    assert (row.name, row.not_run, row.failure) == ("impossible", "null has no INT8", None)
+    assert row.measurements == []
+    assert "impossible, SingleStream: not run: null has no INT8" in null_run.stdout
 
 
 def test_ratios_are_taken_round_by_round(null_run: Run) -> None:
@@ -83,7 +90,7 @@ def test_markdown_keeps_the_table_whole(null_run: Run) -> None:
     lines = (null_run.output / "results.md").read_text(encoding="utf-8").splitlines()
     assert lines[0] == r"## Null \| \<twice>"
     table = [line for line in lines if line.startswith("|")]
-    assert len(table) == 5
+    assert len(table) == 6
     assert len({line.replace(r"\|", "").count("|") for line in table}) == 1
 
 

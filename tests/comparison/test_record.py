@@ -21,7 +21,9 @@ def test_version_1_is_shown(tmp_path: Path) -> None:
 
 def test_reading_and_writing_keep_everything() -> None:
     old = json.loads(FIXTURE.read_text(encoding="utf-8"))
-    assert json.loads(stored().to_json()) == old | {"schema_version": 2, "queries_per_turn": None}
+    rows = [row | {"not_run": None} for row in old["rows"]]
+    new = {"schema_version": 3, "queries_per_turn": None, "rows": rows}
+    assert json.loads(stored().to_json()) == old | new
 
 
 def test_what_is_written_can_be_read(tmp_path: Path) -> None:
@@ -37,8 +39,8 @@ def changed(**changes: Any) -> str:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (changed(schema_version=99), "format version 99, this program reads 2: update"),
-        (changed(schema_version=0), "format version 0, this program reads 2: run"),
+        (changed(schema_version=99), "format version 99, this program reads 3: update"),
+        (changed(schema_version=0), "format version 0, this program reads 3: run"),
         (changed(rows=None), "is damaged"),
         (changed(rows=[{"name": "x"}]), "is damaged"),
         ('{"scenario": "Offline"}', "the result of a single run of main.py"),

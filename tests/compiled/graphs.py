@@ -148,7 +148,7 @@ def quantized(
     small_weights: bool = False,
     **changes: Any,
 ) -> onnx.ModelProto:
-    """QDQ by ONNX Runtime: uint8 activations, int8 weights with a scale per channel.
+    """By ONNX Runtime: uint8 activations, int8 weights with a scale per channel.
 
     `small_weights` have 7 bits. `changes` are of quantize_static's options.
     """

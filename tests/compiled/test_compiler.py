@@ -11,9 +11,9 @@ from onnx import TensorProto, helper
 from onnxruntime.quantization import QuantFormat
 
 from mlperf_benchmark.core.errors import ModelError, OutputError, RunError
+from mlperf_benchmark.core.onnx_reading import read_onnx
 from mlperf_benchmark.tvm_compiler.artifact import read_description
 from mlperf_benchmark.tvm_compiler.compiler import compile_model
-from mlperf_benchmark.tvm_compiler.onnx_source import read_onnx
 from mlperf_benchmark.tvm_compiler.options import CompileOptions
 from tests.compiled.conftest import Compiler
 from tests.compiled.graphs import Model, normalised, quantized, random_images, reference

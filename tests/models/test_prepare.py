@@ -1,5 +1,6 @@
 """`prepare.py` and `sample.py`, as a user calls them."""
 
+import dataclasses
 import resource
 import subprocess
 import sys
@@ -13,8 +14,9 @@ import pytest
 import torch
 from torch import nn
 
-from mlperf_benchmark.core.errors import ModelError
+from mlperf_benchmark.core.errors import ModelError, UsageError
 from mlperf_benchmark.models.files.description import read_description
+from mlperf_benchmark.models.prepare.recipe import Recipe
 from tests.models.conftest import Labelled
 
 ROOT = Path(__file__).parents[2]
@@ -120,6 +122,13 @@ def test_description_names_source_size_and_files(tmp_path: Path) -> None:
     (tmp_path / "efficientnet-lite0_fp32.bin").write_bytes(b"another")
     with pytest.raises(ModelError, match="is not the file that"):
         read_description(tmp_path / "efficientnet-lite0_fp32.xml")
+
+
+def test_backend_says_which_formats_it_reads() -> None:
+    recipe = Recipe("efficientnet-lite0", "package", backend="onnxruntime")
+    assert recipe.file_format == "onnx"
+    with pytest.raises(UsageError, match=r"onnxruntime does not read xml files; .* be onnx"):
+        _ = dataclasses.replace(recipe, format="xml").file_format
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema": 99}'])

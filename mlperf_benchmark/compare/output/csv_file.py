@@ -34,7 +34,7 @@ def _extra(row: Row) -> list[object]:
         row.accuracy.good if row.accuracy else "",
         row.accuracy.total if row.accuracy else "",
         len(row.measurements),
-        row.failure or "",
+        row.failure or row.not_run or "",
     ]
 
 

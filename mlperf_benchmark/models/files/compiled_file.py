@@ -19,9 +19,6 @@ class CompiledTVMFile(ModelFormat):
     def __init__(self, options: CompileOptions) -> None:
         self._options = options
 
-    def convert(self, model: onnx.ModelProto) -> onnx.ModelProto:
-        return model
-
     def save(self, graph: onnx.ModelProto, folder: Path, stem: str, note: str) -> Path:
         """`note` is left to the description: machine code has no place for it."""
         file = folder / f"{stem}.tvm"

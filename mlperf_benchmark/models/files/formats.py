@@ -7,7 +7,7 @@ and name it after the backends that read it in `BACKEND_FORMATS`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,10 +17,14 @@ from mlperf_benchmark.core.registry import Registry
 if TYPE_CHECKING:
     import onnx
 
+    OnnxExport = Callable[[Any, int], onnx.ModelProto]
+
 FORMATS = Registry(
     "model file format",
     {
         "onnx": "mlperf_benchmark.models.files.onnx_file:OnnxFile",
+        "pt": "mlperf_benchmark.models.architectures.torch_formats:TorchCheckpoint",
+        "pt2": "mlperf_benchmark.models.architectures.torch_formats:ExportedProgram",
         "tvm": "mlperf_benchmark.models.files.compiled_file:CompiledTVMFile",
         "xml": "mlperf_benchmark.models.files.openvino_ir:OpenVINOIr",
         "zip": "mlperf_benchmark.models.files.openvino_ir:ZippedOpenVINOIr",
@@ -28,19 +32,36 @@ FORMATS = Registry(
 )
 
 BACKEND_FORMATS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"openvino": ("xml", "zip", "onnx"), "tvm": ("tvm",)}
+    {
+        "openvino": ("xml", "zip", "onnx"),
+        "tvm": ("tvm",),
+        "onnxruntime": ("onnx",),
+        "torch": ("pt", "pt2"),
+        "inductor": ("pt", "pt2"),
+    }
 )
 """Formats that a backend reads, its preferred one first."""
 
 
 class ModelFormat(ABC):
-    """One kind of model file. `tools` are the packages that it takes besides `TOOLS`."""
+    """One kind of model file. `tools` are the packages that it takes besides `TOOLS`.
+
+    `takes_int8` says that NNCF can quantize what `graph` returns.
+    """
 
     tools: ClassVar[tuple[str, ...]] = ()
+    takes_int8: ClassVar[bool] = True
 
-    @abstractmethod
+    def graph(self, module: Any, input_size: int, export_onnx: OnnxExport) -> Any:
+        """Return `module` in the form that `save` takes: by default what `convert` makes of it.
+
+        `module` is a torch module that takes float32 (batch, 3, input_size, input_size).
+        """
+        return self.convert(export_onnx(module, input_size))
+
     def convert(self, model: onnx.ModelProto) -> Any:
-        """Return the graph in the form that `save` takes and that NNCF can quantize."""
+        """Return an ONNX graph in the form that `save` takes."""
+        return model
 
     @abstractmethod
     def save(self, graph: Any, folder: Path, stem: str, note: str) -> Path:

@@ -10,9 +10,6 @@ from mlperf_benchmark.models.files.formats import ModelFormat
 class OnnxFile(ModelFormat):
     """`<stem>.onnx`, weights inside."""
 
-    def convert(self, model: onnx.ModelProto) -> onnx.ModelProto:
-        return model
-
     def save(self, graph: onnx.ModelProto, folder: Path, stem: str, note: str) -> Path:
         onnx.helper.set_model_props(graph, {"weights": note})
         file = folder / f"{stem}.onnx"

@@ -37,6 +37,11 @@ def prepare_model(recipe: Recipe) -> Path:
     """
     options = (recipe.compilation,) if recipe.compilation else ()
     file_format: ModelFormat = FORMATS.load(recipe.file_format)(*options)
+    if recipe.quantization and not file_format.takes_int8:
+        raise UsageError(
+            f"--precision int8 does not apply to {recipe.file_format} files; --backend "
+            "onnxruntime, openvino or tvm run INT8."
+        )
     architecture: Architecture = ARCHITECTURES.load(recipe.model)
     _check_images(recipe, architecture)
     loaded = initial_weights(
@@ -63,7 +68,7 @@ def prepare_model(recipe: Recipe) -> Path:
     pruning = loaded.pruning
     if recipe.pruning and calibration:
         pruning = prune_model(loaded, architecture, recipe.pruning, recipe.seed, calibration)
-    graph = file_format.convert(export_onnx(loaded.module, architecture.input_size))
+    graph = file_format.graph(loaded.module, architecture.input_size, export_onnx)
     quantization = None
     if recipe.quantization and calibration:
         graph, quantization = quantize_graph(

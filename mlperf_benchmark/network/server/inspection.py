@@ -1,10 +1,11 @@
 """What a model file is, found without running what is in it."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from backend import BackendConfig
 from dataset import DATASETS
@@ -12,6 +13,7 @@ from mlperf_benchmark.core.errors import ModelError, UsageError
 from mlperf_benchmark.core.files import file_sha256
 from mlperf_benchmark.core.image_format import ImageFormat
 from mlperf_benchmark.core.network_config import JPEG
+from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.core.working_folder import scratch_folder
 from mlperf_benchmark.images.transforms import PREPROCESSINGS
 from mlperf_benchmark.loadgen.labels import label_offset
@@ -25,8 +27,6 @@ from mlperf_benchmark.openvino_model.graph import FittedModel, fit
 from mlperf_benchmark.openvino_model.reading import read_model
 from mlperf_benchmark.run.record import describe_model
 from mlperf_benchmark.run.result import Model
-
-DEFAULT_PRECISION = {"openvino": "f32", "tvm": "default"}
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def inspected(request: ServingRequest) -> Iterator[Inspected]:
     model = request.model
     if not model.is_file():
         raise ModelError(f"There is no model file {model}.")
-    backend = _backend_of(model)
+    backend = _backend_of(request)
     description = read_description(model)
     dataset = _dataset(request, description)
     with scratch_folder("serve") as folder:
@@ -71,10 +71,10 @@ def inspected(request: ServingRequest) -> Iterator[Inspected]:
             max_batch_size=request.max_batchsize,
             variable_batch=True,
             threads=request.threads,
-            precision=request.precision or DEFAULT_PRECISION[backend],
+            precision=_precision(request, backend),
             cache_dir=folder,
         )
-        classes, files = _compiled(config) if backend == "tvm" else _openvino(config)
+        classes, files = INSPECTORS[backend](config)
         yield Inspected(
             backend=backend,
             dataset=dataset,
@@ -127,18 +127,47 @@ def _compiled(config: BackendConfig) -> tuple[int, tuple[Path, ...]]:
     assert config.model is not None
     compiled = read_compiled(config.model)
     check_size(config.model, compiled, config.image)
-    if config.precision != DEFAULT_PRECISION["tvm"]:
-        raise UsageError("--precision does not apply to the tvm backend.")
     return compiled.classes, (config.model,)
 
 
-def _backend_of(model: Path) -> str:
-    suffix = model.suffix.lower().removeprefix(".")
-    for backend, formats in BACKEND_FORMATS.items():
-        if suffix in formats:
-            return backend
-    known = ", ".join(f".{name}" for formats in BACKEND_FORMATS.values() for name in formats)
-    raise ModelError(f"{model} is none of {known}.")
+def _onnx(config: BackendConfig) -> tuple[int, tuple[Path, ...]]:
+    # Another backend's node need not have this one's package.
+    from backend_onnxruntime import OnnxRuntimeBackend  # noqa: PLC0415
+
+    assert config.model is not None
+    backend = OnnxRuntimeBackend(config)
+    classes = backend.load().classes
+    backend.close()
+    return classes, model_files(config.model)
+
+
+INSPECTORS: Mapping[str, Callable[[BackendConfig], tuple[int, tuple[Path, ...]]]] = (
+    MappingProxyType({"openvino": _openvino, "onnxruntime": _onnx, "tvm": _compiled})
+)
+"""What finds the number of classes and the files of a model, by backend; the first is preferred."""
+
+
+def _precision(request: ServingRequest, backend: str) -> str:
+    if backend == "openvino":
+        return request.precision or "f32"
+    if request.precision is not None:
+        raise UsageError(f"--precision does not apply to the {backend} backend.")
+    return "default"
+
+
+def _backend_of(request: ServingRequest) -> str:
+    suffix = request.model.suffix.lower().removeprefix(".")
+    readers = [name for name in INSPECTORS if suffix in BACKEND_FORMATS[name]]
+    if not readers:
+        known = {f".{name}" for backend in INSPECTORS for name in BACKEND_FORMATS[backend]}
+        raise ModelError(f"{request.model} is none of {', '.join(sorted(known))}.")
+    wanted = request.backend or readers[0]
+    if known_name("backend", wanted, INSPECTORS) not in readers:
+        raise UsageError(
+            f"The backend {wanted} does not read .{suffix} files; --backend may be "
+            f"{', '.join(readers)}."
+        )
+    return wanted
 
 
 def _dataset(request: ServingRequest, description: ModelDescription | None) -> str:

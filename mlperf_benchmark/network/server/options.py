@@ -59,7 +59,7 @@ def parse(arguments: Sequence[str]) -> Command:
 
 def _model(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("model", type=Path, help=".xml, .zip or .onnx (OpenVINO), .tvm (TVM, Triton only)")
+    add("model", type=Path, help=".xml, .zip, .onnx or .tvm")
     add(
         "--output",
         type=Path,
@@ -93,6 +93,11 @@ def _model(parser: argparse.ArgumentParser) -> None:
 
 def _triton(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
+    add(
+        "--backend",
+        metavar="NAME",
+        help="who shall run it: openvino, onnxruntime or tvm (default: the first that reads it)",
+    )
     add(
         "--payload",
         choices=PAYLOADS,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class ServingRequest:
-    """None means: the model's description, or the engine, decides.
+    """None means: the model's file or description, or the engine, decides.
 
     `queue_delay_us` is how long Triton may hold a request back to fill a batch, in microseconds.
     """
@@ -15,6 +15,7 @@ class ServingRequest:
     output: Path
     name: str | None = None
     dataset: str | None = None
+    backend: str | None = None
     payload: str = "pixels"
     precision: str | None = None
     instances: int = 1

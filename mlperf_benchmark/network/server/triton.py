@@ -18,6 +18,7 @@ VERSION = "1"
 PACKAGES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "openvino": ("numpy", "openvino"),
+        "onnxruntime": ("numpy", "onnx", "onnxruntime"),
         "tvm": ("numpy", "apache-tvm", "apache-tvm-ffi"),
         JPEG: ("opencv-python-headless", "pillow"),
     }

@@ -34,7 +34,9 @@ def render(comparison: Comparison) -> str:
         remarks=remarks(comparison),
         drawings=drawings(comparison),
         commands=[
-            (f"{row.name}, {row.scenario}", shlex.join(row.command)) for row in comparison.rows
+            (f"{row.name}, {row.scenario}", shlex.join(row.command))
+            for row in comparison.rows
+            if row.not_run is None
         ],
         command=shlex.join(["python3", *comparison.command]),
         system=[(name.replace("_", " "), _text(value)) for name, value in _system(comparison)],

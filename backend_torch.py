@@ -1,0 +1,119 @@
+"""PyTorch on the CPU: eager, or compiled by Inductor."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from backend import Backend, BackendConfig, BackendInfo
+from mlperf_benchmark.core.cpus import usable_cores
+from mlperf_benchmark.core.errors import ModelError
+from mlperf_benchmark.core.image_format import ImageFormat, Images, Scores, padded
+from mlperf_benchmark.core.text import first_line
+from mlperf_benchmark.models.files.ports import (
+    Port,
+    check_image_size,
+    choose_input,
+    class_count,
+    image_batch,
+    image_layout,
+)
+from mlperf_benchmark.torch_model.executed import executed_precision
+from mlperf_benchmark.torch_model.loading import load_module
+from mlperf_benchmark.torch_model.normalising import Normalising
+
+Compiled = Callable[[Tensor], Tensor]
+
+
+class TorchBackend(Backend):
+    """Runs the layers one by one, as `module(images)` does in Python.
+
+    Reads checkpoints (.pt, .pth), whose architecture is ours, and exported programs (.pt2).
+    Unpickling is part of reading a .pt2, so that it is code: load only what you trust. One
+    inference uses all threads.
+    """
+
+    accepts = frozenset({"model", "threads"})
+    name: ClassVar[str] = "torch"
+    takes_any_batch: ClassVar[bool] = True
+
+    def __init__(self, config: BackendConfig) -> None:
+        super().__init__(config)
+        self._module: Compiled
+        self._batch = 1
+        self._pads = False
+
+    def load(self) -> BackendInfo:
+        path = self.config.model
+        if path is None:
+            raise ModelError(f"The {self.name} backend needs a model: --model FILE.")
+        threads = self.config.threads
+        torch.set_num_threads(
+            min(threads, len(os.sched_getaffinity(0))) if threads else usable_cores()
+        )
+        loaded = load_module(path)
+        port = choose_input([loaded.port], ())
+        layout = image_layout(port)
+        self._batch, fixed = image_batch(port, self.config.max_batch_size)
+        self._pads = fixed or not self.takes_any_batch
+        check_image_size(port, layout, self.config.image)
+        module = Normalising(loaded.module, self.config.image, layout, loaded.kind)
+        precision, scores = executed_precision(module, _black(self._batch, self.config.image))
+        classes = class_count(Port(("output",), tuple(scores.shape)), self._batch, False)
+        with torch.inference_mode():
+            # Made in inference mode, as all that will come: Inductor compiles anew for others.
+            images = _black(self._batch, self.config.image)
+            self._module = self._compiled(module, images, path)
+        return BackendInfo(
+            name=self.name,
+            version=torch.__version__,
+            input_name=port.names[0],
+            output_name="output",
+            data_format=layout,
+            classes=classes,
+            max_batch_size=self._batch,
+            batch_is_fixed=fixed and self._batch > 1,
+            requests=1,
+            threads=torch.get_num_threads(),
+            streams=1,
+            executed_precision=precision,
+        )
+
+    def padding(self, count: int) -> int:
+        return max(0, self._batch - count) if self._pads else 0
+
+    def predict(self, images: Images) -> Scores:
+        batch = padded(images, len(images) + self.padding(len(images)))
+        with torch.inference_mode():
+            scores: Scores = self._module(torch.from_numpy(batch)).numpy()
+        return scores[: len(images)].reshape(len(images), -1)
+
+    def _compiled(self, module: nn.Module, images: Tensor, path: Path) -> Compiled:
+        """What infers; `images` is a full batch."""
+        return module
+
+
+class InductorBackend(TorchBackend):
+    """Runs what torch.compile makes of the model: C++ of its own, built by the machine's compiler.
+
+    Weights are constants (freezing). It is built for full batches; shorter ones are padded.
+    """
+
+    name = "inductor"
+    takes_any_batch = False
+
+    def _compiled(self, module: nn.Module, images: Tensor, path: Path) -> Compiled:
+        # Another number of images or threads would be compiled in the middle of the run.
+        compiled: Any = torch.compile(module, dynamic=False, options={"freezing": True})
+        try:
+            compiled(images)
+        except Exception as error:
+            raise ModelError(f"Inductor cannot compile {path}: {first_line(error)}") from error
+        return compiled  # type: ignore[no-any-return]  # torch.compile has no types here
+
+
+def _black(count: int, image: ImageFormat) -> Tensor:
+    return torch.zeros((count, image.height, image.width, 3), dtype=torch.uint8)

@@ -1,0 +1,1 @@
+"""What the ONNX Runtime backend does to a model before it is loaded, and reads from it after."""

@@ -1,0 +1,1 @@
+"""What the torch and inductor backends do to a model, and read from it."""
