@@ -1,5 +1,6 @@
 """The table on the terminal."""
 
+import textwrap
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -10,8 +11,8 @@ from mlperf_benchmark.compare.legible import legible
 from mlperf_benchmark.compare.record import Comparison, Row
 from mlperf_benchmark.core.terminal import plain, say, warn
 
-# A log has no width of its own.
-LOG_WIDTH = 240
+# A log has no width of its own; the table fits this one.
+LOG_WIDTH = 120
 # What the border and the padding add to a column.
 FRAME = 3
 
@@ -33,7 +34,9 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
                 column.title, justify="right" if column.number else "left", no_wrap=True
             )
         for row in comparison.rows:
-            table.add_row(*(plain(column.text(row)) for column in part), style=_style(row))
+            table.add_row(
+                *(plain("\n".join(_lines(column, row))) for column in part), style=_style(row)
+            )
         console.print(table)
     lines = [f"All rows: {common}."] if common else []
     for line in (*lines, footnote(comparison)):
@@ -57,7 +60,12 @@ def _parts(columns: Sequence[Column], rows: Sequence[Row], width: int) -> list[l
 
 
 def _width(column: Column, rows: Sequence[Row]) -> int:
-    return FRAME + max(len(text) for text in (column.title, *map(column.text, rows)))
+    lines = (line for row in rows for line in _lines(column, row))
+    return FRAME + max(map(len, (column.title, *lines)))
+
+
+def _lines(column: Column, row: Row) -> list[str]:
+    return textwrap.wrap(column.text(row), column.wrap) or [""]
 
 
 def _style(row: Row) -> str:
