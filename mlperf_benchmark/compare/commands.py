@@ -198,7 +198,9 @@ def _print_plan(plan: Plan, output: Path, console: Console) -> None:
 
 
 def _check(options: argparse.Namespace, console: Console) -> int:
-    limits = Limits(options.max_slowdown, options.max_accuracy_drop, options.relative)
+    limits = Limits(
+        options.max_slowdown, options.max_accuracy_drop, options.relative, options.accuracy_by
+    )
     report = judge(read_comparison(options.results), read_comparison(options.against), limits)
     for remark in report.remarks:
         warn(console, remark)
