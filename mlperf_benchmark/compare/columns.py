@@ -105,6 +105,8 @@ def needed_columns(comparison: Comparison) -> tuple[tuple[Column, ...], str]:
             if column.field == "variant":
                 kept.append(dataclasses.replace(column, text=_variant_and_scenario))
             continue
+        if column.field == "executed_precision" and all(map(_is_executed_as_stored, rows)):
+            continue
         texts = {column.text(row) for row in rows if row.subject or column.text(row) != NONE}
         if len(texts) <= 1 and (column.constant or _has_no_figure(column, rows)):
             if texts and texts != {NONE}:
@@ -223,6 +225,12 @@ def _description(row: Row) -> dict[str, object]:
 
 def _precision(row: Row) -> str:
     return str(_description(row).get("precision", NONE))
+
+
+def _is_executed_as_stored(row: Row) -> bool:
+    """Whether the precision of the model says it all: fp32 for f32, int8 for int8."""
+    stored = _precision(row).replace("fp", "f")
+    return row.subject is None or stored == _backend(row, "executed_precision")
 
 
 def _pruned(row: Row) -> str:

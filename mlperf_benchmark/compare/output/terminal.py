@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from mlperf_benchmark.compare.columns import Column, footnote, needed_columns, remarks
 from mlperf_benchmark.compare.legible import legible
@@ -34,9 +35,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
                 column.title, justify="right" if column.number else "left", no_wrap=True
             )
         for row in comparison.rows:
-            table.add_row(
-                *(plain("\n".join(_lines(column, row))) for column in part), style=_style(row)
-            )
+            table.add_row(*(_cell(column, row) for column in part), style=_style(row))
         console.print(table)
     lines = [f"All rows: {common}."] if common else []
     for line in (*lines, footnote(comparison)):
@@ -62,6 +61,10 @@ def _parts(columns: Sequence[Column], rows: Sequence[Row], width: int) -> list[l
 def _width(column: Column, rows: Sequence[Row]) -> int:
     lines = (line for row in rows for line in _lines(column, row))
     return FRAME + max(map(len, (column.title, *lines)))
+
+
+def _cell(column: Column, row: Row) -> Text:
+    return Text("\n").join(plain(line) for line in _lines(column, row))
 
 
 def _lines(column: Column, row: Row) -> list[str]:
