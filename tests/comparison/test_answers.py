@@ -226,7 +226,7 @@ def test_what_answers_comes_first() -> None:
         *("85.0 % (17/20)", "5.00", "-5.0 [-23.6, +11.9] no difference shown"),
         "19/20, cosine 0.998",
     ]
-    assert texts[2][2:] == ["-85.0 [-94.8, -61.4]", "3/20, cosine 0.998"]
+    assert texts[2][2:] == ["-85.0 [-94.8, -55.2]", "3/20, cosine 0.998"]
     assert "validity VALID" in common
     assert "scenario SingleStream" in common
 
