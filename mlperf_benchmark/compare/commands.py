@@ -193,7 +193,7 @@ def _print_plan(plan: Plan, output: Path, console: Console) -> None:
     if turns is not None:
         say(console, f"Variants are in memory side by side and take turns of {turns} queries.")
     if plan.matrix.accuracy:
-        say(console, "Then accuracy or agreement, once for each model that the cache does not know.")
+        say(console, "Then accuracy or agreement, once for each model the cache does not know.")
     say(console, f"Output: {output}")
 
 
