@@ -13,18 +13,19 @@ from mlperf_benchmark.run.answers import load_answers
 from tests.comparison.command import comparison_of, run_compare
 from tests.tiny_models import Tiny
 
-# Few bits, so that some images flip.
-LEVELS = 5
+# A few bits, so that some images flip and most do not.
+LEVELS = 15
 
 
 def coarse(model: Path, folder: Path) -> Path:
-    """The same network with its weights rounded to INT8 of a few levels."""
+    """The same network, its weights rounded to INT8 of a few levels for each output channel."""
     network = ov.Core().read_model(model)
     for constant in network.get_ops():
         if constant.get_type_name() != "Constant" or np.size(constant.get_data()) < 1000:
             continue
         weights = constant.get_data()
-        scale = np.float32(np.abs(weights).max() / LEVELS)
+        largest = np.abs(weights).max(axis=tuple(range(1, weights.ndim)), keepdims=True)
+        scale = np.maximum(largest / LEVELS, 1e-12).astype(np.float32)
         levels = ops.constant(np.round(weights / scale).astype(np.int8))
         scaled = ops.multiply(ops.convert(levels, "f32"), ops.constant(scale))
         constant.output(0).replace(scaled.output(0))
@@ -33,13 +34,11 @@ def coarse(model: Path, folder: Path) -> Path:
     return path
 
 
-def test_a_quantized_variant_is_judged_image_by_image(
-    sample: Sample, cache_dir: Path, tmp_path: Path
-) -> None:
+def test_a_quantized_variant_is_judged_image_by_image(sample: Sample, tmp_path: Path) -> None:
     done = run_compare(
         *("--profile", "efficientnet-lite0-openvino", "--dataset-path", sample.images),
-        *("--model", sample.model, coarse(sample.model, tmp_path), "--cache-dir", cache_dir),
-        *("--queries", 64, "--rounds", 1),
+        *("--model", sample.model, coarse(sample.model, tmp_path)),
+        *("--cache-dir", tmp_path / "cache", "--queries", 64, "--rounds", 1),
         output=tmp_path / "out",
     )
     assert done.status == 0, done.stderr
@@ -60,13 +59,13 @@ def test_a_quantized_variant_is_judged_image_by_image(
     assert difference.gained - difference.lost == variant.accuracy.good - base.accuracy.good
     assert agreement.total - agreement.same == len(agreement.flipped) >= difference.lost
     assert agreement.cosine_images == 20
-    assert -1 < (agreement.cosine or 0) < 1
+    assert 10 <= agreement.same < 20
+    assert 0.5 < (agreement.cosine or 0) < 1
     for flip in agreement.flipped:
         assert flip.name is not None
         assert (sample.images / flip.name).is_file()
         assert flip.answer != flip.baseline
     assert f"{agreement.same}/20" in done.stdout
-    assert len(list((cache_dir / "accuracy").glob("*.npz"))) >= 2
 
 
 @pytest.fixture(scope="module")
@@ -108,8 +107,7 @@ def test_a_broken_variant_is_found_on_images_without_labels(
     assert again().count("Accuracy of") == 3
     answers = sorted((tmp_path / "cache" / "accuracy").iterdir())
     assert len(answers) == 3
-    # From the cache; an entry that holds no answers is measured again.
-    assert again().count("Accuracy of") == 0
+    # Others come from the cache; an entry that holds no answers is measured again.
     answers[0].write_text('{"top1": 90.0, "good": 18, "total": 20}')
     assert again().count("Accuracy of") == 1
     assert len(load_answers(answers[0]).classes) == 16
