@@ -28,8 +28,8 @@ def pair(outcome: AccuracyOutcome, baseline: AccuracyOutcome) -> AnswerPairs:
     right_images = None if ours.right is None else pack(ours.right)
     if base is None or outcome.run == baseline.run or not ours.same_images(base):
         return AnswerPairs(right_images)
-    note = None if outcome.note is None else f"not accuracy: {outcome.note}"
-    found = agreement(ours, base, note)
+    why = outcome.note or baseline.note
+    found = agreement(ours, base, None if why is None else f"not accuracy: {why}")
     difference = None
     if ours.right is not None and base.right is not None:
         difference = compare_answers(ours.right, base.right)

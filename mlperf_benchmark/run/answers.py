@@ -1,6 +1,7 @@
 """answers.npz: what an accuracy run answered to each image. Documented in docs/results.md."""
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,11 +37,11 @@ class Answers:
         return None if self.labels is None else self.classes == self.labels
 
     def same_images(self, other: "Answers") -> bool:
-        """Whether both are about the same images, one by one, with the same labels if any."""
+        """Whether both are about the same images, one by one, and their labels where both tell."""
         if len(self.classes) != len(other.classes) or self.names != other.names:
             return False
         if self.labels is None or other.labels is None:
-            return self.labels is other.labels
+            return True
         return np.array_equal(self.labels, other.labels)
 
     def write(self, path: Path) -> None:
@@ -63,7 +64,7 @@ def load_answers(path: Path) -> Answers:
             text = parts["names"].tobytes().decode(errors="surrogateescape")
             names = tuple(text.split(SEPARATOR)) if text else ()
             found = Answers(parts["classes"], names, parts.get("labels"), parts.get("scores"))
-    except (KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} holds no answers: {error}") from error
     count = len(found.classes)
     if len(found.names) not in (0, count) or (

@@ -53,11 +53,20 @@ def test_answers_are_written_and_read_whole(tmp_path: Path) -> None:
     assert (plain.labels, plain.scores, plain.right) == (None, None, None)
 
 
-@pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04 half a zip"])
-def test_a_file_that_holds_no_answers_is_no_answers(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / "answers.npz").write_bytes(content)
+@pytest.mark.parametrize("spoil", ["empty", "text", "half", "damaged", "array"])
+def test_a_file_that_holds_no_answers_is_refused(spoil: str, tmp_path: Path) -> None:
+    file = tmp_path / "answers.npz"
+    answers(list(range(1000))).write(file)
+    content = file.read_bytes()
+    middle = len(content) // 3
+    damaged = content[:middle] + bytes(200) + content[middle + 200 :]
+    spoilt = {"empty": b"", "text": b"{}", "half": content[:middle], "damaged": damaged}
+    file.write_bytes(spoilt.get(spoil, b""))
+    if spoil == "array":
+        with file.open("wb") as opened:
+            np.save(opened, np.zeros(3))
     with pytest.raises(ValueError):
-        load_answers(tmp_path / "answers.npz")
+        load_answers(file)
 
 
 def test_agreement_by_hand() -> None:
@@ -101,6 +110,10 @@ def test_answers_are_paired_on_the_same_images_alone() -> None:
     assert (pairs.difference.gained, pairs.difference.lost, pairs.difference.points) == (2, 1, 25)
     assert pairs.right_images is not None
     assert unpack(pairs.right_images, 4).tolist() == [True, True, True, False]
+    random = pair(outcome(ours, "a"), outcome(answers([1, 0, 3, 0]), "b", "random weights"))
+    assert random.difference is None
+    assert random.agreement is not None
+    assert (random.agreement.same, random.agreement.note) == (3, "not accuracy: random weights")
     for other in (answers([1, 2, 3]), answers([1] * 4, [1] * 4), answers([1] * 4, names=())):
         found = pair(outcome(ours, "a"), outcome(other, "b"))
         assert (found.difference, found.agreement) == (None, None)
