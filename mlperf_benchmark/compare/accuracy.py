@@ -19,13 +19,14 @@ from mlperf_benchmark.run.answers import Answers, load_answers
 from mlperf_benchmark.run.options import parse
 from mlperf_benchmark.run.record import accuracy_result
 from mlperf_benchmark.run.result import INVALID, AccuracyResult
+from profiles import profile
 
 # Options that an accuracy run refuses, or that cannot change an answer.
 DROPPED = frozenset(
     {"time", "queries", "qps", "max-latency", "samples-per-query", "threads", "streams", "scenario"}
 )
 # What decides about an answer beside model and data set.
-DECISIVE = ("precision", "max_batchsize", "inputs", "outputs", "data_format")
+DECISIVE = ("precision", "inputs", "outputs", "data_format")
 NETWORK = ("endpoints", "served_model", "model_version", "payload")
 NODE = ("engine", "version", "model", "model_version")
 RANDOM_WEIGHTS = "random weights"
@@ -67,7 +68,7 @@ class AccuracyRuns:
         if known is not None:
             return known
         outcome = self._measure(arguments, result)
-        self._measured[_name(result)] = outcome
+        self._measured[_name(arguments, result)] = outcome
         if outcome.answers is not None and _is_identified(result):
             self._keep(_file(arguments, result), outcome.answers)
         return outcome
@@ -77,11 +78,11 @@ class AccuracyRuns:
         return _runs_no_model(result) or self._known(arguments, result) is not None
 
     def _known(self, arguments: Sequence[str], result: Mapping[str, Any]) -> AccuracyOutcome | None:
-        measured = self._measured.get(_name(result))
+        measured = self._measured.get(_name(arguments, result))
         if measured is not None or not _is_identified(result):
             return measured
         found = _read(_file(arguments, result))
-        return None if found is None else _outcome(found, result)
+        return None if found is None else _outcome(found, arguments, result)
 
     def _keep(self, file: Path, answers: Answers) -> None:
         try:
@@ -108,7 +109,7 @@ class AccuracyRuns:
         if changed is not None:
             reason = f"{changed} since the speed was measured"
             return AccuracyOutcome(None, f"failed: {reason}", failed=True)
-        return _outcome(answers, result)
+        return _outcome(answers, arguments, result)
 
 
 def accuracy_arguments(arguments: Sequence[str]) -> list[str]:
@@ -123,9 +124,11 @@ def accuracy_arguments(arguments: Sequence[str]) -> list[str]:
     return [*kept, "--scenario", "Offline", "--accuracy"]
 
 
-def _outcome(answers: Answers, result: Mapping[str, Any]) -> AccuracyOutcome:
+def _outcome(
+    answers: Answers, arguments: Sequence[str], result: Mapping[str, Any]
+) -> AccuracyOutcome:
     """What was answered, as accuracy where that means something."""
-    name = _name(result)
+    name = _name(arguments, result)
     if answers.labels is None:
         note = RANDOM_WEIGHTS if _has_labels(result) else NO_LABELS
         return AccuracyOutcome(None, note, answers=answers, run=name)
@@ -150,10 +153,10 @@ def _is_identified(result: Mapping[str, Any]) -> bool:
 
 
 def _file(arguments: Sequence[str], result: Mapping[str, Any]) -> Path:
-    return Path(parse(arguments).cache_dir) / "accuracy" / f"{_name(result)}.npz"
+    return Path(parse(arguments).cache_dir) / "accuracy" / f"{_name(arguments, result)}.npz"
 
 
-def _name(result: Mapping[str, Any]) -> str:
+def _name(arguments: Sequence[str], result: Mapping[str, Any]) -> str:
     """The name in the cache: a hash of all that decides about the answers."""
     dataset, backend, config = result["dataset"], result["backend"], result["config"]
     about = {
@@ -164,6 +167,8 @@ def _name(result: Mapping[str, Any]) -> str:
         "served": [{name: node[name] for name in NODE} for node in backend["nodes"]],
         "backend": [backend[key] for key in ("name", "version", "executed_precision")],
         "options": {name: config[name] for name in DECISIVE},
+        # Of the accuracy run: a performance run in SingleStream has a batch of 1 in any case.
+        "max_batchsize": parse(arguments).max_batchsize or profile(config["profile"]).max_batchsize,
         "packages": result["system"]["packages"],
     }
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
