@@ -167,11 +167,18 @@ def _name(arguments: Sequence[str], result: Mapping[str, Any]) -> str:
         "served": [{name: node[name] for name in NODE} for node in backend["nodes"]],
         "backend": [backend[key] for key in ("name", "version", "executed_precision")],
         "options": {name: config[name] for name in DECISIVE},
-        # Of the accuracy run: a performance run in SingleStream has a batch of 1 in any case.
-        "max_batchsize": parse(arguments).max_batchsize or profile(config["profile"]).max_batchsize,
+        "max_batchsize": _max_batchsize(arguments),
         "packages": result["system"]["packages"],
     }
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _max_batchsize(arguments: Sequence[str]) -> int | None:
+    """Of the accuracy run: a performance run in SingleStream has a batch of 1 in any case."""
+    options = parse(arguments)
+    if options.max_batchsize is None and options.profile is not None:
+        return profile(options.profile).max_batchsize
+    return int(options.max_batchsize) if options.max_batchsize is not None else None
 
 
 def _read(file: Path) -> Answers | None:
