@@ -91,6 +91,11 @@ class Dataset(ABC):
     def labels(self) -> NDArray[np.int64]:
         """Class indices, 0-based, one a sample."""
 
+    @property
+    def names(self) -> Sequence[str]:
+        """One a sample, by which users know it; none for data that are made up."""
+        return ()
+
     @abstractmethod
     def load(self, indices: Sequence[int]) -> Samples:
         """Read the samples into a new contiguous array, in the order of `indices`.

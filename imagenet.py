@@ -83,6 +83,12 @@ class ImageNet(Dataset):
             raise RuntimeError("prepare() comes first")
         return np.array(self._list.labels, np.int64)
 
+    @property
+    def names(self) -> Sequence[str]:
+        if self._list is None:
+            raise RuntimeError("prepare() comes first")
+        return self._list.names
+
     def load(self, indices: Sequence[int]) -> Samples:
         if self.config.encoded:
             return _read_files([self._files[index] for index in indices])

@@ -12,6 +12,7 @@ import pytest
 
 from mlperf_benchmark.models.files.description import Weights, read_description, write_description
 from mlperf_benchmark.models.prepare.sample import Sample
+from mlperf_benchmark.run.answers import load_answers
 from tests.command import ROOT, command, environment, run_main
 from tests.conftest import Runner
 
@@ -44,6 +45,12 @@ def test_random_weights_get_a_warning_and_no_accuracy(
     assert "random" in warning
     assert "accuracy means nothing" in done.stdout
     assert "%" not in done.stdout
+    answers = load_answers(done.output / "answers.npz")
+    assert (len(answers.classes), answers.labels) == (20, None)
+    # A performance run in its place leaves no answers of another run.
+    again = benchmark(*options(copied_model, sample), "--queries", 10, "--overwrite")
+    assert again.result["mode"] == "performance"
+    assert not (again.output / "answers.npz").exists()
 
 
 def test_model_without_a_description_runs(

@@ -15,6 +15,7 @@ from mlperf_benchmark.core.run_config import SCENARIOS, RunConfig
 from mlperf_benchmark.models.prepare.preparer import prepare_model
 from mlperf_benchmark.models.prepare.recipe import Recipe
 from mlperf_benchmark.models.prepare.sample import Sample
+from mlperf_benchmark.run.answers import load_answers
 from mlperf_benchmark.run.result import Result
 from mlperf_benchmark.tvm_compiler.options import CompileOptions
 from tests.command import ROOT, Run
@@ -222,6 +223,19 @@ def test_accuracy_is_that_of_the_accuracy_log(accuracy: Run, sample: Sample) -> 
         "top1": pytest.approx(100 * good / IMAGES),
     }
     assert f"({good}/{IMAGES})" in accuracy.stdout
+
+
+def test_answers_are_kept_with_their_scores(
+    accuracy: Run, sample: Sample, expected: list[int]
+) -> None:
+    answers = load_answers(accuracy.output / "answers.npz")
+    assert answers.classes.tolist() == expected
+    assert answers.names[0] == (sample.images / "val_map.txt").read_text().split()[0]
+    assert answers.right is not None
+    assert int(answers.right.sum()) == accuracy.result["accuracy"]["good"]
+    assert answers.scores is not None
+    assert answers.scores.shape == (IMAGES, 1000)
+    assert answers.scores.argmax(axis=1).tolist() == expected
 
 
 def test_accuracy_is_good(accuracy: Run) -> None:

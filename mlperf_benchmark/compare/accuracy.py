@@ -1,6 +1,5 @@
-"""Top-1 once for each model, data set and backend, kept in the cache from then on."""
+"""Answers once for each model, data set and backend, kept in the cache from then on."""
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -12,18 +11,22 @@ from dataset import DATASETS
 from mlperf_benchmark.compare.cell_process import run_cell
 from mlperf_benchmark.compare.identity import change, model_sha256
 from mlperf_benchmark.core.errors import OutputError
-from mlperf_benchmark.core.files import staged, write_text
-from mlperf_benchmark.core.output_names import RESULT
+from mlperf_benchmark.core.files import staged
+from mlperf_benchmark.core.output_names import ANSWERS, RESULT
 from mlperf_benchmark.core.working_folder import scratch_folder
+from mlperf_benchmark.run.accuracy import top1
+from mlperf_benchmark.run.answers import Answers, load_answers
 from mlperf_benchmark.run.options import parse
+from mlperf_benchmark.run.record import accuracy_result
 from mlperf_benchmark.run.result import INVALID, AccuracyResult
+from profiles import profile
 
 # Options that an accuracy run refuses, or that cannot change an answer.
 DROPPED = frozenset(
     {"time", "queries", "qps", "max-latency", "samples-per-query", "threads", "streams", "scenario"}
 )
 # What decides about an answer beside model and data set.
-DECISIVE = ("precision", "max_batchsize", "inputs", "outputs", "data_format")
+DECISIVE = ("precision", "inputs", "outputs", "data_format")
 NETWORK = ("endpoints", "served_model", "model_version", "payload")
 NODE = ("engine", "version", "model", "model_version")
 RANDOM_WEIGHTS = "random weights"
@@ -32,11 +35,16 @@ NO_LABELS = "no labels"
 
 @dataclass(frozen=True)
 class AccuracyOutcome:
-    """`result`, or a `note` why there is none; `failed` where its run failed."""
+    """`result`, or a `note` why there is none; `failed` where its run failed.
+
+    `answers` are None where there was no run, or it failed. Cells of the same `run` share it.
+    """
 
     result: AccuracyResult | None
     note: str | None = None
     failed: bool = False
+    answers: Answers | None = None
+    run: str = ""
 
 
 class AccuracyRuns:
@@ -54,33 +62,32 @@ class AccuracyRuns:
 
     def outcome(self, arguments: Sequence[str], result: Mapping[str, Any]) -> AccuracyOutcome:
         """For a cell with main.py's `arguments`, whose performance run wrote `result`."""
-        settled = _settled(result)
-        if settled is not None:
-            return settled
+        if _runs_no_model(result):
+            return AccuracyOutcome(None, NO_LABELS)
         known = self._known(arguments, result)
         if known is not None:
             return known
         outcome = self._measure(arguments, result)
-        self._measured[_name(result)] = outcome
-        if outcome.result is not None and _is_identified(result):
-            self._keep(_file(arguments, result), outcome.result)
+        self._measured[_name(arguments, result)] = outcome
+        if outcome.answers is not None and _is_identified(result):
+            self._keep(_file(arguments, result), outcome.answers)
         return outcome
 
     def is_known(self, arguments: Sequence[str], result: Mapping[str, Any]) -> bool:
         """Whether `outcome` will take no time."""
-        return _settled(result) is not None or self._known(arguments, result) is not None
+        return _runs_no_model(result) or self._known(arguments, result) is not None
 
     def _known(self, arguments: Sequence[str], result: Mapping[str, Any]) -> AccuracyOutcome | None:
-        measured = self._measured.get(_name(result))
+        measured = self._measured.get(_name(arguments, result))
         if measured is not None or not _is_identified(result):
             return measured
         found = _read(_file(arguments, result))
-        return None if found is None else AccuracyOutcome(found)
+        return None if found is None else _outcome(found, arguments, result)
 
-    def _keep(self, file: Path, accuracy: AccuracyResult) -> None:
+    def _keep(self, file: Path, answers: Answers) -> None:
         try:
             with staged(file.parent) as folder:
-                write_text(folder / file.name, json.dumps(dataclasses.asdict(accuracy)) + "\n")
+                answers.write(folder / file.name)
         except OutputError as error:
             if not self._has_warned:
                 self._warn(f"Accuracy is not kept for the next time. {error}")
@@ -88,12 +95,13 @@ class AccuracyRuns:
 
     def _measure(self, arguments: Sequence[str], result: Mapping[str, Any]) -> AccuracyOutcome:
         with scratch_folder("accuracy") as scratch:
-            # The run locks its folder, and this process has the lock of the scratch folder.
+            # The run locks its folder, and the scratch folder is locked by this process.
             folder = scratch / "run"
             run = run_cell(self._program, accuracy_arguments(arguments), folder)
             if run.failure is not None:
                 return AccuracyOutcome(None, f"failed: {run.failure}", failed=True)
             content = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+            answers = load_answers(folder / ANSWERS)
         if content["validity"] == INVALID:
             reasons = "; ".join(content["invalid_reasons"])
             return AccuracyOutcome(None, f"failed: INVALID: {reasons}", failed=True)
@@ -101,9 +109,7 @@ class AccuracyRuns:
         if changed is not None:
             reason = f"{changed} since the speed was measured"
             return AccuracyOutcome(None, f"failed: {reason}", failed=True)
-        if content["accuracy"] is None:
-            return AccuracyOutcome(None, "no claim")
-        return AccuracyOutcome(AccuracyResult(**content["accuracy"]))
+        return _outcome(answers, arguments, result)
 
 
 def accuracy_arguments(arguments: Sequence[str]) -> list[str]:
@@ -118,14 +124,27 @@ def accuracy_arguments(arguments: Sequence[str]) -> list[str]:
     return [*kept, "--scenario", "Offline", "--accuracy"]
 
 
-def _settled(result: Mapping[str, Any]) -> AccuracyOutcome | None:
-    """What can be said without a run."""
-    if not DATASETS.load(result["config"]["dataset"]).has_labels:
-        return AccuracyOutcome(None, NO_LABELS)
-    description = (result["model"] or {}).get("description")
-    if description is not None and description["weights"]["sha256"] is None:
-        return AccuracyOutcome(None, RANDOM_WEIGHTS)
-    return None
+def _outcome(
+    answers: Answers, arguments: Sequence[str], result: Mapping[str, Any]
+) -> AccuracyOutcome:
+    """What was answered, as accuracy where that means something."""
+    name = _name(arguments, result)
+    if answers.labels is None:
+        note = RANDOM_WEIGHTS if _has_labels(result) else NO_LABELS
+        return AccuracyOutcome(None, note, answers=answers, run=name)
+    accuracy = accuracy_result(top1(answers.classes, answers.labels))
+    return AccuracyOutcome(accuracy, answers=answers, run=name)
+
+
+def _has_labels(result: Mapping[str, Any]) -> bool:
+    has_labels: bool = DATASETS.load(result["config"]["dataset"]).has_labels
+    return has_labels
+
+
+def _runs_no_model(result: Mapping[str, Any]) -> bool:
+    """As the backend that measures the harness itself: its answers say nothing of anything."""
+    is_served = bool(result["backend"]["nodes"])
+    return result["model"] is None and not is_served and not _has_labels(result)
 
 
 def _is_identified(result: Mapping[str, Any]) -> bool:
@@ -134,10 +153,10 @@ def _is_identified(result: Mapping[str, Any]) -> bool:
 
 
 def _file(arguments: Sequence[str], result: Mapping[str, Any]) -> Path:
-    return Path(parse(arguments).cache_dir) / "accuracy" / f"{_name(result)}.json"
+    return Path(parse(arguments).cache_dir) / "accuracy" / f"{_name(arguments, result)}.npz"
 
 
-def _name(result: Mapping[str, Any]) -> str:
+def _name(arguments: Sequence[str], result: Mapping[str, Any]) -> str:
     """The name in the cache: a hash of all that decides about the answers."""
     dataset, backend, config = result["dataset"], result["backend"], result["config"]
     about = {
@@ -148,13 +167,22 @@ def _name(result: Mapping[str, Any]) -> str:
         "served": [{name: node[name] for name in NODE} for node in backend["nodes"]],
         "backend": [backend[key] for key in ("name", "version", "executed_precision")],
         "options": {name: config[name] for name in DECISIVE},
+        "max_batchsize": _max_batchsize(arguments),
         "packages": result["system"]["packages"],
     }
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _read(file: Path) -> AccuracyResult | None:
+def _max_batchsize(arguments: Sequence[str]) -> int | None:
+    """Of the accuracy run: a performance run in SingleStream has a batch of 1 in any case."""
+    options = parse(arguments)
+    if options.max_batchsize is None and options.profile is not None:
+        return profile(options.profile).max_batchsize
+    return int(options.max_batchsize) if options.max_batchsize is not None else None
+
+
+def _read(file: Path) -> Answers | None:
     try:
-        return AccuracyResult(**json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        return load_answers(file)
+    except (OSError, ValueError):
         return None

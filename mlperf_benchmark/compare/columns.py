@@ -1,12 +1,19 @@
 """The columns of the table, the same for every output."""
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from mlperf_benchmark.compare.accuracy_texts import (
+    NONE,
+    accuracy_footnote,
+    agreement_text,
+    points_text,
+    top1_text,
+)
 from mlperf_benchmark.compare.intervals import NO_DIFFERENCE, TOO_FEW, Estimate
 from mlperf_benchmark.compare.record import Comparison, Row
 
-NONE = "-"
 MB = 1e6
 OFFLINE = "Offline"
 
@@ -16,7 +23,7 @@ class Column:
     """`text` for people, `number` to sort by and for programs (None: sorted as text).
 
     `field` is the name in results.csv; `constant` columns may be left out of a narrow table where
-    all rows agree.
+    all rows agree. In a terminal a line of it is broken after `wrap` letters.
     """
 
     title: str
@@ -24,16 +31,47 @@ class Column:
     text: Callable[[Row], str]
     number: Callable[[Row], float | None] | None = None
     constant: bool = False
+    wrap: int = 26
 
 
 def all_columns() -> tuple[Column, ...]:
-    """From left to right."""
+    """From left to right: what answers first, then by how much it is asked for."""
     return (
         Column(
             "Variant", "variant", lambda row: row.name + (" (baseline)" if row.baseline else "")
         ),
-        Column("Scenario", "scenario", lambda row: row.scenario, constant=True),
-        Column("Backend", "backend", lambda row: _backend(row, "name"), constant=True),
+        Column("Speed-up [95 %]", "speedup", speedup_text, _speedup, wrap=22),
+        Column(
+            "Top-1",
+            "top1_percent",
+            top1_text,
+            lambda row: row.accuracy.top1 if row.accuracy else None,
+        ),
+        _latency("p50"),
+        Column(
+            "Points [95 %]",
+            "accuracy_points",
+            points_text,
+            lambda row: row.accuracy_points,
+            wrap=19,
+        ),
+        Column(
+            "Agreement",
+            "agreement_percent",
+            agreement_text,
+            lambda row: 100 * row.agreement.share if row.agreement else None,
+            wrap=14,
+        ),
+        Column("Validity", "validity", validity_text, constant=True, wrap=14),
+        Column(
+            "samples/s",
+            "samples_per_second",
+            lambda row: _number(row.samples_per_second, ".1f"),
+            lambda row: row.samples_per_second,
+        ),
+        *(_latency(name) for name in ("p90", "p99")),
+        Column("MB", "model_mb", lambda row: _number(_megabytes(row), ".1f"), _megabytes),
+        Column("GMACs", "gmacs", lambda row: _number(_gmacs(row), ".2f"), _gmacs),
         Column(
             "Threads",
             "threads",
@@ -41,7 +79,7 @@ def all_columns() -> tuple[Column, ...]:
             lambda row: float(row.subject.backend["threads"]) if row.subject else None,
             constant=True,
         ),
-        Column("Pruned", "pruned", _pruned, constant=True),
+        Column("Backend", "backend", lambda row: _backend(row, "name"), constant=True),
         Column("Precision", "precision", _precision, constant=True),
         Column(
             "Executed",
@@ -49,36 +87,28 @@ def all_columns() -> tuple[Column, ...]:
             lambda row: _backend(row, "executed_precision"),
             constant=True,
         ),
-        *(_latency(name) for name in ("p50", "p90", "p99")),
-        Column(
-            "samples/s",
-            "samples_per_second",
-            lambda row: _number(row.samples_per_second, ".1f"),
-            lambda row: row.samples_per_second,
-        ),
-        Column("Speed-up [95 %]", "speedup", speedup_text, _speedup),
-        Column(
-            "Top-1", "top1_percent", _top1, lambda row: row.accuracy.top1 if row.accuracy else None
-        ),
-        Column(
-            "Points",
-            "accuracy_points",
-            lambda row: NONE if row.accuracy_points is None else f"{row.accuracy_points:+.2f}",
-            lambda row: row.accuracy_points,
-        ),
-        Column("MB", "model_mb", lambda row: _number(_megabytes(row), ".1f"), _megabytes),
-        Column("GMACs", "gmacs", lambda row: _number(_gmacs(row), ".2f"), _gmacs),
-        Column("Validity", "validity", validity_text),
+        Column("Pruned", "pruned", _pruned, constant=True),
+        Column("Scenario", "scenario", lambda row: row.scenario, constant=True),
     )
 
 
 def needed_columns(comparison: Comparison) -> tuple[tuple[Column, ...], str]:
-    """Columns in which rows differ, and a line that says what all rows have in common."""
+    """Columns in which rows differ, and a line that says what all rows have in common.
+
+    Rows of several scenarios have theirs beside their names.
+    """
     rows = comparison.rows
     kept, common = [], []
+    several = len({row.scenario for row in rows}) > 1
     for column in all_columns():
-        texts = {column.text(row) for row in rows if row.subject is not None}
-        if column.constant and len(texts) <= 1:
+        if several and column.field in ("variant", "scenario"):
+            if column.field == "variant":
+                kept.append(dataclasses.replace(column, text=_variant_and_scenario))
+            continue
+        if column.field == "executed_precision" and all(map(_is_executed_as_stored, rows)):
+            continue
+        texts = {column.text(row) for row in rows if row.subject or column.text(row) != NONE}
+        if len(texts) <= 1 and (column.constant or _has_no_figure(column, rows)):
             if texts and texts != {NONE}:
                 common.append(f"{column.title.lower()} {texts.pop()}")
         elif texts != {NONE}:
@@ -134,9 +164,19 @@ def remarks(comparison: Comparison) -> Sequence[str]:
         for row in comparison.rows
         if row.accuracy_failed
     ]
-    for row in comparison.rows:
-        lines += [f"{row.name}, {row.scenario}: {warning}" for warning in row.warnings]
-    return list(dict.fromkeys(lines))
+    return list(dict.fromkeys([*lines, *_warnings(comparison.rows)]))
+
+
+def _warnings(rows: Sequence[Row]) -> Iterator[str]:
+    """Each once, with the rows that it is about."""
+    about: dict[str, list[str]] = {}
+    for row in rows:
+        for warning in row.warnings:
+            about.setdefault(warning, []).append(f"{row.name}, {row.scenario}")
+    measured = sum(bool(row.measurements) for row in rows)
+    for warning, names in about.items():
+        everywhere = len(names) == measured > 1
+        yield f"{'All rows' if everywhere else ' / '.join(names)}: {warning}"
 
 
 def footnote(comparison: Comparison) -> str:
@@ -149,7 +189,16 @@ def footnote(comparison: Comparison) -> str:
         f"{f', in turns of {turns} queries where the scenario allows it' if turns else ''}. "
         f"Speed-up over {' / '.join(baselines)} by {', '.join(metrics)}: median of the rounds' "
         f"ratios with its {comparison.confidence:.0%} bootstrap interval."
+        f"{accuracy_footnote(comparison)}"
     )
+
+
+def _variant_and_scenario(row: Row) -> str:
+    return f"{row.name}, {row.scenario}{' (baseline)' if row.baseline else ''}"
+
+
+def _has_no_figure(column: Column, rows: Sequence[Row]) -> bool:
+    return column.number is not None and all(column.number(row) is None for row in rows)
 
 
 def _latency(name: str) -> Column:
@@ -168,12 +217,6 @@ def _speedup(row: Row) -> float | None:
     return row.speedup.value if row.speedup else None
 
 
-def _top1(row: Row) -> str:
-    if row.accuracy is None:
-        return "failed" if row.accuracy_failed else row.accuracy_note or NONE
-    return f"{row.accuracy.top1:.2f} % ({row.accuracy.good}/{row.accuracy.total})"
-
-
 def _backend(row: Row, key: str) -> str:
     return NONE if row.subject is None else str(row.subject.backend[key])
 
@@ -189,6 +232,12 @@ def _description(row: Row) -> dict[str, object]:
 
 def _precision(row: Row) -> str:
     return str(_description(row).get("precision", NONE))
+
+
+def _is_executed_as_stored(row: Row) -> bool:
+    """Whether the precision of the model says it all: fp32 for f32, int8 for int8."""
+    stored = _precision(row).replace("fp", "f")
+    return row.subject is None or stored == _backend(row, "executed_precision")
 
 
 def _pruned(row: Row) -> str:

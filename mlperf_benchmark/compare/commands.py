@@ -193,12 +193,14 @@ def _print_plan(plan: Plan, output: Path, console: Console) -> None:
     if turns is not None:
         say(console, f"Variants are in memory side by side and take turns of {turns} queries.")
     if plan.matrix.accuracy:
-        say(console, "Then accuracy, once for each model that the cache does not know.")
+        say(console, "Then accuracy or agreement, once for each model the cache does not know.")
     say(console, f"Output: {output}")
 
 
 def _check(options: argparse.Namespace, console: Console) -> int:
-    limits = Limits(options.max_slowdown, options.max_accuracy_drop, options.relative)
+    limits = Limits(
+        options.max_slowdown, options.max_accuracy_drop, options.relative, options.accuracy_by
+    )
     report = judge(read_comparison(options.results), read_comparison(options.against), limits)
     for remark in report.remarks:
         warn(console, remark)

@@ -3,9 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from mlperf_benchmark.compare.accuracy_texts import points_interval
 from mlperf_benchmark.compare.intervals import MIN_ROUNDS, Estimate, median_ratio
 from mlperf_benchmark.compare.legible import legible
 from mlperf_benchmark.compare.matrix import METRICS
+from mlperf_benchmark.compare.paired_accuracy import (
+    AccuracyDifference,
+    compare_answers,
+    unpack,
+)
 from mlperf_benchmark.compare.record import Comparison, Row
 from mlperf_benchmark.compare.settings import differing_settings
 
@@ -14,12 +23,15 @@ OK, WORSE = "OK", "WORSE"
 NOT_JUDGED = "NOT JUDGED"
 # What there is nothing to judge by, as it should be.
 SKIPPED = "SKIPPED"
+# What of the drop in accuracy must be above its limit to fail: its whole interval, or itself.
+BY_INTERVAL, BY_POINT = "interval", "point"
 SAME_MACHINE = ("cpu_model", "usable_cpus", "memory_bytes")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """`slowdown` as a share, `accuracy_drop` in percentage points.
+    """`slowdown` as a share, `accuracy_drop` in percentage points, judged by BY_POINT or
+    BY_INTERVAL.
 
     `relative` judges each row's speed-up over its comparison's own baseline instead of its
     figures, which cancels what the machine does to both.
@@ -28,6 +40,7 @@ class Limits:
     slowdown: float
     accuracy_drop: float
     relative: bool
+    accuracy_by: str = BY_POINT
 
 
 @dataclass(frozen=True)
@@ -66,8 +79,10 @@ def judge(current: Comparison, accepted: Comparison, limits: Limits) -> GateRepo
 
     A row is slower when the whole 95 % interval of its slow-down is above the limit: what may be
     noise does not fail. A row that failed or is missing now is worse than one that was measured.
-    Accuracy is counted over the same images and has no noise, so the drop itself is judged. Rows
-    with INVALID runs or too few rounds are not judged, unless they are worse even so.
+    Accuracy over the same images has no noise, so the drop itself is judged; `accuracy_by` can ask
+    instead whether it would be found on other images as well, by the interval of the difference
+    image by image, where both comparisons hold which images were answered right. Rows with
+    INVALID runs or too few rounds are not judged, unless they are worse even so.
     """
     current, accepted = legible(current), legible(accepted)
     rows = {row.key: row for row in current.rows}
@@ -171,8 +186,32 @@ def _accuracy(row: Row, base: Row, limits: Limits) -> Sequence[Verdict]:
         what = f"{now} and {before} are of different images and do not compare"
         return [_verdict(row, "accuracy", WORSE, what)]
     drop = 100 * (base.accuracy.good - row.accuracy.good) / base.accuracy.total
-    what = f"{-drop:+.2f} points ({before} to {now}), limit -{limits.accuracy_drop:g}"
-    return [_verdict(row, "accuracy", OK if drop <= limits.accuracy_drop else WORSE, what)]
+    paired = _paired(row, base)
+    interval = f" {points_interval(paired)}" if paired else ""
+    what = f"{-drop:+.2f} points{interval} ({before} to {now}), limit -{limits.accuracy_drop:g}"
+    worse = drop > limits.accuracy_drop
+    if limits.accuracy_by == BY_INTERVAL and paired is None:
+        what += ", by the point: not both hold which images were answered right"
+    elif limits.accuracy_by == BY_INTERVAL and paired is not None:
+        worse = paired.high < -limits.accuracy_drop
+        what += ", by the interval"
+    return [_verdict(row, "accuracy", WORSE if worse else OK, what)]
+
+
+def _paired(row: Row, base: Row) -> AccuracyDifference | None:
+    """Over the same images, one by one; None where one of the two does not tell of them."""
+    ours, before = _right(row), _right(base)
+    return None if ours is None or before is None else compare_answers(ours, before)
+
+
+def _right(row: Row) -> NDArray[np.bool_] | None:
+    if row.accuracy is None or row.right_images is None:
+        return None
+    try:
+        right = unpack(row.right_images, row.accuracy.total)
+    except ValueError:
+        return None
+    return right if int(right.sum()) == row.accuracy.good else None
 
 
 def _images(row: Row) -> tuple[object, ...]:

@@ -1,10 +1,13 @@
 """The difference of two variants' accuracy over the same images, with its interval."""
 
+import base64
+import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import optimize, stats
 
 from mlperf_benchmark.compare.intervals import CONFIDENCE, NO_DIFFERENCE
@@ -37,7 +40,25 @@ class AccuracyDifference:
         return BETTER if self.low > 0 else WORSE
 
 
-def compare_answers(right: Sequence[bool], base_right: Sequence[bool]) -> AccuracyDifference:
+def pack(right: NDArray[np.bool_]) -> str:
+    """Whether each image was answered right, a bit an image from the highest on, in base64."""
+    return base64.b64encode(np.packbits(right).tobytes()).decode()
+
+
+def unpack(text: str, images: int) -> NDArray[np.bool_]:
+    """The reverse of `pack`, shape (images,). Raises ValueError for another number of images."""
+    try:
+        data = np.frombuffer(base64.b64decode(text, validate=True), np.uint8)
+    except binascii.Error as error:
+        raise ValueError(f"no base64: {error}") from error
+    if len(data) != -(-images // 8):
+        raise ValueError(f"{len(data)} bytes do not hold a bit for each of {images} images")
+    return np.unpackbits(data, count=images).astype(bool)
+
+
+def compare_answers(
+    right: Sequence[bool] | NDArray[np.bool_], base_right: Sequence[bool] | NDArray[np.bool_]
+) -> AccuracyDifference:
     """From whether each image was answered right, by the variant and by the baseline."""
     ours, base = np.asarray(right, bool), np.asarray(base_right, bool)
     if ours.shape != base.shape or ours.ndim != 1 or not len(ours):

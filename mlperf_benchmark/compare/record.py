@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlperf_benchmark.compare.agreement import Agreement
 from mlperf_benchmark.compare.intervals import Estimate
 from mlperf_benchmark.compare.matrix import METRICS, Metric
 from mlperf_benchmark.compare.noise import Noise
+from mlperf_benchmark.compare.paired_accuracy import AccuracyDifference
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.typed_json import from_plain
 from mlperf_benchmark.run.result import VALID, AccuracyResult
@@ -54,6 +56,8 @@ class Row:
     `speedup` the median of the rounds' ratios to the baseline, above 1 where the row is faster.
     `accuracy_note` says why there is no `accuracy`; `accuracy_failed` that its run failed.
     `not_run` is the matrix's reason for a row without figures.
+    `accuracy_difference` and `agreement` compare the answers with the baseline's, image by image;
+    None where both come from the same run. `right_images` is paired_accuracy.pack's.
     """
 
     name: str
@@ -76,6 +80,9 @@ class Row:
     accuracy_points: float | None
     warnings: list[str]
     not_run: str | None = None
+    accuracy_difference: AccuracyDifference | None = None
+    agreement: Agreement | None = None
+    right_images: str | None = None
 
     @property
     def invalid_rounds(self) -> int:

@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from mlperf_benchmark.compare.accuracy import AccuracyOutcome
+from mlperf_benchmark.compare.answer_pairs import pair
 from mlperf_benchmark.compare.intervals import CONFIDENCE, median
 from mlperf_benchmark.compare.matrix import Matrix, metric_for
 from mlperf_benchmark.compare.noise import spread_warning
@@ -113,6 +114,7 @@ def _row(
     measurements = _measurements(cell, rounds, store)
     values = list(figures[cell.key].values())
     outcome = accuracy[cell.key]
+    pairs = pair(outcome, accuracy[cell.baseline])
     failure = failed.get(cell.key)
     ratios = [] if failure or cell.is_baseline else cell_ratios(cell, figures)
     usable = bool(values) and failure is None
@@ -141,7 +143,14 @@ def _row(
         accuracy_note=outcome.note,
         accuracy_failed=outcome.failed,
         accuracy_points=_points(outcome, accuracy[cell.baseline]),
-        warnings=[*warnings, *_accuracy_warnings(outcome, measurements, cell, store)],
+        warnings=[
+            *warnings,
+            *_accuracy_warnings(outcome, measurements, cell, store),
+            *pairs.warnings,
+        ],
+        accuracy_difference=pairs.difference,
+        agreement=pairs.agreement,
+        right_images=pairs.right_images,
     )
 
 

@@ -3,6 +3,9 @@
 RESULT = "results.json"
 """Of one run."""
 
+ANSWERS = "answers.npz"
+"""Of an accuracy run: what it answered to each image."""
+
 COMPARISON = "comparison.json"
 """Of a comparison. Earlier versions called it results.json."""
 

@@ -21,6 +21,7 @@ from mlperf_benchmark.core.image_format import Images, Scores
 from mlperf_benchmark.loadgen.labels import top_labels
 from mlperf_benchmark.loadgen.monitor import RunMonitor
 from mlperf_benchmark.loadgen.samples import SampleLibrary
+from mlperf_benchmark.loadgen.score_recorder import ScoreRecorder
 
 Token = tuple[Sequence[int], Images]
 """The response ids of a batch, and its images, which must outlive the inference."""
@@ -30,7 +31,7 @@ class SystemUnderTest:
     """Answers LoadGen with float32 labels, as MLPerf's accuracy script reads by default.
 
     `label_offset` is added to the index of the best score. `padded` counts the images that were
-    added to fill up batches.
+    added to fill up batches. An accuracy run sets a `recorder`, which is told of all scores.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class SystemUnderTest:
         self._batch_size = batch_size
         self._offset = label_offset
         self.padded = 0
+        self.recorder: ScoreRecorder | None = None
 
     def construct(self) -> int:
         """LoadGen's handle of the system."""
@@ -58,6 +60,8 @@ class SystemUnderTest:
     def issue(self, ids: Sequence[int], indices: Sequence[int]) -> None:
         """LoadGen's callback for new queries."""
         try:
+            if self.recorder is not None:
+                self.recorder.issued(ids, indices)
             self._infer(ids, indices)
         except BaseException as error:  # noqa: BLE001 - nothing may reach LoadGen's C++ frames
             self._monitor.fail(error)
@@ -86,6 +90,8 @@ class SystemUnderTest:
             raise InferenceError(f"The model answered {len(scores)} of {len(ids)} images.")
         taken = scores.ndim == 1
         labels = array("f", scores if taken else top_labels(scores, self._offset))
+        if self.recorder is not None:
+            self.recorder.answered(ids, scores)
         # LoadGen reads the labels in this call only; `labels` lives until it returns.
         address, size = labels.buffer_info()[0], labels.itemsize
         response = lg.QuerySampleResponse

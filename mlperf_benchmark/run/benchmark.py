@@ -31,6 +31,7 @@ from mlperf_benchmark.loadgen.probe import (
 from mlperf_benchmark.loadgen.qdl import QueryDispatchLibrary
 from mlperf_benchmark.loadgen.rules import rules
 from mlperf_benchmark.loadgen.samples import SampleLibrary
+from mlperf_benchmark.loadgen.score_recorder import ScoreRecorder
 from mlperf_benchmark.loadgen.session import Session
 from mlperf_benchmark.loadgen.settings import build_settings, check_settings, official_settings
 from mlperf_benchmark.loadgen.sut import SystemUnderTest, sut_for
@@ -42,6 +43,7 @@ from mlperf_benchmark.models.files.calibration_list import (
 )
 from mlperf_benchmark.models.files.description import parse_description, read_description
 from mlperf_benchmark.run.accuracy import top1
+from mlperf_benchmark.run.answers import Answers
 from mlperf_benchmark.run.data import open_dataset
 from mlperf_benchmark.run.estimate import check_memory, expected_seconds
 from mlperf_benchmark.run.output_folder import OutputFolder
@@ -103,10 +105,14 @@ def _run(config: RunConfig, folder: OutputFolder, console: Console, turns: Turns
             warnings += padding_warning(config, prepared.info, outcome.padding)
         if outcome.network is not None:
             warnings += outcome.network.warnings
+        answers = None
         if config.accuracy:
             predictions = read_predictions(folder.work, prepared.dataset_info.count)
-            if prepared.dataset.has_labels and not random_weights:
-                labels = prepared.dataset.labels
+            has_claim = prepared.dataset.has_labels and not random_weights
+            labels = prepared.dataset.labels if has_claim else None
+            names = tuple(prepared.dataset.names)
+            answers = Answers(predictions, names, labels, outcome.scores)
+            if labels is not None:
                 accuracy = top1(predictions, labels)
                 outcome = outcome.with_accuracy(accuracy)
                 classes = prepared.info.classes
@@ -119,7 +125,7 @@ def _run(config: RunConfig, folder: OutputFolder, console: Console, turns: Turns
             dataset=prepared.dataset_info,
             warnings=warnings,
         )
-        path = folder.publish(result)
+        path = folder.publish(result, answers)
     prepared.backend.close()
     print_summary(result, str(path), console)
     return result
@@ -204,6 +210,8 @@ def _test(
     else:
         sut = sut_for(config.scenario, batch)(backend, samples, monitor, batch, offset)
     answering = sut
+    if config.accuracy:
+        sut.recorder = ScoreRecorder(count, offset)
     if turns is not None:
         requests = 0 if config.scenario == "SingleStream" else prepared.info.requests
         resume = partial(warm_up, backend, images, requests, runs=1)
@@ -223,6 +231,7 @@ def _test(
         accuracy=None,
         network=network,
         padding=Padding(padded=answering.padded, answered=monitor.answered),
+        scores=answering.recorder.scores() if answering.recorder else None,
     )
 
 

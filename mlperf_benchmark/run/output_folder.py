@@ -17,8 +17,9 @@ from mlperf_benchmark.core.disk import way_out
 from mlperf_benchmark.core.errors import OutputError, RunError
 from mlperf_benchmark.core.files import write_text
 from mlperf_benchmark.core.locks import lock
-from mlperf_benchmark.core.output_names import RESULT
+from mlperf_benchmark.core.output_names import ANSWERS, RESULT
 from mlperf_benchmark.loadgen.log_files import ACCURACY_LOG, DETAIL, SUMMARY
+from mlperf_benchmark.run.answers import Answers
 from mlperf_benchmark.run.result import Result
 
 LOADGEN_FILES = (SUMMARY, DETAIL, ACCURACY_LOG)
@@ -87,15 +88,21 @@ class OutputFolder:
         except OSError as error:
             raise _unusable(self.path, error) from error
 
-    def publish(self, result: Result) -> Path:
-        """Move LoadGen's logs up and write results.json. Returns its path."""
+    def publish(self, result: Result, answers: Answers | None = None) -> Path:
+        """Move LoadGen's logs up, write `answers` and results.json. Returns its path."""
         target = self.path / RESULT
         temporary = self.work / RESULT
         try:
             text = json.dumps(result.to_dict(), indent=2, ensure_ascii=False) + "\n"
             write_text(temporary, text)
             self._inode = temporary.stat().st_ino
+            if answers is not None:
+                answers.write(self.work / ANSWERS)
             target.unlink(missing_ok=True)
+            # Those of the run that is replaced.
+            (self.path / ANSWERS).unlink(missing_ok=True)
+            if answers is not None:
+                (self.work / ANSWERS).replace(self.path / ANSWERS)
             for name in LOADGEN_FILES:
                 (self.work / name).replace(self.path / name)
             temporary.replace(target)

@@ -10,6 +10,7 @@ from typing import Any
 from backend import Backend, BackendInfo, NetworkBackend
 from dataset import DatasetInfo
 from mlperf_benchmark.core.files import files_sha256
+from mlperf_benchmark.core.image_format import Scores
 from mlperf_benchmark.core.machine import describe_system
 from mlperf_benchmark.core.node_info import NetworkReport
 from mlperf_benchmark.core.run_config import RunConfig
@@ -35,7 +36,7 @@ from mlperf_benchmark.run.result import (
 class Outcome:
     """What one run brought: `performance` or `accuracy`, as the mode was.
 
-    `network` is None for a backend in this process.
+    `network` is None for a backend in this process. `scores` are those that an accuracy run keeps.
     """
 
     log: DetailLog
@@ -44,6 +45,7 @@ class Outcome:
     accuracy: Accuracy | None
     network: NetworkReport | None
     padding: Padding
+    scores: Scores | None = None
 
     def with_accuracy(self, accuracy: Accuracy) -> "Outcome":
         return dataclasses.replace(self, accuracy=accuracy)
@@ -84,7 +86,7 @@ def build_result(
         queries=performance.queries if performance else None,
         padded_images=outcome.padding.padded,
         early_stopping=performance.early_stopping if performance else None,
-        accuracy=_accuracy(accuracy),
+        accuracy=accuracy_result(accuracy) if accuracy else None,
         model=model,
         backend=_backend(info, outcome.network),
         dataset=dataclasses.asdict(dataset),
@@ -117,9 +119,8 @@ def _backend(info: BackendInfo, network: NetworkReport | None) -> dict[str, Any]
     return dataclasses.asdict(info)
 
 
-def _accuracy(accuracy: Accuracy | None) -> AccuracyResult | None:
-    if accuracy is None:
-        return None
+def accuracy_result(accuracy: Accuracy) -> AccuracyResult:
+    """As it stands in results.json."""
     return AccuracyResult(
         top1=round(100 * accuracy.good / accuracy.total, 4),
         good=accuracy.good,

@@ -99,7 +99,7 @@ def test_weights_beside_an_onnx_file_and_a_user_conf_decide(tmp_path: Path) -> N
         save_onnx(Tiny(batch=-1, seed=seed), folder, external="weights.bin")
     conf = tmp_path / "user.conf"
     conf.write_text("*.SingleStream.target_latency = 1\n")
-    options = ("--dataset", "synthetic", "--user-conf", conf, "--threads", 1, 2)
+    options = ("--dataset", "synthetic", "--count", 16, "--user-conf", conf, "--threads", 1, 2)
     models = ("--model", first / "tiny.onnx")
 
     def again() -> Run:

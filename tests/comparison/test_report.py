@@ -3,19 +3,27 @@
 import dataclasses
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
+from mlperf_benchmark.compare.agreement import Agreement
 from mlperf_benchmark.compare.output.report.figures import pareto_front
 from mlperf_benchmark.compare.output.report.page import render
+from mlperf_benchmark.compare.paired_accuracy import difference
+from mlperf_benchmark.compare.record import Comparison
 from tests.comparison.browser import chromium, open_browser
 from tests.comparison.stored import comparison_with, row_of, stored
 
 PHONE, DESK = (390, 844), (1280, 900)
-NAMES = ["one thread (baseline)", "two threads", "missing"] * 2
+NAMES = [
+    *("one thread, SingleStream (baseline)", "two threads, SingleStream", "missing, SingleStream"),
+    *("one thread, Offline (baseline)", "two threads, Offline", "missing, Offline"),
+]
 needs_chromium = pytest.mark.skipif(
     chromium() is None, reason="needs chromium and chromedriver (Debian: chromium-driver)"
 )
@@ -227,13 +235,75 @@ def luminance(colour: str) -> float:
 @needs_chromium
 @pytest.mark.parametrize("size", [PHONE, DESK])
 def test_the_page_is_never_wider_than_the_screen(browser: Chrome, size: tuple[int, int]) -> None:
+    with screen(browser, size):
+        width = browser.execute_script("return document.documentElement.scrollWidth")
+        assert width <= size[0]
+
+
+@contextmanager
+def screen(browser: Chrome, size: tuple[int, int]) -> Iterator[None]:
     metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     try:
-        width = browser.execute_script("return document.documentElement.scrollWidth")
-        assert width <= size[0]
+        yield
     finally:
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def varied() -> Comparison:
+    """Rows that differ in all that has a column of its own."""
+    base = [24.0, 24.1, 23.9, 24.2, 23.8, 24.0, 24.1]
+    rows = [row_of("OpenVINO FP32", base, good=750, accuracy_points=0.0)]
+    for place, (name, times) in enumerate((("pruned 50 %, OpenVINO INT8", 3), ("TVM FP32", 1))):
+        row = row_of(
+            name,
+            [value / times for value in base],
+            baseline=base,
+            good=749,
+            accuracy_points=-0.1,
+            accuracy_difference=difference(13, 14, 1000),
+            agreement=Agreement(948, 1000, 0.9931, 1000, []),
+        )
+        subject = row.subject
+        assert subject is not None
+        assert subject.model is not None
+        description = subject.model["description"] | {"precision": "int8"}
+        size = {"parameters": 1, "gmacs": 0.19 + place}
+        subject = dataclasses.replace(
+            subject,
+            backend=subject.backend | {"name": "tvm", "threads": place + 2},
+            model=subject.model
+            | {"bytes": 9_000_000 + place, "description": description | {"size": size}},
+        )
+        runs = [dataclasses.replace(run, validity="INVALID") for run in row.measurements]
+        rows.append(dataclasses.replace(row, subject=subject, measurements=runs))
+    return comparison_with(*rows)
+
+
+@needs_chromium
+def test_all_columns_fit_a_desk_and_those_that_answer_a_phone(
+    browser: Chrome, tmp_path: Path
+) -> None:
+    page = tmp_path / "varied.html"
+    page.write_text(render(varied()), encoding="utf-8")
+    address = browser.current_url
+    browser.get(page.as_uri())
+    script = """
+        const table = document.getElementById("table");
+        return [...table.tHead.rows[0].cells].map(
+            (cell) => [cell.textContent.trim(), cell.getBoundingClientRect().right]);
+    """
+    try:
+        with screen(browser, DESK):
+            columns = browser.execute_script(script)
+            assert len(columns) >= 15
+            assert columns[-1][1] <= DESK[0]
+        with screen(browser, PHONE):
+            answer = browser.execute_script(script)[:4]
+            assert [name for name, _ in answer][2:] == ["Top-1", "p50 ms"]
+            assert answer[-1][1] <= PHONE[0]
+    finally:
+        browser.get(address)
 
 
 @needs_chromium
@@ -245,7 +315,7 @@ def test_a_screen_reader_finds_headers_and_names(browser: Chrome) -> None:
             name = node.get("name", {}).get("value", "")
             roles.setdefault(node["role"]["value"], []).append(name)
     assert "samples/s" in roles["columnheader"]
-    assert "missing" in roles["rowheader"]
+    assert "missing, Offline" in roles["rowheader"]
     assert all(roles["image"])
     assert len(roles["image"]) == 7
     assert stored().title in roles["heading"]

@@ -7,7 +7,17 @@ from mlperf_benchmark.compare.columns import all_columns
 from mlperf_benchmark.compare.legible import legible
 from mlperf_benchmark.compare.record import Comparison, Row
 
-EXTRA = ("speedup_low", "speedup_high", "good", "total", "rounds", "failure")
+EXTRA = (
+    "speedup_low",
+    "speedup_high",
+    "points_low",
+    "points_high",
+    "cosine",
+    "good",
+    "total",
+    "rounds",
+    "failure",
+)
 
 
 def render(comparison: Comparison) -> str:
@@ -31,6 +41,9 @@ def _extra(row: Row) -> list[object]:
     return [
         _plain(row.speedup.low if row.speedup else None),
         _plain(row.speedup.high if row.speedup else None),
+        _plain(row.accuracy_difference.low if row.accuracy_difference else None),
+        _plain(row.accuracy_difference.high if row.accuracy_difference else None),
+        _plain(row.agreement.cosine if row.agreement else None),
         row.accuracy.good if row.accuracy else "",
         row.accuracy.total if row.accuracy else "",
         len(row.measurements),

@@ -1,17 +1,19 @@
 """The table on the terminal."""
 
+import textwrap
 from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from mlperf_benchmark.compare.columns import Column, footnote, needed_columns, remarks
 from mlperf_benchmark.compare.legible import legible
 from mlperf_benchmark.compare.record import Comparison, Row
 from mlperf_benchmark.core.terminal import plain, say, warn
 
-# A log has no width of its own.
-LOG_WIDTH = 240
+# A log has no width of its own; the table fits this one.
+LOG_WIDTH = 120
 # What the border and the padding add to a column.
 FRAME = 3
 
@@ -33,7 +35,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
                 column.title, justify="right" if column.number else "left", no_wrap=True
             )
         for row in comparison.rows:
-            table.add_row(*(plain(column.text(row)) for column in part), style=_style(row))
+            table.add_row(*(_cell(column, row) for column in part), style=_style(row))
         console.print(table)
     lines = [f"All rows: {common}."] if common else []
     for line in (*lines, footnote(comparison)):
@@ -57,7 +59,16 @@ def _parts(columns: Sequence[Column], rows: Sequence[Row], width: int) -> list[l
 
 
 def _width(column: Column, rows: Sequence[Row]) -> int:
-    return FRAME + max(len(text) for text in (column.title, *map(column.text, rows)))
+    lines = (line for row in rows for line in _lines(column, row))
+    return FRAME + max(map(len, (column.title, *lines)))
+
+
+def _cell(column: Column, row: Row) -> Text:
+    return Text("\n").join(plain(line) for line in _lines(column, row))
+
+
+def _lines(column: Column, row: Row) -> list[str]:
+    return textwrap.wrap(column.text(row), column.wrap) or [""]
 
 
 def _style(row: Row) -> str:

@@ -7,6 +7,7 @@ from itertools import pairwise
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mlperf_benchmark.compare.accuracy_texts import agreement_text, points_text, top1_text
 from mlperf_benchmark.compare.columns import OFFLINE, speedup_text
 from mlperf_benchmark.compare.matrix import METRICS
 from mlperf_benchmark.compare.output.report.style import (
@@ -24,6 +25,8 @@ PLOT = 2.9
 LINE = 0.2
 # Letters of a name before it is broken.
 LABEL = 26
+# And of the longest name of a legend in two columns, which would not fit the figure otherwise.
+SHORT = 18
 # LoadGen's percentiles as points of the distribution function.
 SHARES = (
     ("min", 0.0),
@@ -50,6 +53,7 @@ def drawings(comparison: Comparison) -> list[Drawing]:
                 _speedups(rows, baselines[scenario]),
                 _distribution(rows),
                 _pareto(rows),
+                _agreements(rows, baselines[scenario]),
                 _rounds(rows),
             ]
     return [drawing for drawing in found if drawing is not None]
@@ -126,6 +130,9 @@ def _pareto(rows: Sequence[Row]) -> Drawing | None:
         style = series(rows.index(row))
         axes.plot([speed], [top1], color=style.colour, marker=style.marker, linestyle="none")
         axes.lines[-1].set_label(_label(row))
+        ends = _top1_interval(row)
+        if ends is not None:
+            axes.plot([speed, speed], ends, color=style.colour, linewidth=1.2, alpha=0.7)
     front = pareto_front(points, higher_is_better=metric.higher_is_better)
     axes.plot(*zip(*front, strict=True), color=GRID, drawstyle="default", zorder=1)
     axes.margins(0.15)
@@ -138,11 +145,47 @@ def _pareto(rows: Sequence[Row]) -> Drawing | None:
         rows[0].scenario,
         "Accuracy against speed",
         f"Better is up and to the {good}. The grey line joins the variants that no other one beats "
-        "in both.",
+        "in both. Upright lines: where top-1 lies by the 95 % interval of the difference to the "
+        "baseline on the same images.",
         "; ".join(
-            f"{row.name} {top1:.2f} % at {speed:.4g} {metric.label}"
-            for row, (speed, top1) in zip(known, points, strict=True)
+            f"{row.name} {top1_text(row)} at {speed:.4g} {metric.label}, points {points_text(row)}"
+            for row, (speed, _) in zip(known, points, strict=True)
         ),
+    )
+
+
+def _top1_interval(row: Row) -> tuple[float, float] | None:
+    """Lowest and highest top-1 by the difference to the baseline; None without one."""
+    difference = row.accuracy_difference
+    if row.accuracy is None or difference is None:
+        return None
+    baseline = row.accuracy.top1 - difference.points
+    return max(0.0, baseline + difference.low), min(100.0, baseline + difference.high)
+
+
+def _agreements(rows: Sequence[Row], baseline: str) -> Drawing | None:
+    compared = [row for row in rows if row.agreement is not None]
+    if not compared:
+        return None
+    figure, axes = _figure(0.9 + LINE * sum(2 + _label(row).count("\n") for row in compared))
+    for place, row in enumerate(compared):
+        found = row.agreement
+        assert found is not None
+        colour = series(rows.index(row)).colour
+        axes.barh(place, 100 * found.share, height=0.45, color=colour)
+    axes.set_yticks(range(len(compared)), [_label(row) for row in compared])
+    axes.set_ylim(len(compared) - 0.5, -0.5)
+    axes.set_xlim(0, 100)
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel(f"images with the answer of {baseline}, %")
+    notes = {row.agreement.note: None for row in compared if row.agreement and row.agreement.note}
+    return _drawing(
+        figure,
+        rows[0].scenario,
+        "Agreement",
+        "How often the top-1 is the baseline's, which needs no labels. "
+        + (f"It is {'; '.join(notes)}." if notes else "Where the two differ, either may be right."),
+        "; ".join(f"{row.name} {agreement_text(row)}" for row in compared),
     )
 
 
@@ -217,7 +260,7 @@ def _legend_height(rows: Sequence[Row]) -> float:
 
 
 def _legend_columns(rows: Sequence[Row]) -> int:
-    return 2 if max(len(row.name) for row in rows) <= LABEL else 1
+    return 2 if max(len(row.name) for row in rows) <= SHORT else 1
 
 
 def _legend(axes: Axes, rows: Sequence[Row]) -> None:

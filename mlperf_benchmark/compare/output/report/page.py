@@ -1,6 +1,7 @@
 """report.html: one file that needs no other and no network."""
 
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from mlperf_benchmark.compare.output.report.figures import drawings
 from mlperf_benchmark.compare.record import Comparison
 
 FOLDER = Path(__file__).parent
+INTERVAL = re.compile(r"\[[^\]]*\]")
 
 
 def render(comparison: Comparison) -> str:
@@ -54,7 +56,9 @@ def _system(comparison: Comparison) -> list[tuple[str, object]]:
 
 def _unbroken(text: str) -> str:
     """Keep intervals and percentages on one line each."""
-    return text.replace(", ", ",\N{NO-BREAK SPACE}").replace(" %", "\N{NO-BREAK SPACE}%")
+    text = INTERVAL.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
+    text = text.replace("no difference", "no\N{NO-BREAK SPACE}difference")
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _text(value: object) -> str:
