@@ -42,7 +42,8 @@ class BackendConfig:
 
     `threads` and `streams` are None where the backend shall choose. `max_batch_size` None takes
     the model's own batch where the model fixes one, else 1. `variable_batch` says that batches of
-    any size up to `max_batch_size` are to be expected (otherwise nearly all are full).
+    any size up to `max_batch_size` are to be expected (otherwise nearly all are full). In
+    `model_cache` the runtime keeps compiled models.
     """
 
     model: Path | None
@@ -57,6 +58,7 @@ class BackendConfig:
     outputs: tuple[str, ...] = ()
     data_format: str | None = None
     cache_dir: Path = Path("cache")
+    model_cache: Path | None = None
     network: NetworkConfig | None = None
 
 
@@ -69,7 +71,10 @@ class BackendInfo:
     what the runtime computes in, which need not be what was asked for, and where they differ what
     the weights are stored as. `int8_can_overflow` says that this CPU's INT8 kernels may add the
     products of this model's weights wrongly. `threads` and `streams` are 0 where a served node does
-    not tell. `nodes` is empty for a backend in this process.
+    not tell. `nodes` is empty for a backend in this process. `read_seconds` and `compile_seconds`
+    are what the runtime took in `load` to read the model and to make it fit to run, None where it
+    has no such step or cannot tell; `from_model_cache` whether it took the compiled model from
+    `BackendConfig.model_cache`, None where there is none.
     """
 
     name: str
@@ -86,6 +91,9 @@ class BackendInfo:
     int8_can_overflow: bool = False
     batch_is_fixed: bool = False
     nodes: tuple[NodeInfo, ...] = ()
+    read_seconds: float | None = None
+    compile_seconds: float | None = None
+    from_model_cache: bool | None = None
 
     @property
     def computes_in(self) -> str:

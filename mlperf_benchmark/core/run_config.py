@@ -44,6 +44,7 @@ class RunConfig:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     data_format: str | None
+    model_cache: Path | None
     network: NetworkConfig | None
     user_conf: Path | None
     audit_conf: Path | None

@@ -139,6 +139,12 @@ def add_runtime_options(parser: argparse.ArgumentParser) -> None:
         choices=PRECISIONS,
         help="what floating-point layers compute in; default: the runtime's choice (profiles: f32)",
     )
+    add(
+        "--model-cache",
+        type=Path,
+        metavar="DIR",
+        help="let OpenVINO keep compiled models there, and take them from there",
+    )
 
 
 def _output(parser: argparse.ArgumentParser) -> None:

@@ -22,6 +22,7 @@ BACKEND_OPTIONS = (
     "inputs",
     "outputs",
     "data_format",
+    "model_cache",
     *NETWORK_OPTIONS,
 )
 
