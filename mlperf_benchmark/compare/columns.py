@@ -16,7 +16,7 @@ class Column:
     """`text` for people, `number` to sort by and for programs (None: sorted as text).
 
     `field` is the name in results.csv; `constant` columns may be left out of a narrow table where
-    all rows agree.
+    all rows agree, and `detail` ones are in no table.
     """
 
     title: str
@@ -24,6 +24,7 @@ class Column:
     text: Callable[[Row], str]
     number: Callable[[Row], float | None] | None = None
     constant: bool = False
+    detail: bool = False
 
 
 def all_columns() -> tuple[Column, ...]:
@@ -68,6 +69,11 @@ def all_columns() -> tuple[Column, ...]:
         ),
         Column("MB", "model_mb", lambda row: _number(_megabytes(row), ".1f"), _megabytes),
         Column("GMACs", "gmacs", lambda row: _number(_gmacs(row), ".2f"), _gmacs),
+        _seconds("Read s", "read_seconds", detail=True),
+        _seconds("Compile s", "compile_seconds", detail=True),
+        _seconds("Start s", "first_answer_seconds"),
+        _memory("Memory MB", "memory_mb", "model_bytes"),
+        _memory("Peak MB", "peak_mb", "peak_bytes"),
         Column("Validity", "validity", validity_text),
     )
 
@@ -77,6 +83,8 @@ def needed_columns(comparison: Comparison) -> tuple[tuple[Column, ...], str]:
     rows = comparison.rows
     kept, common = [], []
     for column in all_columns():
+        if column.detail:
+            continue
         texts = {column.text(row) for row in rows if row.subject is not None}
         if column.constant and len(texts) <= 1:
             if texts and texts != {NONE}:
@@ -153,6 +161,20 @@ def _latency(name: str) -> Column:
     return Column(
         f"{name} ms", f"latency_{name}_ms", lambda row: _number(figure(row), ".2f"), figure
     )
+
+
+def _seconds(title: str, name: str, *, detail: bool = False) -> Column:
+    def figure(row: Row) -> float | None:
+        return None if row.cold_start is None else getattr(row.cold_start, name)
+
+    return Column(title, name, lambda row: _number(figure(row), ".2f"), figure, detail=detail)
+
+
+def _memory(title: str, field: str, name: str) -> Column:
+    def figure(row: Row) -> float | None:
+        return None if row.memory is None else getattr(row.memory, name) / MB
+
+    return Column(title, field, lambda row: _number(figure(row), ".0f"), figure)
 
 
 def _speedup(row: Row) -> float | None:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from mlperf_benchmark.compare.matrix import METRICS, Metric
 from mlperf_benchmark.compare.noise import Noise
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.typed_json import from_plain
-from mlperf_benchmark.run.result import VALID, AccuracyResult
+from mlperf_benchmark.run.result import VALID, AccuracyResult, ColdStart, Memory
 
 KIND = "comparison"
 SCHEMA_VERSION = 2
@@ -31,6 +31,8 @@ class Measurement:
     validity: str
     invalid_reasons: list[str]
     noise: Noise
+    cold_start: ColdStart | None = None
+    memory: Memory | None = None
 
     def figure(self, metric: Metric) -> float:
         """What it reached in `metric`."""
@@ -53,6 +55,7 @@ class Row:
     `failure` is the reason why it could not be measured. `estimate` is the median of the metric,
     `speedup` the median of the rounds' ratios to the baseline, above 1 where the row is faster.
     `accuracy_note` says why there is no `accuracy`; `accuracy_failed` that its run failed.
+    `cold_start` and `memory` are medians over the rounds, too.
     """
 
     name: str
@@ -74,6 +77,8 @@ class Row:
     accuracy_failed: bool
     accuracy_points: float | None
     warnings: list[str]
+    cold_start: ColdStart | None = None
+    memory: Memory | None = None
 
     @property
     def invalid_rounds(self) -> int:
@@ -88,6 +93,22 @@ class Row:
     def figures(self) -> list[float]:
         """The metric of every round."""
         return [run.figure(METRICS[self.metric]) for run in self.measurements]
+
+
+@dataclass(frozen=True)
+class Best:
+    """The fastest rows of a scenario by `metric` among those that keep `constraint`.
+
+    `names` are several where their intervals overlap. `excluded` says by name why nothing could be
+    said of a row.
+    """
+
+    scenario: str
+    metric: str
+    constraint: str
+    names: list[str]
+    excluded: dict[str, str]
+    sentence: str
 
 
 @dataclass(frozen=True)
@@ -107,6 +128,7 @@ class Comparison:
     rows: list[Row]
     system: dict[str, Any]
     queries_per_turn: int | None = None
+    best: list[Best] = field(default_factory=list)
 
     @property
     def failed(self) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from mlperf_benchmark.compare.best import sentences
 from mlperf_benchmark.compare.columns import footnote, needed_columns, remarks
 from mlperf_benchmark.compare.legible import legible
 from mlperf_benchmark.compare.output.report.figures import drawings
@@ -30,6 +31,7 @@ def render(comparison: Comparison) -> str:
         comparison=comparison,
         columns=columns,
         common=common,
+        sentences=sentences(comparison),
         footnote=footnote(comparison),
         remarks=remarks(comparison),
         drawings=drawings(comparison),
