@@ -72,8 +72,8 @@ def all_columns() -> tuple[Column, ...]:
         _seconds("Read s", "read_seconds", detail=True),
         _seconds("Compile s", "compile_seconds", detail=True),
         _seconds("Start s", "first_answer_seconds"),
-        _memory("Memory MB", "memory_mb", "model_bytes"),
-        _memory("Peak MB", "peak_mb", "peak_bytes"),
+        Column("Memory (peak) MB", "memory_mb", _memory_text, _memory),
+        Column("Peak MB", "peak_mb", lambda row: _number(_peak(row), ".0f"), _peak, detail=True),
         Column("Validity", "validity", validity_text),
     )
 
@@ -170,11 +170,17 @@ def _seconds(title: str, name: str, *, detail: bool = False) -> Column:
     return Column(title, name, lambda row: _number(figure(row), ".2f"), figure, detail=detail)
 
 
-def _memory(title: str, field: str, name: str) -> Column:
-    def figure(row: Row) -> float | None:
-        return None if row.memory is None else getattr(row.memory, name) / MB
+def _memory_text(row: Row) -> str:
+    """What the model adds, and the peak of its process."""
+    return NONE if row.memory is None else f"{_memory(row):.0f} ({_peak(row):.0f})"
 
-    return Column(title, field, lambda row: _number(figure(row), ".0f"), figure)
+
+def _memory(row: Row) -> float | None:
+    return None if row.memory is None else row.memory.model_bytes / MB
+
+
+def _peak(row: Row) -> float | None:
+    return None if row.memory is None else row.memory.peak_bytes / MB
 
 
 def _speedup(row: Row) -> float | None:

@@ -71,7 +71,8 @@ def test_the_fastest_within_half_a_point_is_named_by_default() -> None:
     found = best(*rows)
     assert found.names == ["TVM INT8"]
     assert found.sentence == (
-        "Fastest within 0.5 points of the baseline: TVM INT8, 3.70 × [3.70, 3.70], −0.10 points."
+        "Fastest within 0.5 points of the baseline: TVM INT8, 3.70 × [3.70, 3.70], "
+        "\N{MINUS SIGN}0.10 points."
     )
     assert (found.constraint, found.metric) == ("accuracy_drop <= 0.5", "p50")
 
@@ -90,7 +91,10 @@ def test_a_paired_difference_tells_its_interval() -> None:
     row = times_as_fast(3.7, "TVM INT8", 759)
     fields = {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
     sentence = best(base_row(), Paired(**fields, accuracy_difference=Difference())).sentence
-    assert "TVM INT8, 3.70 × [3.70, 3.70], −0.10 points [−1.00, +0.80]." in sentence
+    assert (
+        "TVM INT8, 3.70 × [3.70, 3.70], \N{MINUS SIGN}0.10 points [\N{MINUS SIGN}1.00, +0.80]."
+        in sentence
+    )
 
 
 def test_limits_hold_together() -> None:
@@ -133,7 +137,9 @@ def test_the_baseline_may_be_the_fastest() -> None:
 
 
 def test_too_few_rounds_have_no_interval() -> None:
-    rows = (row_of("FP32", BASE[:3]), row_of("INT8", [10.0] * 3, baseline=BASE[:3]))
+    unknown = {"accuracy_points": None}
+    base = row_of("FP32", BASE[:3], **unknown)
+    rows = (base, row_of("INT8", [10.0] * 3, baseline=BASE[:3], **unknown))
     assert best(*rows).sentence == (
         "Fastest (accuracy not measured): INT8, 3.70 × (too few rounds for an interval)."
     )

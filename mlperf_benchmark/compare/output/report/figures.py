@@ -201,7 +201,7 @@ def _bars(rows: Sequence[Row], chart: BarChart | None) -> Drawing | None:
     if chart is None:
         return None
     count = len(chart.rows)
-    figure, axes = _figure(0.9 + LINE * sum(2 + _label(row).count("\n") for row in chart.rows))
+    figure, axes = _figure(1.1 + LINE * sum(2 + _label(row).count("\n") for row in chart.rows))
     colours = [series(rows.index(row)).colour for row in chart.rows]
     start = [0.0] * count
     thickness = BAR if chart.stacked else BAR / len(chart.parts)
@@ -221,13 +221,8 @@ def _bars(rows: Sequence[Row], chart: BarChart | None) -> Drawing | None:
         Patch(color=TEXT, alpha=STRENGTHS[number % len(STRENGTHS)], label=name)
         for number, name in enumerate(chart.parts)
     ]
-    axes.legend(
-        handles=handles,
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
-        ncols=len(handles),
-        borderaxespad=0.2,
-    )
+    # Over the names, too, which may leave little room above the bars.
+    figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), handlelength=1.2)
     return _drawing(
         figure,
         rows[0].scenario,
