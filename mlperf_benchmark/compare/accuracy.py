@@ -87,9 +87,7 @@ class AccuracyRuns:
             self._has_warned = True
 
     def _measure(self, arguments: Sequence[str], result: Mapping[str, Any]) -> AccuracyOutcome:
-        with scratch_folder("accuracy") as scratch:
-            # The run locks its folder, and this process has the lock of the scratch folder.
-            folder = scratch / "run"
+        with scratch_folder("accuracy") as folder:
             run = run_cell(self._program, accuracy_arguments(arguments), folder)
             if run.failure is not None:
                 return AccuracyOutcome(None, f"failed: {run.failure}", failed=True)

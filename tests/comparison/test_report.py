@@ -94,7 +94,7 @@ def test_every_figure_is_told_in_words(page: str) -> None:
     start = next(alt for alt in alts if alt.startswith("Cold start, SingleStream"))
     assert "one thread read 0.02, compile 0.40, first inference 0.05 s" in start
     memory = next(alt for alt in alts if alt.startswith("Memory, Offline"))
-    assert "two threads model 240 MB, peak 540 MB" in memory
+    assert "two threads model 240, peak 540 MB" in memory
 
 
 def test_costs_are_drawn_of_rows_that_have_them() -> None:
