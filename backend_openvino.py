@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,8 @@ import openvino as ov
 
 from backend import Backend, BackendConfig, BackendInfo, Listener, Remark
 from mlperf_benchmark.core.cpus import cpu_flags
-from mlperf_benchmark.core.errors import ModelError
+from mlperf_benchmark.core.disk import way_out
+from mlperf_benchmark.core.errors import ModelError, UsageError
 from mlperf_benchmark.core.image_format import Images, Scores
 from mlperf_benchmark.openvino_model.graph import FittedModel, fit
 from mlperf_benchmark.openvino_model.overflow import can_overflow
@@ -50,6 +52,8 @@ class OpenVINOBackend(Backend):
     def load(self) -> BackendInfo:
         if self.config.model is None:
             raise ModelError("The openvino backend needs a model: --model FILE.")
+        if self.config.model_cache is not None:
+            _make_cache(self.config.model_cache)
         start = time.perf_counter()
         model = read_model(self.config.model, self.config.cache_dir)
         read_seconds = time.perf_counter() - start
@@ -141,3 +145,14 @@ class OpenVINOBackend(Backend):
         if config.model_cache is not None:
             properties["CACHE_DIR"] = str(config.model_cache)
         return properties
+
+
+def _make_cache(folder: Path) -> None:
+    """OpenVINO does without a cache where a file is in the way, and blames the model for others."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"The model cache {folder} cannot be used: {error.strerror};"
+            f" {way_out(error, '--model-cache')}."
+        ) from error

@@ -84,6 +84,15 @@ def test_other_backends_refuse_the_model_cache(benchmark: Runner, tmp_path: Path
     assert "--model-cache does not apply to the null backend" in run.error
 
 
+def test_a_model_cache_that_cannot_be_made_is_named(benchmark: Runner, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "inside"):
+        run = benchmark(*OPENVINO, "--model", Tiny().save(tmp_path), "--model-cache", folder)
+        assert run.status == 2
+        assert f"The model cache {folder} cannot be used" in run.error
+        assert "--model-cache" in run.error
+
+
 @pytest.mark.parametrize("scenario", ["Offline", "Server"])
 def test_every_scenario_has_them(benchmark: Runner, tmp_path: Path, scenario: str) -> None:
     batches = ("--scenario", scenario, "--max-batchsize", 4)

@@ -32,7 +32,7 @@ class Limit:
     value: float
 
     def __str__(self) -> str:
-        return f"{self.figure} {self.sign} {self.value:g}"
+        return f"{self.figure} {self.sign} {self.value:.12g}"
 
     def holds(self, row: Row) -> bool | None:
         """None for a row that lacks the figure."""
