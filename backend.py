@@ -45,6 +45,7 @@ class BackendConfig:
     `max_batch_size` None takes the model's own batch where the model fixes one, else 1.
     `variable_batch` says that batches of any size up to `max_batch_size` are to be expected
     (otherwise nearly all are full), `takes_turns` that other processes want the CPUs in between.
+    In `model_cache` the runtime keeps compiled models.
     """
 
     model: Path | None
@@ -59,6 +60,7 @@ class BackendConfig:
     outputs: tuple[str, ...] = ()
     data_format: str | None = None
     cache_dir: Path = Path("cache")
+    model_cache: Path | None = None
     network: NetworkConfig | None = None
     execution_provider: str | None = None
     takes_turns: bool = False
@@ -74,7 +76,10 @@ class BackendInfo:
     the weights are stored as. `int8_can_overflow` says that this CPU's INT8 kernels may add the
     products of this model's weights wrongly. `threads` and `streams` are 0 where a served node does
     not tell. `execution_providers` run the model's layers, in a runtime that has such. `nodes` is
-    empty for a backend in this process.
+    empty for a backend in this process. `read_seconds` and `compile_seconds` are what the runtime
+    took in `load` to read the model and to make it fit to run, None where it has no such step or
+    cannot tell; `from_model_cache` whether it took the compiled model from
+    `BackendConfig.model_cache`, None where there is none.
     """
 
     name: str
@@ -92,6 +97,9 @@ class BackendInfo:
     batch_is_fixed: bool = False
     execution_providers: tuple[str, ...] = ()
     nodes: tuple[NodeInfo, ...] = ()
+    read_seconds: float | None = None
+    compile_seconds: float | None = None
+    from_model_cache: bool | None = None
 
     @property
     def computes_in(self) -> str:

@@ -1,6 +1,7 @@
 """Models compiled with Apache TVM, on the CPU."""
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ class TVMBackend(Backend):
         path = self.config.model
         if path is None:
             raise ModelError("The tvm backend needs a compiled model: --model FILE.")
+        start = time.perf_counter()
         model = read_description(path)
         _check(path, model, self.config.image)
         smallest = min(library.batch for library in model.libraries)
@@ -58,6 +60,7 @@ class TVMBackend(Backend):
                 file = extract_library(path, library, folder)
                 machine = relax.VirtualMachine(tvm.runtime.load_module(str(file)), tvm.cpu())
                 self._functions[library.batch] = machine["main"]
+        read_seconds = time.perf_counter() - start
         image = self.config.image
         std, mean = np.array(image.std, np.float32), np.array(image.mean, np.float32)
         self._normalisation = (tvm.runtime.tensor(1 / std), tvm.runtime.tensor(-mean / std))
@@ -77,6 +80,7 @@ class TVMBackend(Backend):
             threads=self._threads,
             streams=1,
             executed_precision="f32" if model.precision == "float32" else model.precision,
+            read_seconds=read_seconds,
         )
 
     def predict(self, images: Images) -> Scores:

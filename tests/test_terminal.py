@@ -9,6 +9,7 @@ from rich.console import Console
 
 from mlperf_benchmark.core.terminal import say, warn
 from mlperf_benchmark.core.text import printable
+from mlperf_benchmark.core.typed_json import from_plain
 from mlperf_benchmark.models.prepare.progress import download_progress
 from mlperf_benchmark.run.result import INVALID, Result
 from mlperf_benchmark.run.summary import print_summary
@@ -66,7 +67,8 @@ def result(benchmark: Runner) -> Result:
     content["backend"] |= {"name": nasty, "version": nasty, "executed_precision": nasty}
     content["dataset"]["name"] = nasty
     names = ("rule_differences", "invalid_reasons", "warnings")
-    return Result(**content | {name: [nasty] for name in names} | {"validity": INVALID})
+    content |= {name: [nasty] for name in names} | {"validity": INVALID}
+    return from_plain(content, Result)
 
 
 @pytest.mark.parametrize("terminal", [False, True])

@@ -23,7 +23,8 @@ class Column:
     """`text` for people, `number` to sort by and for programs (None: sorted as text).
 
     `field` is the name in results.csv; `constant` columns may be left out of a narrow table where
-    all rows agree. In a terminal a line of it is broken after `wrap` letters.
+    all rows agree, and `detail` ones are in no table. In a terminal a line of it is broken after
+    `wrap` letters.
     """
 
     title: str
@@ -32,6 +33,7 @@ class Column:
     number: Callable[[Row], float | None] | None = None
     constant: bool = False
     wrap: int = 26
+    detail: bool = False
 
 
 def all_columns() -> tuple[Column, ...]:
@@ -72,6 +74,11 @@ def all_columns() -> tuple[Column, ...]:
         *(_latency(name) for name in ("p90", "p99")),
         Column("MB", "model_mb", lambda row: _number(_megabytes(row), ".1f"), _megabytes),
         Column("GMACs", "gmacs", lambda row: _number(_gmacs(row), ".2f"), _gmacs),
+        _seconds("Read s", "read_seconds", detail=True),
+        _seconds("Compile s", "compile_seconds", detail=True),
+        _seconds("Start s", "first_answer_seconds"),
+        Column("Memory (peak) MB", "memory_mb", _memory_text, _memory, wrap=12),
+        Column("Peak MB", "peak_mb", lambda row: _number(_peak(row), ".0f"), _peak, detail=True),
         Column(
             "Threads",
             "threads",
@@ -101,6 +108,8 @@ def needed_columns(comparison: Comparison) -> tuple[tuple[Column, ...], str]:
     kept, common = [], []
     several = len({row.scenario for row in rows}) > 1
     for column in all_columns():
+        if column.detail:
+            continue
         if several and column.field in ("variant", "scenario"):
             if column.field == "variant":
                 kept.append(dataclasses.replace(column, text=_variant_and_scenario))
@@ -209,6 +218,26 @@ def _latency(name: str) -> Column:
     return Column(
         f"{name} ms", f"latency_{name}_ms", lambda row: _number(figure(row), ".2f"), figure
     )
+
+
+def _seconds(title: str, name: str, *, detail: bool = False) -> Column:
+    def figure(row: Row) -> float | None:
+        return None if row.cold_start is None else getattr(row.cold_start, name)
+
+    return Column(title, name, lambda row: _number(figure(row), ".2f"), figure, detail=detail)
+
+
+def _memory_text(row: Row) -> str:
+    """What the model adds, and the peak of its process."""
+    return NONE if row.memory is None else f"{_memory(row):.0f} ({_peak(row):.0f})"
+
+
+def _memory(row: Row) -> float | None:
+    return None if row.memory is None else row.memory.model_bytes / MB
+
+
+def _peak(row: Row) -> float | None:
+    return None if row.memory is None else row.memory.peak_bytes / MB
 
 
 def _speedup(row: Row) -> float | None:

@@ -10,9 +10,11 @@ from types import MappingProxyType
 
 from rich.console import Console
 
+from mlperf_benchmark.compare.best import answers, check_best
 from mlperf_benchmark.compare.gate import Limits, judge
 from mlperf_benchmark.compare.intervals import MIN_ROUNDS
 from mlperf_benchmark.compare.junit import render as render_junit
+from mlperf_benchmark.compare.legible import legible
 from mlperf_benchmark.compare.matrix import METRICS, Matrix, Stopping
 from mlperf_benchmark.compare.matrix_file import (
     check_course,
@@ -20,7 +22,13 @@ from mlperf_benchmark.compare.matrix_file import (
     read_matrix,
     run_option_names,
 )
-from mlperf_benchmark.compare.options import COMMANDS, parse_check, parse_run, parse_show
+from mlperf_benchmark.compare.options import (
+    COMMANDS,
+    parse_best,
+    parse_check,
+    parse_run,
+    parse_show,
+)
 from mlperf_benchmark.compare.output.registry import export
 from mlperf_benchmark.compare.output.terminal import print_comparison
 from mlperf_benchmark.compare.plan import Plan, make_plan
@@ -54,6 +62,8 @@ def compare(arguments: Sequence[str], program: Path, console: Console) -> int:
     if arguments and arguments[0] == COMMANDS[1]:
         print_comparison(read_comparison(parse_show(arguments[1:]).results), console)
         return 0
+    if arguments and arguments[0] == COMMANDS[2]:
+        return _best(parse_best(arguments[1:]), console)
     options = parse_run(arguments, run_option_names())
     matrix = _matrix(options)
     plan = make_plan(matrix)
@@ -148,6 +158,7 @@ def _matrix(options: argparse.Namespace) -> Matrix:
 def _overridden(matrix: Matrix, options: argparse.Namespace) -> Matrix:
     if options.metric is not None:
         known_name("metric", options.metric, METRICS)
+    check_best(options.best, options.best_by)
     stopping = {
         field.name: getattr(options, field.name)
         for field in dataclasses.fields(Stopping)
@@ -164,6 +175,8 @@ def _overridden(matrix: Matrix, options: argparse.Namespace) -> Matrix:
     return dataclasses.replace(
         matrix,
         metric=options.metric or matrix.metric,
+        best=options.best or matrix.best,
+        best_by=options.best_by or matrix.best_by,
         seed=matrix.seed if options.seed is None else options.seed,
         accuracy=matrix.accuracy and not options.no_accuracy,
     )
@@ -195,6 +208,15 @@ def _print_plan(plan: Plan, output: Path, console: Console) -> None:
     if plan.matrix.accuracy:
         say(console, "Then accuracy or agreement, once for each model the cache does not know.")
     say(console, f"Output: {output}")
+
+
+def _best(options: argparse.Namespace, console: Console) -> int:
+    check_best(options.best, options.best_by)
+    comparison = legible(read_comparison(options.results))
+    found = answers(comparison, options.best, options.best_by)
+    for best in found:
+        say(console, best.sentence)
+    return 0 if found and all(best.names for best in found) else FAILED
 
 
 def _check(options: argparse.Namespace, console: Console) -> int:

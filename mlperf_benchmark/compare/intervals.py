@@ -1,6 +1,6 @@
 """Median ratios with bootstrap intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,15 @@ class Estimate:
 def median(values: Sequence[float], seed: int) -> Estimate:
     """The median of `values` (at least one) with its interval."""
     return _estimate((np.asarray(values, float),), _median, seed)
+
+
+def round_ratios(
+    own: Mapping[int, float], base: Mapping[int, float], *, higher_is_better: bool
+) -> list[float]:
+    """How many times as fast as `base`, by round where both were measured."""
+    both = [number for number in own if own[number] > 0 and base.get(number, 0) > 0]
+    ratios = [own[number] / base[number] for number in both]
+    return ratios if higher_is_better else [1 / ratio for ratio in ratios]
 
 
 def median_ratio(values: Sequence[float], others: Sequence[float], seed: int) -> Estimate:

@@ -62,7 +62,8 @@ class Matrix:
 
     `metric` None takes the median latency, in Offline the throughput. `threads` empty leaves
     them to the variants. With `queries_per_turn` variants run side by side and take turns of so
-    many queries, in the scenarios that allow it.
+    many queries, in the scenarios that allow it. `best` and `best_by` are the constraint and the
+    metric of the fastest variant (compare/best.py).
     """
 
     title: str
@@ -74,6 +75,8 @@ class Matrix:
     seed: int = 0
     accuracy: bool = True
     queries_per_turn: int | None = None
+    best: str | None = None
+    best_by: str | None = None
     stopping: Stopping = Stopping()
 
 

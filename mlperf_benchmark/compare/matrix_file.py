@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from mlperf_benchmark.compare.best import check_best
 from mlperf_benchmark.compare.matrix import METRICS, Matrix, Options, Stopping, Variant
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.option_values import LARGEST, LARGEST_SEED, LARGEST_WHOLE
@@ -27,6 +28,8 @@ SETTINGS: Mapping[str, tuple[type, ...]] = MappingProxyType(
         "title": (str,),
         "baseline": (str,),
         "metric": (str,),
+        "best": (str,),
+        "best_by": (str,),
         "seed": (int,),
         "accuracy": (bool,),
         "queries_per_turn": (int,),
@@ -157,6 +160,7 @@ def _checked(matrix: Matrix) -> Matrix:
         known_name("metric", matrix.metric, METRICS)
     for scenario in matrix.scenarios:
         known_name("scenario", scenario, SCENARIOS)
+    check_best(matrix.best, matrix.best_by)
     check_course(matrix)
     return matrix
 

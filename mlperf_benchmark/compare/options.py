@@ -11,10 +11,11 @@ from mlperf_benchmark.core.option_values import positive, positive_int, seed
 from mlperf_benchmark.core.parser import Parser
 from mlperf_benchmark.core.versions import version
 
-COMMANDS = ("check", "show")
+COMMANDS = ("check", "show", "best")
 EPILOG = """\
 commands on a finished comparison:
   compare.py show COMPARISON.json                       print it again
+  compare.py best COMPARISON.json                       name its fastest variant
   compare.py check COMPARISON.json --against BASE.json  fail where it got worse
 """
 
@@ -75,6 +76,7 @@ def _when_to_stop(parser: argparse.ArgumentParser) -> None:
         help="run variants side by side in turns of N queries (SingleStream, MultiStream)",
     )
     add("--metric", metavar="NAME", help=f"one of {', '.join(METRICS)} (default: p50)")
+    _best(parser)
     add("--seed", type=seed, metavar="N", help="of the order and the bootstrap (default: 0)")
     add("--no-accuracy", action="store_true", help="leave accuracy out")
 
@@ -121,6 +123,29 @@ def parse_show(arguments: Sequence[str]) -> argparse.Namespace:
     parser = Parser(prog="compare.py show", description="Print a finished comparison again.")
     parser.add_argument("results", type=Path, metavar="COMPARISON.json")
     return parser.parse_args(arguments)
+
+
+def parse_best(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options of best."""
+    parser = Parser(
+        prog="compare.py best",
+        description="Name the fastest variant of a finished comparison. Exit status 1 where a "
+        "scenario has none to name.",
+    )
+    parser.add_argument("results", type=Path, metavar="COMPARISON.json")
+    _best(parser)
+    return parser.parse_args(arguments)
+
+
+def _best(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("the fastest variant").add_argument
+    add(
+        "--best",
+        metavar="CONSTRAINT",
+        help='among those that keep it, such as "accuracy_drop <= 0.5, memory_mb <= 100" (names as '
+        "in results.csv; default: accuracy_drop <= 0.5 where accuracy was measured), or none",
+    )
+    add("--best-by", metavar="NAME", help="metric (default: that of the comparison)")
 
 
 def share(text: str) -> float:

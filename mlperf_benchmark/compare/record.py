@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from mlperf_benchmark.compare.noise import Noise
 from mlperf_benchmark.compare.paired_accuracy import AccuracyDifference
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.typed_json import from_plain
-from mlperf_benchmark.run.result import VALID, AccuracyResult
+from mlperf_benchmark.run.result import VALID, AccuracyResult, ColdStart, Memory
 
 KIND = "comparison"
 SCHEMA_VERSION = 3
@@ -33,6 +33,8 @@ class Measurement:
     validity: str
     invalid_reasons: list[str]
     noise: Noise
+    cold_start: ColdStart | None = None
+    memory: Memory | None = None
 
     def figure(self, metric: Metric) -> float:
         """What it reached in `metric`."""
@@ -58,6 +60,7 @@ class Row:
     `not_run` is the matrix's reason for a row without figures.
     `accuracy_difference` and `agreement` compare the answers with the baseline's, image by image;
     None where both come from the same run. `right_images` is paired_accuracy.pack's.
+    `cold_start` and `memory` are medians over the rounds, too.
     """
 
     name: str
@@ -83,6 +86,8 @@ class Row:
     accuracy_difference: AccuracyDifference | None = None
     agreement: Agreement | None = None
     right_images: str | None = None
+    cold_start: ColdStart | None = None
+    memory: Memory | None = None
 
     @property
     def invalid_rounds(self) -> int:
@@ -97,6 +102,22 @@ class Row:
     def figures(self) -> list[float]:
         """The metric of every round."""
         return [run.figure(METRICS[self.metric]) for run in self.measurements]
+
+
+@dataclass(frozen=True)
+class Best:
+    """The fastest rows of a scenario by `metric` among those that keep `constraint`.
+
+    `names` are several where their intervals overlap. `excluded` says by name why nothing could be
+    said of a row.
+    """
+
+    scenario: str
+    metric: str
+    constraint: str
+    names: list[str]
+    excluded: dict[str, str]
+    sentence: str
 
 
 @dataclass(frozen=True)
@@ -116,6 +137,7 @@ class Comparison:
     rows: list[Row]
     system: dict[str, Any]
     queries_per_turn: int | None = None
+    best: list[Best] = field(default_factory=list)
 
     @property
     def failed(self) -> bool:

@@ -1,12 +1,15 @@
 """From finished rounds to the rows of the table."""
 
+import dataclasses
 import datetime
 import statistics
 from collections.abc import Mapping, Sequence
 
 from mlperf_benchmark.compare.accuracy import AccuracyOutcome
 from mlperf_benchmark.compare.answer_pairs import pair
-from mlperf_benchmark.compare.intervals import CONFIDENCE, median
+from mlperf_benchmark.compare.best import answers
+from mlperf_benchmark.compare.costs import median_cold_start, median_memory, read_costs
+from mlperf_benchmark.compare.intervals import CONFIDENCE, median, round_ratios
 from mlperf_benchmark.compare.matrix import Matrix, metric_for
 from mlperf_benchmark.compare.noise import spread_warning
 from mlperf_benchmark.compare.plan import Cell, Plan
@@ -23,7 +26,7 @@ from mlperf_benchmark.core.cpus import usable_cpus
 from mlperf_benchmark.core.machine import describe_system
 from mlperf_benchmark.core.turn_protocol import TURN_SCENARIOS
 from mlperf_benchmark.core.versions import PRODUCT, package_versions
-from mlperf_benchmark.run.result import INVALID
+from mlperf_benchmark.run.result import INVALID, ColdStart, Memory
 from mlperf_benchmark.run.warnings import chance_warning
 
 Figures = Mapping[str, Mapping[int, float]]
@@ -50,10 +53,11 @@ def figures_of(plan: Plan, rounds: Sequence[Round], store: Store) -> Figures:
 
 def cell_ratios(cell: Cell, figures: Figures) -> list[float]:
     """How many times as fast as the baseline, round by round, where both were measured."""
-    own, base = figures[cell.key], figures[cell.baseline]
-    both = [number for number in own if own[number] > 0 and base.get(number, 0) > 0]
-    ratios = [own[number] / base[number] for number in both]
-    return ratios if cell.metric.higher_is_better else [1 / ratio for ratio in ratios]
+    return round_ratios(
+        figures[cell.key],
+        figures[cell.baseline],
+        higher_is_better=cell.metric.higher_is_better,
+    )
 
 
 def summarize(
@@ -68,7 +72,7 @@ def summarize(
     """Put the record together. The system is the one that this runs on."""
     figures = figures_of(plan, rounds, store)
     failed = failures(rounds)
-    return Comparison(
+    comparison = Comparison(
         kind=KIND,
         schema_version=SCHEMA_VERSION,
         created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
@@ -99,6 +103,8 @@ def summarize(
         system=describe_system() | {"packages": package_versions()},
         queries_per_turn=plan.matrix.queries_per_turn,
     )
+    best = answers(comparison, plan.matrix.best, plan.matrix.best_by)
+    return dataclasses.replace(comparison, best=best)
 
 
 def _row(
@@ -151,6 +157,8 @@ def _row(
         accuracy_difference=pairs.difference,
         agreement=pairs.agreement,
         right_images=pairs.right_images,
+        cold_start=median_cold_start([run.cold_start for run in measurements]) if usable else None,
+        memory=median_memory([run.memory for run in measurements]) if usable else None,
     )
 
 
@@ -212,6 +220,8 @@ def _measurements(cell: Cell, rounds: Sequence[Round], store: Store) -> list[Mea
                 validity=result["validity"],
                 invalid_reasons=result["invalid_reasons"],
                 noise=run.noise,
+                cold_start=read_costs(result.get("cold_start"), ColdStart),
+                memory=read_costs(result.get("memory"), Memory),
             )
         )
     return found

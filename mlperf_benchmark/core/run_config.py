@@ -45,6 +45,7 @@ class RunConfig:
     outputs: tuple[str, ...]
     data_format: str | None
     execution_provider: str | None
+    model_cache: Path | None
     network: NetworkConfig | None
     user_conf: Path | None
     audit_conf: Path | None

@@ -44,6 +44,7 @@ from mlperf_benchmark.models.files.calibration_list import (
 from mlperf_benchmark.models.files.description import parse_description, read_description
 from mlperf_benchmark.run.accuracy import top1
 from mlperf_benchmark.run.answers import Answers
+from mlperf_benchmark.run.cold_start import ColdStartWatch
 from mlperf_benchmark.run.data import open_dataset
 from mlperf_benchmark.run.estimate import check_memory, expected_seconds
 from mlperf_benchmark.run.output_folder import OutputFolder
@@ -63,6 +64,7 @@ class Prepared:
     dataset_info: DatasetInfo
     backend: Backend
     info: BackendInfo
+    watch: ColdStartWatch
 
 
 def run_benchmark(config: RunConfig, console: Console, turns: Turns | None = None) -> Result:
@@ -157,14 +159,16 @@ def _prepare(config: RunConfig, dataset: Dataset) -> Prepared:
             outputs=config.outputs,
             data_format=config.data_format,
             cache_dir=config.cache_dir,
+            model_cache=config.model_cache,
             network=config.network,
             execution_provider=config.execution_provider,
             takes_turns=config.queries_per_turn is not None,
         )
     )
     # The model first: it takes a second to find fault with, preprocessing may take an hour.
-    info = backend.load()
-    return Prepared(dataset, dataset.prepare(), backend, info)
+    watch = ColdStartWatch(backend)
+    info = watch.load()
+    return Prepared(dataset, dataset.prepare(), backend, info, watch)
 
 
 def _tell(remarks: Sequence[Remark], console: Console) -> list[str]:
@@ -194,7 +198,10 @@ def _test(
 ) -> Outcome:
     count = prepared.dataset_info.count
     images = _first_batch(config, prepared)
+    is_local = not isinstance(prepared.backend, NetworkBackend)
+    cold_start = prepared.watch.first_answer(images) if is_local else None
     probed = _probe(config, prepared, images)
+    prepared.watch.warmed_up()
     settings = build_settings(config, count, probed)
     check_memory(config, settings, count)
     seconds = expected_seconds(config, settings, count, probed)
@@ -231,6 +238,8 @@ def _test(
         accuracy=None,
         network=network,
         padding=Padding(padded=answering.padded, answered=monitor.answered),
+        cold_start=cold_start,
+        memory=prepared.watch.memory() if is_local else None,
         scores=answering.recorder.scores() if answering.recorder else None,
     )
 

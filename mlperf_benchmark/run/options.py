@@ -150,6 +150,12 @@ def add_runtime_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="who runs the layers in ONNX Runtime, where another one is installed (default: CPU)",
     )
+    add(
+        "--model-cache",
+        type=Path,
+        metavar="DIR",
+        help="let OpenVINO keep compiled models there, and take them from there",
+    )
 
 
 def _output(parser: argparse.ArgumentParser) -> None:

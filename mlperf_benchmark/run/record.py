@@ -26,10 +26,14 @@ from mlperf_benchmark.run.result import (
     SCHEMA_VERSION,
     VALID,
     AccuracyResult,
+    ColdStart,
     LoadGenRecord,
+    Memory,
     Model,
     Result,
 )
+
+IN_COLD_START = frozenset({field.name for field in dataclasses.fields(ColdStart)})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +49,8 @@ class Outcome:
     accuracy: Accuracy | None
     network: NetworkReport | None
     padding: Padding
+    cold_start: ColdStart | None
+    memory: Memory | None
     scores: Scores | None = None
 
     def with_accuracy(self, accuracy: Accuracy) -> "Outcome":
@@ -93,6 +99,8 @@ def build_result(
         loadgen=_loadgen(log),
         system=describe_system() | {"packages": package_versions()},
         warnings=list(warnings),
+        cold_start=outcome.cold_start,
+        memory=outcome.memory,
     )
 
 
@@ -116,7 +124,9 @@ def served_model(backend: Backend) -> Model | None:
 def _backend(info: BackendInfo, network: NetworkReport | None) -> dict[str, Any]:
     if network is not None:
         info = dataclasses.replace(info, nodes=network.nodes)
-    return dataclasses.asdict(info)
+    content = dataclasses.asdict(info)
+    # Their place is beside the first answer.
+    return {name: value for name, value in content.items() if name not in IN_COLD_START}
 
 
 def accuracy_result(accuracy: Accuracy) -> AccuracyResult:

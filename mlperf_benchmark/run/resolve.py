@@ -23,6 +23,7 @@ BACKEND_OPTIONS = (
     "outputs",
     "data_format",
     "execution_provider",
+    "model_cache",
     *NETWORK_OPTIONS,
 )
 

@@ -34,6 +34,35 @@ class AccuracyResult:
 
 
 @dataclass(frozen=True)
+class ColdStart:
+    """From the start of loading to the first answer, in seconds, in a fresh process.
+
+    `first_answer_seconds` is the sum of the others: reading, compiling and the inference of the
+    first batch; of a backend that tells neither of the first two, loading takes their place.
+    """
+
+    read_seconds: float | None
+    compile_seconds: float | None
+    first_inference_seconds: float
+    first_answer_seconds: float
+    from_model_cache: bool | None
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Of this process, by the kernel's counters of resident memory.
+
+    `before_bytes`: with Python and the runtime, before the model; `model_bytes`: what loading and
+    warming up added; `load_peak_bytes` and `peak_bytes`: the most while loading, and in the run.
+    """
+
+    before_bytes: int
+    model_bytes: int
+    load_peak_bytes: int
+    peak_bytes: int
+
+
+@dataclass(frozen=True)
 class LoadGenRecord:
     """LoadGen's version, seeds and the settings that it says it used."""
 
@@ -49,6 +78,7 @@ class Result:
 
     `validity` is None for an accuracy run, as LoadGen judges performance runs only; an accuracy
     run in which LoadGen counts an error is INVALID. `padded_images` were added to fill up batches.
+    `cold_start` and `memory` are None where the model is on other machines.
     """
 
     schema_version: int
@@ -74,6 +104,8 @@ class Result:
     loadgen: LoadGenRecord
     system: dict[str, Any]
     warnings: list[str]
+    cold_start: ColdStart | None = None
+    memory: Memory | None = None
 
     @property
     def is_valid(self) -> bool:

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlperf_benchmark.core.terminal import plain, say, warn
-from mlperf_benchmark.run.result import INVALID, Result
+from mlperf_benchmark.run.result import INVALID, ColdStart, Memory, Result
 
 MB = 1e6
 VALIDITY = "Validity"
@@ -54,6 +54,10 @@ def _rows(result: Result) -> list[tuple[str, str]]:
     if result.padded_images:
         rows.append(("Padding", f"{result.padded_images} images, their answers thrown away"))
     rows.append(("Top-1", _accuracy(result)))
+    if result.cold_start is not None:
+        rows.append(("Cold start", _cold_start(result.cold_start)))
+    if result.memory is not None:
+        rows.append(("Memory", _memory(result.memory)))
     return rows
 
 
@@ -81,6 +85,19 @@ def _accuracy(result: Result) -> str:
         return "not measured (add --accuracy)" if result.mode == "performance" else "no claim"
     accuracy = result.accuracy
     return f"{accuracy.top1:.2f} % ({accuracy.good}/{accuracy.total})"
+
+
+def _cold_start(start: ColdStart) -> str:
+    parts = {"read": start.read_seconds, "compile": start.compile_seconds}
+    if start.from_model_cache:
+        parts = {"read": start.read_seconds, "from the model cache": start.compile_seconds}
+    parts["inference"] = start.first_inference_seconds
+    known = ", ".join(f"{name} {value:.2f}" for name, value in parts.items() if value is not None)
+    return f"{start.first_answer_seconds:.2f} s to the first answer ({known})"
+
+
+def _memory(memory: Memory) -> str:
+    return f"{memory.model_bytes / MB:.0f} MB by the model, {memory.peak_bytes / MB:.0f} MB at most"
 
 
 def _parallel(backend: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from mlperf_benchmark.compare.intervals import median
 from mlperf_benchmark.compare.noise import Noise
 from mlperf_benchmark.compare.record import Comparison, Measurement, Row, read_comparison
-from mlperf_benchmark.run.result import AccuracyResult
+from mlperf_benchmark.run.result import AccuracyResult, ColdStart, Memory
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "comparison_v1.json"
 QUIET = Noise(load_before=0.1, frequency_mhz=(3000.0, 3000.0), steal=0.0, others_cpus=0.0)
@@ -17,6 +17,21 @@ QUIET = Noise(load_before=0.1, frequency_mhz=(3000.0, 3000.0), steal=0.0, others
 def stored() -> Comparison:
     """A real comparison of the sample model: one thread, two threads and a missing model."""
     return read_comparison(FIXTURE)
+
+
+def with_costs(comparison: Comparison) -> Comparison:
+    """The same with a cold start and memory of every measured row, larger from row to row."""
+    rows = [
+        row
+        if row.failure
+        else dataclasses.replace(
+            row,
+            cold_start=ColdStart(0.02, 0.4 + place / 10, 0.05, 0.47 + place / 10, None),
+            memory=Memory(*(int(1e7) * number * (place + 2) for number in (3, 4, 8, 9))),
+        )
+        for place, row in enumerate(comparison.rows)
+    ]
+    return dataclasses.replace(comparison, rows=rows)
 
 
 def measurement(number: int, latency: float) -> Measurement:

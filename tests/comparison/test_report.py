@@ -16,8 +16,9 @@ from mlperf_benchmark.compare.output.report.figures import pareto_front
 from mlperf_benchmark.compare.output.report.page import render
 from mlperf_benchmark.compare.paired_accuracy import difference
 from mlperf_benchmark.compare.record import Comparison
+from mlperf_benchmark.run.result import ColdStart
 from tests.comparison.browser import chromium, open_browser
-from tests.comparison.stored import comparison_with, row_of, stored
+from tests.comparison.stored import comparison_with, row_of, stored, with_costs
 
 PHONE, DESK = (390, 844), (1280, 900)
 NAMES = [
@@ -31,7 +32,7 @@ needs_chromium = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return render(stored())
+    return render(with_costs(stored()))
 
 
 class Structure(HTMLParser):
@@ -95,9 +96,26 @@ def test_any_name_can_be_drawn(recwarn: pytest.WarningsRecorder) -> None:
 
 def test_every_figure_is_told_in_words(page: str) -> None:
     alts = re.findall(r'role="img" aria-label="([^"]+)"', page)
-    assert len(alts) == page.count("<svg ") == 7
+    assert len(alts) == page.count("<svg ") == 11
     speedup = next(alt for alt in alts if alt.startswith("Speed-up, Offline"))
     assert "two threads 1.4" in speedup
+    start = next(alt for alt in alts if alt.startswith("Cold start, SingleStream"))
+    assert "one thread read 0.02, compile 0.40, first inference 0.05 s" in start
+    memory = next(alt for alt in alts if alt.startswith("Memory, Offline"))
+    assert "two threads model 240, peak 540 MB" in memory
+
+
+def test_costs_are_drawn_of_rows_that_have_them() -> None:
+    loaded = ColdStart(None, None, 0.1, 0.3, None)
+    rows = (
+        row_of("a", [1.0], cold_start=loaded),
+        row_of("b", [2.0], baseline=[1.0], cold_start=ColdStart(0.2, None, 0.1, 0.3, None)),
+        row_of("c", [2.0], baseline=[1.0]),
+    )
+    page = render(comparison_with(*rows))
+    assert "a load 0.20, first inference 0.10 s; b read 0.20, first inference 0.10 s." in page
+    assert "Memory, SingleStream" not in page
+    assert "Compile" not in page
 
 
 def test_every_cell_can_be_reproduced(page: str) -> None:
@@ -193,7 +211,7 @@ def test_figures_are_there_and_not_empty(browser: Chrome) -> None:
         });
     """
     figures = browser.execute_script(script)
-    assert len(figures) == 7
+    assert len(figures) == 11
     for width, height, shown, texts in figures:
         assert width > 300
         assert height > 50
@@ -317,7 +335,7 @@ def test_a_screen_reader_finds_headers_and_names(browser: Chrome) -> None:
     assert "samples/s" in roles["columnheader"]
     assert "missing, Offline" in roles["rowheader"]
     assert all(roles["image"])
-    assert len(roles["image"]) == 7
+    assert len(roles["image"]) == 11
     assert stored().title in roles["heading"]
     assert "main" in roles
 

@@ -36,6 +36,9 @@ def test_each_sample_is_answered_by_one_node(
         assert info["answered"] == node.labels.total() > 0
     assert [info["name"] for info in told_of] == ["one", "two"]
     assert done.result["backend"]["executed_precision"] == "f32"
+    # This process loads no model.
+    assert done.result["cold_start"] is None
+    assert done.result["memory"] is None
     # The loopback is no network.
     assert "a node on LoadGen's own machine" in done.result["rule_differences"]
 

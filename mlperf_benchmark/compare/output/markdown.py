@@ -1,5 +1,6 @@
 """results.md: the table as GitHub shows it."""
 
+from mlperf_benchmark.compare.best import sentences
 from mlperf_benchmark.compare.columns import footnote, needed_columns, remarks
 from mlperf_benchmark.compare.legible import legible
 from mlperf_benchmark.compare.record import Comparison
@@ -10,6 +11,8 @@ def render(comparison: Comparison) -> str:
     comparison = legible(comparison)
     columns, common = needed_columns(comparison)
     lines = [f"## {_plain(comparison.title)}", ""]
+    for sentence in sentences(comparison):
+        lines += [f"**{_plain(sentence)}**", ""]
     if common:
         lines += [f"All rows: {_plain(common)}.", ""]
     lines.append(_line([column.title for column in columns]))

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mlperf_benchmark.compare.best import sentences
 from mlperf_benchmark.compare.columns import Column, footnote, needed_columns, remarks
 from mlperf_benchmark.compare.legible import legible
 from mlperf_benchmark.compare.record import Comparison, Row
@@ -28,6 +29,8 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     if not console.is_terminal:
         console = Console(file=console.file, width=LOG_WIDTH)
     console.print(plain(comparison.title, "bold"))
+    for sentence in sentences(comparison):
+        say(console, sentence)
     for part in _parts(columns, comparison.rows, console.width):
         table = Table()
         for column in part:

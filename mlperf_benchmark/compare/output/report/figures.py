@@ -6,10 +6,16 @@ from itertools import pairwise
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from mlperf_benchmark.compare.accuracy_texts import agreement_text, points_text, top1_text
 from mlperf_benchmark.compare.columns import OFFLINE, speedup_text
 from mlperf_benchmark.compare.matrix import METRICS
+from mlperf_benchmark.compare.output.report.bars import (
+    BarChart,
+    cold_start_chart,
+    memory_chart,
+)
 from mlperf_benchmark.compare.output.report.style import (
     GRID,
     TEXT,
@@ -23,6 +29,9 @@ from mlperf_benchmark.compare.record import Comparison, Row
 WIDTH = 4.8
 PLOT = 2.9
 LINE = 0.2
+BAR = 0.7
+# Opacity of the parts of a bar.
+STRENGTHS = (1.0, 0.65, 0.4, 0.25)
 # Letters of a name before it is broken.
 LABEL = 26
 # And of the longest name of a legend in two columns, which would not fit the figure otherwise.
@@ -55,6 +64,8 @@ def drawings(comparison: Comparison) -> list[Drawing]:
                 _pareto(rows),
                 _agreements(rows, baselines[scenario]),
                 _rounds(rows),
+                _bars(rows, cold_start_chart(rows)),
+                _bars(rows, memory_chart(rows)),
             ]
     return [drawing for drawing in found if drawing is not None]
 
@@ -225,6 +236,42 @@ def _rounds(rows: Sequence[Row]) -> Drawing | None:
         "Rounds over time",
         "Every run. What moves all lines together is the machine, not a variant.",
         "; ".join(_course(row) for row in rows),
+    )
+
+
+def _bars(rows: Sequence[Row], chart: BarChart | None) -> Drawing | None:
+    """A variant's bars have its colour, their parts different strengths of it."""
+    if chart is None:
+        return None
+    count = len(chart.rows)
+    figure, axes = _figure(1.1 + LINE * sum(2 + _label(row).count("\n") for row in chart.rows))
+    colours = [series(rows.index(row)).colour for row in chart.rows]
+    start = [0.0] * count
+    thickness = BAR if chart.stacked else BAR / len(chart.parts)
+    for number, values in enumerate(chart.parts.values()):
+        shift = 0.0 if chart.stacked else (number - (len(chart.parts) - 1) / 2) * thickness
+        places = [place + shift for place in range(count)]
+        strength = STRENGTHS[number % len(STRENGTHS)]
+        axes.barh(places, values, thickness, left=start, color=colours, alpha=strength)
+        if chart.stacked:
+            start = [one + other for one, other in zip(start, values, strict=True)]
+    axes.set_yticks(range(count), [_label(row) for row in chart.rows])
+    axes.set_ylim(count - 0.5, -0.5)
+    axes.set_xlim(left=0)
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel(chart.unit)
+    handles = [
+        Patch(color=TEXT, alpha=STRENGTHS[number % len(STRENGTHS)], label=name)
+        for number, name in enumerate(chart.parts)
+    ]
+    # Over the names, too, which may leave little room above the bars.
+    figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), handlelength=1.2)
+    return _drawing(
+        figure,
+        rows[0].scenario,
+        chart.title,
+        chart.caption,
+        "; ".join(chart.told(place) for place in range(count)),
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from mlperf_benchmark.compare.best import sentences
 from mlperf_benchmark.compare.columns import footnote, needed_columns, remarks
 from mlperf_benchmark.compare.legible import legible
 from mlperf_benchmark.compare.output.report.figures import drawings
@@ -32,6 +33,7 @@ def render(comparison: Comparison) -> str:
         comparison=comparison,
         columns=columns,
         common=common,
+        sentences=sentences(comparison),
         footnote=footnote(comparison),
         remarks=remarks(comparison),
         drawings=drawings(comparison),
