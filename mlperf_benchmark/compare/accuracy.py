@@ -15,6 +15,7 @@ from mlperf_benchmark.core.errors import OutputError
 from mlperf_benchmark.core.files import staged, write_text
 from mlperf_benchmark.core.output_names import RESULT
 from mlperf_benchmark.core.working_folder import scratch_folder
+from mlperf_benchmark.run.arguments import without
 from mlperf_benchmark.run.options import parse
 from mlperf_benchmark.run.result import INVALID, AccuracyResult
 
@@ -106,14 +107,7 @@ class AccuracyRuns:
 
 def accuracy_arguments(arguments: Sequence[str]) -> list[str]:
     """The same run as an accuracy run: Offline, which is the quickest."""
-    kept: list[str] = []
-    words = iter(arguments)
-    for word in words:
-        if word.removeprefix("--") in DROPPED:
-            next(words)
-        else:
-            kept.append(word)
-    return [*kept, "--scenario", "Offline", "--accuracy"]
+    return [*without(arguments, DROPPED), "--scenario", "Offline", "--accuracy"]
 
 
 def _settled(result: Mapping[str, Any]) -> AccuracyOutcome | None:

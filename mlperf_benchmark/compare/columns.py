@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mlperf_benchmark.compare.intervals import NO_DIFFERENCE, TOO_FEW, Estimate
+from mlperf_benchmark.compare.matrix import PEAK
 from mlperf_benchmark.compare.record import Comparison, Row
 
 NONE = "-"
@@ -56,6 +57,7 @@ def all_columns() -> tuple[Column, ...]:
             lambda row: _number(row.samples_per_second, ".1f"),
             lambda row: row.samples_per_second,
         ),
+        Column("Peak queries/s", "peak_qps", lambda row: _number(_peak(row), ".4g"), _peak),
         Column("Speed-up [95 %]", "speedup", speedup_text, _speedup),
         Column(
             "Top-1", "top1_percent", _top1, lambda row: row.accuracy.top1 if row.accuracy else None
@@ -136,10 +138,11 @@ def footnote(comparison: Comparison) -> str:
     """How the figures came about."""
     baselines = list(dict.fromkeys(row.name for row in comparison.rows if row.baseline))
     metrics = list(dict.fromkeys(f"{row.metric} in {row.scenario}" for row in comparison.rows))
-    turns = comparison.queries_per_turn
+    turns, tests = comparison.queries_per_turn, comparison.tests_per_run
     return (
         f"Medians of {len(comparison.order)} rounds in shuffled order (seed {comparison.seed})"
-        f"{f', in turns of {turns} queries where the scenario allows it' if turns else ''}. "
+        f"{f', in turns of {turns} queries where the scenario allows it' if turns else ''}"
+        f"{f', in turns of a test each, {tests} a run, in Server and Offline' if tests else ''}. "
         f"Speed-up over {' / '.join(baselines)} by {', '.join(metrics)}: median of the rounds' "
         f"ratios with its {comparison.confidence:.0%} bootstrap interval."
     )
@@ -159,6 +162,10 @@ def _speedup(row: Row) -> float | None:
     if row.baseline and row.failure is None:
         return 1.0
     return row.speedup.value if row.speedup else None
+
+
+def _peak(row: Row) -> float | None:
+    return row.estimate.value if row.estimate and row.metric == PEAK.name else None
 
 
 def _top1(row: Row) -> str:

@@ -8,13 +8,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from mlperf_benchmark.compare.matrix import METRICS, Matrix, Options, Stopping, Variant
+from mlperf_benchmark.compare.matrix import METRICS, PEAK, Matrix, Options, Stopping, Variant
+from mlperf_benchmark.compare.sweeps import SWEEPS
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.option_values import LARGEST, LARGEST_SEED, LARGEST_WHOLE
 from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.core.run_config import SCENARIOS
 from mlperf_benchmark.core.text import printable
-from mlperf_benchmark.core.turn_protocol import TURN_SCENARIOS
+from mlperf_benchmark.core.turn_protocol import TEST_TURN_SCENARIOS, TURN_SCENARIOS
 from mlperf_benchmark.run.options import parse
 
 if sys.version_info >= (3, 11):
@@ -30,16 +31,25 @@ SETTINGS: Mapping[str, tuple[type, ...]] = MappingProxyType(
         "seed": (int,),
         "accuracy": (bool,),
         "queries_per_turn": (int,),
+        "tests_per_run": (int,),
         "rounds": (int,),
         "precision_goal": (float, int),
         "max_time": (float, int),
     }
 )
 TABLES = ("run", "axes", "variant")
-AXES = ("model", "backend", "scenario", "threads")
+AXES = ("model", "backend", "scenario", *SWEEPS)
 # What compare.py decides itself.
 NOT_OPTIONS = frozenset(
-    {"accuracy", "output", "overwrite", "audit_conf", "scenario", "queries_per_turn"}
+    {
+        "accuracy",
+        "output",
+        "overwrite",
+        "audit_conf",
+        "scenario",
+        "queries_per_turn",
+        "tests_per_run",
+    }
 )
 KINDS: Mapping[type, str] = MappingProxyType(
     {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
@@ -65,7 +75,7 @@ def read_matrix(path: Path) -> Matrix:
 
 
 def matrix_from_axes(axes: Mapping[str, Sequence[Any]], run: Options, title: str) -> Matrix:
-    """Models × backends as variants, scenarios and threads as they are; the first is the baseline.
+    """Models × backends as variants, scenarios and sweeps as they are; the first is the baseline.
 
     An axis that is missing is left to main.py's defaults.
     """
@@ -79,7 +89,7 @@ def matrix_from_axes(axes: Mapping[str, Sequence[Any]], run: Options, title: str
             title=title,
             variants=tuple(variants),
             scenarios=tuple(axes.get("scenario") or ("SingleStream",)),
-            threads=tuple(axes.get("threads") or ()),
+            sweeps=_sweeps(axes),
         )
     )
 
@@ -124,15 +134,20 @@ def _from_variants(
         if not isinstance(name, str) or not name.strip():
             raise UsageError(f"[[variant]] number {number} needs a name.")
         options = _options({key: table[key] for key in table if key != "name"}, f'"{name}"')
-        if "threads" in axes and "threads" in options:
-            raise UsageError(f'"{name}" sets threads, which stands in [axes], too.')
+        for axis in SWEEPS:
+            if axis in axes and axis in options:
+                raise UsageError(f'"{name}" sets {axis}, which stands in [axes], too.')
         variants.append(Variant(name, MappingProxyType(dict(run) | dict(options))))
     return Matrix(
         title=title,
         variants=tuple(variants),
         scenarios=tuple(axes.get("scenario", ("SingleStream",))),
-        threads=tuple(axes.get("threads", ())),
+        sweeps=_sweeps(axes),
     )
+
+
+def _sweeps(axes: Mapping[str, Sequence[Any]]) -> Mapping[str, tuple[int | float, ...]]:
+    return MappingProxyType({name: tuple(axes[name]) for name in SWEEPS if axes.get(name)})
 
 
 def _checked(matrix: Matrix) -> Matrix:
@@ -157,6 +172,7 @@ def check_course(matrix: Matrix) -> None:
     stopping = matrix.stopping
     for name, number in (
         ("queries_per_turn", matrix.queries_per_turn),
+        ("tests_per_run", matrix.tests_per_run),
         ("rounds", stopping.rounds),
     ):
         if number is not None and number < 1:
@@ -168,6 +184,18 @@ def check_course(matrix: Matrix) -> None:
             f"queries_per_turn needs {' or '.join(TURN_SCENARIOS)}: in other scenarios queries do "
             "not wait for each other."
         )
+    if matrix.tests_per_run is not None and not {*matrix.scenarios} & {*TEST_TURN_SCENARIOS}:
+        raise UsageError(
+            f"tests_per_run needs {' or '.join(TEST_TURN_SCENARIOS)}; others have queries_per_turn."
+        )
+    for axis in matrix.sweeps:
+        wanted = SWEEPS[axis].scenarios
+        if not {*matrix.scenarios} & {*wanted}:
+            raise UsageError(f"{axis} in [axes] needs the scenario {' or '.join(wanted)}.")
+    if matrix.metric == PEAK.name and "Server" not in matrix.scenarios:
+        raise UsageError("the metric peak_qps is a rate of the scenario Server.")
+    if matrix.metric == PEAK.name and "qps" in matrix.sweeps:
+        raise UsageError("the metric peak_qps finds the rate itself: leave qps out of [axes].")
     if not 0 < stopping.precision_goal < 1:
         raise UsageError("precision_goal is a share between 0 and 1, such as 0.03 for 3 %.")
     if not 0 < stopping.max_time <= LARGEST:
@@ -201,15 +229,16 @@ def _options(table: Mapping[str, Any], where: str) -> Options:
 def _axes(table: Mapping[str, Any]) -> dict[str, list[Any]]:
     for key, value in table.items():
         known_name("axis", key, AXES)
-        kind = int if key == "threads" else str
-        if not isinstance(value, list) or not value or not _all_of(value, kind):
+        kind: type = SWEEPS[key].kind if key in SWEEPS else str
+        allowed = (int, float) if kind is float else kind
+        if not isinstance(value, list) or not value or not _all_of(value, allowed):
             raise UsageError(f"{key} in [axes] takes a list, each value {KINDS[kind]}.")
         if len(set(value)) < len(value):
             raise UsageError(f"{key} in [axes] names a value twice; use [[variant]] for that.")
     return dict(table)
 
 
-def _all_of(values: Iterable[Any], kind: type) -> bool:
+def _all_of(values: Iterable[Any], kind: type | tuple[type, ...]) -> bool:
     return all(isinstance(value, kind) and not isinstance(value, bool) for value in values)
 
 

@@ -2,12 +2,12 @@
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mlperf_benchmark.compare.intervals import Estimate
-from mlperf_benchmark.compare.matrix import METRICS, Metric
+from mlperf_benchmark.compare.matrix import METRICS, PEAK, Metric
 from mlperf_benchmark.compare.noise import Noise
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.typed_json import from_plain
@@ -31,9 +31,13 @@ class Measurement:
     validity: str
     invalid_reasons: list[str]
     noise: Noise
+    # Server's rate, where one was given or found.
+    qps: float | None = None
 
     def figure(self, metric: Metric) -> float:
         """What it reached in `metric`."""
+        if metric == PEAK:
+            return self.qps or 0.0
         return self.samples_per_second if metric.key is None else self.latency_ms[metric.key]
 
 
@@ -53,6 +57,7 @@ class Row:
     `failure` is the reason why it could not be measured. `estimate` is the median of the metric,
     `speedup` the median of the rounds' ratios to the baseline, above 1 where the row is faster.
     `accuracy_note` says why there is no `accuracy`; `accuracy_failed` that its run failed.
+    `sweep` holds its values of the swept axes by the options' names.
     """
 
     name: str
@@ -74,6 +79,8 @@ class Row:
     accuracy_failed: bool
     accuracy_points: float | None
     warnings: list[str]
+    variant: str = ""
+    sweep: dict[str, float] = field(default_factory=dict)
 
     @property
     def invalid_rounds(self) -> int:
@@ -107,6 +114,7 @@ class Comparison:
     rows: list[Row]
     system: dict[str, Any]
     queries_per_turn: int | None = None
+    tests_per_run: int | None = None
 
     @property
     def failed(self) -> bool:

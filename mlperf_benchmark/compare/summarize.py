@@ -21,6 +21,7 @@ from mlperf_benchmark.core.cpus import usable_cpus
 from mlperf_benchmark.core.machine import describe_system
 from mlperf_benchmark.core.turn_protocol import TURN_SCENARIOS
 from mlperf_benchmark.core.versions import PRODUCT, package_versions
+from mlperf_benchmark.run.arguments import to_arguments
 from mlperf_benchmark.run.result import INVALID
 from mlperf_benchmark.run.warnings import chance_warning
 
@@ -93,6 +94,7 @@ def summarize(
         ],
         system=describe_system() | {"packages": package_versions()},
         queries_per_turn=plan.matrix.queries_per_turn,
+        tests_per_run=plan.matrix.tests_per_run,
     )
 
 
@@ -122,7 +124,7 @@ def _row(
         threads=cell.threads,
         metric=cell.metric.name,
         baseline=cell.is_baseline,
-        command=["python3", "main.py", *cell.arguments],
+        command=["python3", "main.py", *_arguments(cell, values)],
         failure=failure,
         subject=_subject(cell, measurements[0].round, store) if measurements else None,
         measurements=measurements,
@@ -138,7 +140,16 @@ def _row(
         accuracy_failed=outcome.failed,
         accuracy_points=_points(outcome, accuracy[cell.baseline]),
         warnings=[*warnings, *_accuracy_warnings(outcome, measurements, cell, store)],
+        variant=cell.variant,
+        sweep=dict(cell.sweep),
     )
+
+
+def _arguments(cell: Cell, values: Sequence[float]) -> list[str]:
+    """main.py's; where a peak was searched, at the rate that was found."""
+    if not cell.searches_peak or not values:
+        return list(cell.arguments)
+    return [*cell.arguments, *to_arguments({"qps": float(f"{statistics.median(values):.3g}")})]
 
 
 def _measurements(cell: Cell, rounds: Sequence[Round], store: Store) -> list[Measurement]:
@@ -158,6 +169,7 @@ def _measurements(cell: Cell, rounds: Sequence[Round], store: Store) -> list[Mea
                 validity=result["validity"],
                 invalid_reasons=result["invalid_reasons"],
                 noise=run.noise,
+                qps=result["config"]["qps"],
             )
         )
     return found
@@ -216,8 +228,10 @@ def _accuracy_warnings(
 
 
 def _way_out(cell: Cell) -> str:
-    if cell.queries_per_turn is not None:
+    if cell.takes_turns:
         return "The variants took turns, so that the speed-ups spread less."
     if cell.scenario in TURN_SCENARIOS:
         return "Turns (queries_per_turn = 4), longer runs or more rounds help."
-    return "Longer runs or more rounds help."
+    if cell.searches_peak:
+        return "Longer steps (time) or more rounds help."
+    return "Turns (tests_per_run = 8), longer runs or more rounds help."

@@ -69,9 +69,7 @@ class Session:
         thread.join()
         self._sut.close()
 
-    def _tests(
-        self, settings: Any, log_folders: Sequence[Path], audit_conf: Path | None
-    ) -> None:
+    def _tests(self, settings: Any, log_folders: Sequence[Path], audit_conf: Path | None) -> None:
         try:
             for folder in log_folders:
                 self._test(settings, folder, audit_conf)

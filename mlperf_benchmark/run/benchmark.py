@@ -100,7 +100,9 @@ def _run(config: RunConfig, folder: OutputFolder, console: Console, turns: Turns
         outcome = _test(config.of_one_test(), prepared, logs, console, turns)
         if outcome.performance is not None:
             rate = float(outcome.log.effective("target_qps"))
-            warnings += validity_warnings(outcome.performance, rate, config.user_conf)
+            warnings += validity_warnings(
+                outcome.performance, rate, config.user_conf, config.tests_per_run or 1
+            )
             warnings += padding_warning(config, prepared.info, outcome.padding)
         if outcome.network is not None:
             warnings += outcome.network.warnings

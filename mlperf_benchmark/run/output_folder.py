@@ -18,7 +18,7 @@ from mlperf_benchmark.core.errors import OutputError, RunError
 from mlperf_benchmark.core.files import write_text
 from mlperf_benchmark.core.locks import lock
 from mlperf_benchmark.core.output_names import RESULT
-from mlperf_benchmark.loadgen.log_files import ACCURACY_LOG, DETAIL, FURTHER_TEST, SUMMARY
+from mlperf_benchmark.loadgen.log_files import ACCURACY_LOG, DETAIL, FURTHER_TEST, SUMMARY, TRACE
 from mlperf_benchmark.run.result import Result
 
 LOADGEN_FILES = (SUMMARY, DETAIL, ACCURACY_LOG)
@@ -96,6 +96,9 @@ class OutputFolder:
             write_text(temporary, text)
             self._inode = temporary.stat().st_ino
             target.unlink(missing_ok=True)
+            for folder in self._further_tests():
+                # Switched off, and made all the same.
+                (folder / TRACE).unlink(missing_ok=True)
             for old in self.path.glob(f"{FURTHER_TEST}[0-9]*"):
                 shutil.rmtree(old)
             for name in (*LOADGEN_FILES, *(path.name for path in self._further_tests())):
@@ -104,7 +107,6 @@ class OutputFolder:
         except OSError as error:
             raise _unusable(self.path, error) from error
         return target
-
 
     def test_folders(self, count: int) -> list[Path]:
         """Where each of a run's tests logs: the first into `work`."""

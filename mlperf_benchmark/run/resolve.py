@@ -142,7 +142,9 @@ def _check_tests(options: argparse.Namespace) -> None:
     if tests is None:
         return
     if options.time is None and queries is None:
-        raise UsageError("--tests-per-run needs --time or --queries, of which each test has a part.")
+        raise UsageError(
+            "--tests-per-run needs --time or --queries, of which each test has a part."
+        )
     if queries is not None and queries < tests:
         raise UsageError(f"--queries {queries} are too few for {tests} tests: each wants one.")
 
