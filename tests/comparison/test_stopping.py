@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 from mlperf_benchmark.compare.intervals import MIN_ROUNDS, NO_DIFFERENCE, Estimate, median
@@ -44,3 +43,13 @@ def alarms(correlation: float, comparisons: int = COMPARISONS) -> float:
             yield compared(rounds(random, correlation), seed).verdict != NO_DIFFERENCE
 
     return float(np.mean(list(found())))
+
+
+def test_independent_rounds_keep_false_alarms_at_five_percent() -> None:
+    # 5 %, and what 300 comparisons may be off (two standard errors).
+    assert alarms(correlation=0) <= 0.075
+
+
+def test_rounds_that_hang_together_raise_them() -> None:
+    """As docs/comparing.md says: an interval takes the rounds for independent."""
+    assert alarms(correlation=0.5, comparisons=100) > 0.15
