@@ -1,6 +1,7 @@
 """Axes that are swept, the highest VALID rate as metric, and tests that take turns."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,27 +9,37 @@ import pytest
 from mlperf_benchmark.compare.matrix_file import read_matrix
 from mlperf_benchmark.compare.plan import Plan, make_plan
 from mlperf_benchmark.compare.sweeps import lines, swept
-from tests.command import Run, run_main
+from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.run.options import parse
+from mlperf_benchmark.run.resolve import resolve
+from tests.command import Run
 from tests.comparison.command import comparison_of, run_compare
 from tests.comparison.stored import swept_comparison
+from tests.tiny_models import Tiny
 
 TESTS = 3
 PEAK = """\
 rounds = 1
 metric = "peak_qps"
-tests_per_run = {tests}
+accuracy = false
 [run]
-profile = "null"
-time = 0.3
-max_latency = {bound}
-cache_dir = "{cache}"
+profile = "pytorch-openvino"
+dataset = "synthetic"
+count = 8
+time = 0.2
+max_latency = 0.1
+cache_dir = "{folder}"
 [axes]
 scenario = ["Server"]
 [[variant]]
-name = "null"
+name = "tiny"
+model = "{folder}/tiny.xml"
+[[variant]]
+name = "broken"
+model = "{folder}/broken.xml"
 """
 TURNS = """\
-rounds = 2
+rounds = 1
 tests_per_run = {tests}
 [run]
 profile = "null"
@@ -107,11 +118,8 @@ def test_rates_are_compared_with_the_baseline_at_the_same_rate(tmp_path: Path) -
     ],
 )
 def test_refusals(tmp_path: Path, text: str, message: str) -> None:
-    file = tmp_path / "matrix.toml"
-    file.write_text(text, encoding="utf-8")
-    run = run_compare(file, output=tmp_path / "out")
-    assert run.status == 2
-    assert message in run.error
+    with pytest.raises(UsageError, match=re.escape(message)):
+        plan_of(tmp_path, text)
 
 
 def test_axes_from_the_command_line(tmp_path: Path) -> None:
@@ -126,15 +134,15 @@ def test_axes_from_the_command_line(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def peak(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("peak")
-    text = PEAK.format(cache=folder, bound=0.1, tests=TESTS)
-    (folder / "matrix.toml").write_text(text, encoding="utf-8")
+    Tiny().save(folder)
+    (folder / "broken.xml").write_text("no model", encoding="utf-8")
+    (folder / "matrix.toml").write_text(PEAK.format(folder=folder), encoding="utf-8")
     return run_compare(folder / "matrix.toml", output=folder / "out")
 
 
 def test_server_is_compared_by_its_highest_valid_rate(peak: Run) -> None:
-    assert peak.status == 0
     assert "Peak queries/s" in peak.stdout
-    (row,) = comparison_of(peak).rows
+    row, _ = comparison_of(peak).rows
     assert row.metric == "peak_qps"
     (run,) = row.measurements
     assert run.validity == "VALID"
@@ -144,30 +152,25 @@ def test_server_is_compared_by_its_highest_valid_rate(peak: Run) -> None:
     assert row.command[-2:] == ["--qps", str(run.qps)]
 
 
-def test_a_search_keeps_its_runs_and_ends_between_valid_and_invalid(peak: Run) -> None:
-    (rates,) = peak.output.glob("rounds/0001/*/rates")
-    (row,) = comparison_of(peak).rows
-    found = row.measurements[0].qps
+def test_a_search_ends_between_valid_and_invalid_and_keeps_its_runs(peak: Run) -> None:
+    (rates,) = peak.output.glob("rounds/0001/*-tiny-*/rates")
+    found = comparison_of(peak).rows[0].measurements[0].qps
     assert found is not None
     results = [json.loads(path.read_text("utf-8")) for path in rates.glob("*/results.json")]
-    offline = [result for result in results if result["scenario"] == "Offline"]
-    assert len(offline) == 1
-    assert found < offline[0]["samples_per_second"]
-    valid = [
-        result["config"]["qps"]
-        for result in results
-        if result["scenario"] == "Server" and result["validity"] == "VALID"
-    ]
+    (offline,) = (result for result in results if result["scenario"] == "Offline")
+    server = {True: [0.0], False: [offline["samples_per_second"]]}
+    for result in results:
+        if result["scenario"] == "Server":
+            server[result["validity"] == "VALID"].append(result["config"]["qps"])
     # The run at the highest rate has become the cell's.
-    assert max([*valid, 0]) < found
+    assert max(server[True]) < found < max(server[False])
 
 
-def test_a_bound_that_no_rate_meets_fails_the_cell(tmp_path: Path) -> None:
-    text = PEAK.format(cache=tmp_path, bound=1e-6, tests=TESTS)
-    (tmp_path / "matrix.toml").write_text(text, encoding="utf-8")
-    run = run_compare(tmp_path / "matrix.toml", output=tmp_path / "out")
-    assert run.status == 1
-    assert "met the latency bound: choose a faster variant" in run.stdout + run.stderr
+def test_a_search_that_cannot_run_fails_its_cell_alone(peak: Run) -> None:
+    assert peak.status == 1
+    row = comparison_of(peak).rows[1]
+    assert row.failure is not None
+    assert "broken.xml" in row.failure
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +187,7 @@ def test_tests_of_a_run_take_turns(turns: Run) -> None:
     comparison = comparison_of(turns)
     assert comparison.tests_per_run == TESTS
     for row in comparison.rows:
-        assert [run.validity for run in row.measurements] == ["VALID"] * 2
+        assert [run.validity for run in row.measurements] == ["VALID"]
         assert "--tests-per-run" not in row.command
     folders = sorted(turns.output.glob("rounds/0001/*-null-*"))
     assert len(folders) == 2
@@ -220,20 +223,18 @@ def value(folder: Path, key: str) -> float:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--time", 1), "--tests-per-run does not apply to SingleStream runs"),
+        (("--time", "1"), "--tests-per-run does not apply to SingleStream runs"),
         (("--accuracy", "--scenario", "Offline"), "does not apply to accuracy runs"),
         (("--scenario", "Offline"), "--tests-per-run needs --time or --queries"),
-        (("--scenario", "Offline", "--queries", 2), "--queries 2 are too few for 3 tests"),
+        (("--scenario", "Offline", "--queries", "2"), "--queries 2 are too few for 3 tests"),
     ],
 )
 def test_tests_are_refused_where_there_is_nothing_to_divide(
-    options: tuple[object, ...], message: str, tmp_path: Path
+    options: tuple[str, ...], message: str
 ) -> None:
-    run = run_main(
-        *("--profile", "null", "--tests-per-run", TESTS), *options, output=tmp_path / "out"
-    )
-    assert run.status == 2
-    assert message in run.error
+    arguments = ["--profile", "null", "--tests-per-run", str(TESTS), *options]
+    with pytest.raises(UsageError, match=re.escape(message)):
+        resolve(parse([*arguments, "--output", "out"]))
 
 
 def test_lines_join_rows_that_differ_in_one_axis() -> None:
