@@ -1,6 +1,7 @@
 """From a matrix to the cells that are run, their order in each round and their duration."""
 
 import itertools
+import math
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -149,14 +150,18 @@ def make_plan(matrix: Matrix) -> Plan:
 
 
 def _points(matrix: Matrix, scenario: str) -> list[Point]:
-    """Every combination of the axes that the scenario takes; one empty point without any."""
+    """Every combination of the axes that the scenario takes; one empty point without any.
+
+    A stream has a thread at least, so those of more streams than threads are left out.
+    """
     axes = {
         name: values for name, values in matrix.sweeps.items() if scenario in SWEEPS[name].scenarios
     }
-    return [
-        MappingProxyType(dict(zip(axes, values, strict=True)))
-        for values in itertools.product(*axes.values())
-    ]
+    every = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    points = [point for point in every if point.get("streams", 1) <= point.get("threads", math.inf)]
+    if not points:
+        raise UsageError("[axes] has no threads for so many streams: a stream takes one at least.")
+    return [MappingProxyType(point) for point in points]
 
 
 def _tests_per_run(matrix: Matrix, scenario: str) -> int | None:
