@@ -129,7 +129,7 @@ def _matrix(options: argparse.Namespace) -> Matrix:
     run = {name: vars(options)[name] for name in run_option_names() if name not in AXES}
     given = {name: value for name, value in run.items() if value is not None}
     axes = {axis: vars(options)[axis] for axis in AXES if vars(options)[axis]}
-    for name in (*axes,):
+    for name in list(axes):
         # One value is the same for all, and in no name; threads always were.
         if name in SWEEPS and name != "threads" and len(axes[name]) == 1:
             given[name] = axes.pop(name)[0]
@@ -205,6 +205,8 @@ def _print_plan(plan: Plan, output: Path, console: Console) -> None:
             f"Variants of Server and Offline are in memory side by side; each run is {tests} tests "
             "that take turns.",
         )
+    if any(cell.searches_peak for cell in plan.cells):
+        say(console, "A run of Server is a search for the highest VALID rate, of about eight runs.")
     if plan.matrix.accuracy:
         say(console, "Then accuracy, once for each model that the cache does not know.")
     say(console, f"Output: {output}")

@@ -157,6 +157,9 @@ def _checked(matrix: Matrix) -> Matrix:
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f'two variants are called "{name}".')
+    for axis, values in (("scenario", matrix.scenarios), *matrix.sweeps.items()):
+        if len(set(values)) < len(values):
+            raise UsageError(f"{axis} names a value twice.")
     if matrix.baseline is not None:
         known_name("variant as baseline", matrix.baseline, names)
     if matrix.metric is not None:

@@ -137,6 +137,13 @@ def test_axes_from_the_command_line(tmp_path: Path) -> None:
     assert run.stdout.count("--streams 2") == 2
 
 
+def test_a_value_given_twice_is_refused(tmp_path: Path) -> None:
+    options = ("--profile", "null", "--queries", 9, "--scenario", "Offline", "--dry-run")
+    run = run_compare(*options, "--streams", 2, 2, output=tmp_path / "out")
+    assert run.status == 2
+    assert "streams names a value twice" in run.error
+
+
 @pytest.fixture(scope="module")
 def peak(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("peak")
