@@ -1,24 +1,27 @@
-"""Does compare.py find a difference of 5 %, and none where there is none?
+"""Does compare.py find a small difference in two minutes, and none where there is none?
 
 Each comparison has three variants of the sample model: the baseline, the same again, and one
-that a backend of this benchmark slows by 5 %. Comparisons are kept in --output, so that they can
-be run a few at a time; the counts are of all that are there. The variants take turns of a few
-queries: the speed of a shared machine changes within a second.
+that a backend of this benchmark slows by --slowdown. Comparisons are kept in --output, so that
+they can be run a few at a time; the counts are of all that are there with that slow-down. The
+variants take turns of a few queries: the speed of a shared machine changes within a second.
 
     python3 sample.py
-    python3 -m benchmarks.comparison_power [--first 1] [--comparisons 20]
+    python3 -m benchmarks.comparison_power [--slowdown 0.02] [--first 1] [--comparisons 20]
 """
 
 import argparse
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from benchmarks.slowed_backend import SLOWDOWN
 from benchmarks.slowed_run import ROOT, register
 from mlperf_benchmark.compare.commands import compare
+from mlperf_benchmark.compare.options import share
 from mlperf_benchmark.core.option_values import positive_int
 
 MATRIX = """\
@@ -47,6 +50,7 @@ backend = "slowed"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--slowdown", type=share, default=0.05, help="a share, default: 5%%")
     parser.add_argument("--first", type=positive_int, default=1)
     parser.add_argument("--comparisons", type=positive_int, default=20)
     parser.add_argument("--max-time", type=positive_int, default=110)
@@ -56,9 +60,11 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("build/comparison_power"))
     options = parser.parse_args()
     register()
-    options.output.mkdir(parents=True, exist_ok=True)
+    os.environ[SLOWDOWN] = str(options.slowdown)
+    output = options.output / f"{options.slowdown:g}"
+    output.mkdir(parents=True, exist_ok=True)
     for number in range(options.first, options.first + options.comparisons):
-        folder = options.output / f"{number:03d}"
+        folder = output / f"{number:03d}"
         matrix = folder.with_suffix(".toml")
         matrix.write_text(
             MATRIX.format(
@@ -78,8 +84,8 @@ def main() -> None:
             compare(arguments, program, Console(quiet=True))
             seconds.write_text(f"{time.monotonic() - start}\n", encoding="utf-8")
         report(number, folder / "comparison.json")
-    finished = sorted(options.output.glob("*.seconds"))
-    total([path.with_suffix("") / "comparison.json" for path in finished])
+    finished = sorted(output.glob("*.seconds"))
+    total(options.slowdown, [path.with_suffix("") / "comparison.json" for path in finished])
 
 
 def report(number: int, path: Path) -> None:
@@ -89,14 +95,14 @@ def report(number: int, path: Path) -> None:
     print(f"{number}: {'; '.join(words)}; {seconds:.0f} s", flush=True)
 
 
-def total(paths: list[Path]) -> None:
+def total(slowdown: float, paths: list[Path]) -> None:
     """How often each came out as it is."""
     results = [read(path) for path in paths]
     judged = [rows for rows, _ in results if rows["same"]["speedup"]["low"] is not None]
     silent = sum(crosses_one(rows["same"]["speedup"]) for rows in judged)
     found = sum(rows["slowed"]["speedup"]["high"] < 1 for rows in judged)
     print(f"same: no difference shown in {silent} of {len(results)}")
-    print(f"slowed by 5 %: found in {found} of {len(results)}")
+    print(f"slowed by {slowdown:.2%}: found in {found} of {len(results)}")
     print(f"longest comparison: {max(seconds for _, seconds in results):.0f} s")
 
 

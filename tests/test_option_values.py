@@ -35,12 +35,15 @@ OPTIONS: dict[str, dict[str, tuple[str, ...]]] = {
         **dict.fromkeys(
             ("count", "queries", "queries-per-turn", "max-batchsize", "samples-per-query"), WHOLE
         ),
+        "tests-per-run": WHOLE,
         **dict.fromkeys(("performance-sample-count", "threads", "streams", "in-flight"), WHOLE),
         **dict.fromkeys(("qps", "max-latency", "deadline"), NUMBER),
         "time": (*NUMBER, "0.0001"),
     },
     "compare": {
-        **dict.fromkeys(("threads", "rounds", "queries-per-turn"), WHOLE),
+        **dict.fromkeys(("threads", "rounds", "queries-per-turn", "tests-per-run"), WHOLE),
+        **dict.fromkeys(("streams", "max-batchsize"), WHOLE),
+        "qps": NUMBER,
         "max-time": NUMBER,
         "seed": FROM_ZERO,
         "precision-goal": ("nan", "1", "-1%", "inf", "many"),

@@ -16,6 +16,7 @@ from mlperf_benchmark.core.output_names import ANSWERS, RESULT
 from mlperf_benchmark.core.working_folder import scratch_folder
 from mlperf_benchmark.run.accuracy import top1
 from mlperf_benchmark.run.answers import Answers, load_answers
+from mlperf_benchmark.run.arguments import without
 from mlperf_benchmark.run.options import parse
 from mlperf_benchmark.run.record import accuracy_result
 from mlperf_benchmark.run.result import INVALID, AccuracyResult
@@ -114,14 +115,7 @@ class AccuracyRuns:
 
 def accuracy_arguments(arguments: Sequence[str]) -> list[str]:
     """The same run as an accuracy run: Offline, which is the quickest."""
-    kept: list[str] = []
-    words = iter(arguments)
-    for word in words:
-        if word.removeprefix("--") in DROPPED:
-            next(words)
-        else:
-            kept.append(word)
-    return [*kept, "--scenario", "Offline", "--accuracy"]
+    return [*without(arguments, DROPPED), "--scenario", "Offline", "--accuracy"]
 
 
 def _outcome(

@@ -13,7 +13,7 @@ from pathlib import Path
 from signal import Signals
 from types import TracebackType
 
-from mlperf_benchmark.compare.noise import SAMPLE_SECONDS, Noise, NoiseWatch
+from mlperf_benchmark.compare.noise import SAMPLE_SECONDS, Noise, NoiseWatch, noise_of_all
 from mlperf_benchmark.core.bound_process import bound
 from mlperf_benchmark.core.output_names import RESULT
 from mlperf_benchmark.core.turn_protocol import READY
@@ -41,6 +41,16 @@ def run_cell(program: Path, arguments: Sequence[str], folder: Path) -> CellRun:
     with CellProcess(program, arguments, folder) as process:
         process.proceed()
         return process.finish()
+
+
+def run_of_several(runs: Sequence[CellRun], failure: str | None) -> CellRun:
+    """`runs` (at least one), one after the other, as one."""
+    return CellRun(
+        started=runs[0].started,
+        seconds=sum(run.seconds for run in runs),
+        failure=failure,
+        noise=noise_of_all([(run.noise, run.seconds) for run in runs]),
+    )
 
 
 class CellProcess:

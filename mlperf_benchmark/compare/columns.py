@@ -12,6 +12,7 @@ from mlperf_benchmark.compare.accuracy_texts import (
     top1_text,
 )
 from mlperf_benchmark.compare.intervals import NO_DIFFERENCE, TOO_FEW, Estimate
+from mlperf_benchmark.compare.matrix import PEAK
 from mlperf_benchmark.compare.record import Comparison, Row
 
 MB = 1e6
@@ -70,6 +71,9 @@ def all_columns() -> tuple[Column, ...]:
             "samples_per_second",
             lambda row: _number(row.samples_per_second, ".1f"),
             lambda row: row.samples_per_second,
+        ),
+        Column(
+            "Peak queries/s", "peak_qps", lambda row: _number(_peak_rate(row), ".4g"), _peak_rate
         ),
         *(_latency(name) for name in ("p90", "p99")),
         Column("MB", "model_mb", lambda row: _number(_megabytes(row), ".1f"), _megabytes),
@@ -192,10 +196,11 @@ def footnote(comparison: Comparison) -> str:
     """How the figures came about."""
     baselines = list(dict.fromkeys(row.name for row in comparison.rows if row.baseline))
     metrics = list(dict.fromkeys(f"{row.metric} in {row.scenario}" for row in comparison.rows))
-    turns = comparison.queries_per_turn
+    turns, tests = comparison.queries_per_turn, comparison.tests_per_run
     return (
         f"Medians of {len(comparison.order)} rounds in shuffled order (seed {comparison.seed})"
-        f"{f', in turns of {turns} queries where the scenario allows it' if turns else ''}. "
+        f"{f', in turns of {turns} queries where the scenario allows it' if turns else ''}"
+        f"{f', in turns of a test each, {tests} a run, in Server and Offline' if tests else ''}. "
         f"Speed-up over {' / '.join(baselines)} by {', '.join(metrics)}: median of the rounds' "
         f"ratios with its {comparison.confidence:.0%} bootstrap interval."
         f"{accuracy_footnote(comparison)}"
@@ -244,6 +249,10 @@ def _speedup(row: Row) -> float | None:
     if row.baseline and row.failure is None:
         return 1.0
     return row.speedup.value if row.speedup else None
+
+
+def _peak_rate(row: Row) -> float | None:
+    return row.estimate.value if row.estimate and row.metric == PEAK.name else None
 
 
 def _backend(row: Row, key: str) -> str:

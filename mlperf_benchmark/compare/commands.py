@@ -17,6 +17,7 @@ from mlperf_benchmark.compare.junit import render as render_junit
 from mlperf_benchmark.compare.legible import legible
 from mlperf_benchmark.compare.matrix import METRICS, Matrix, Stopping
 from mlperf_benchmark.compare.matrix_file import (
+    AXES,
     check_course,
     matrix_from_axes,
     read_matrix,
@@ -36,6 +37,7 @@ from mlperf_benchmark.compare.record import Comparison, read_comparison
 from mlperf_benchmark.compare.runner import Runner
 from mlperf_benchmark.compare.store import Store
 from mlperf_benchmark.compare.summarize import summarize
+from mlperf_benchmark.compare.sweeps import SWEEPS
 from mlperf_benchmark.core.errors import BenchmarkError, RunError, UsageError
 from mlperf_benchmark.core.files import staged, write_text
 from mlperf_benchmark.core.registry import known_name
@@ -44,7 +46,6 @@ from mlperf_benchmark.run.options import parse
 from mlperf_benchmark.run.progress import clock
 
 FAILED, INVALID = 1, 3
-AXES = ("model", "backend", "scenario", "threads")
 PROGRAM = Path(__file__).parents[2] / "main.py"
 
 
@@ -138,6 +139,10 @@ def _matrix(options: argparse.Namespace) -> Matrix:
     run = {name: vars(options)[name] for name in run_option_names() if name not in AXES}
     given = {name: value for name, value in run.items() if value is not None}
     axes = {axis: vars(options)[axis] for axis in AXES if vars(options)[axis]}
+    for name in list(axes):
+        # One value is the same for all, and in no name; threads always were.
+        if name in SWEEPS and name != "threads" and len(axes[name]) == 1:
+            given[name] = axes.pop(name)[0]
     if options.matrix is not None:
         for name in (*axes, *given):
             raise UsageError(
@@ -147,8 +152,8 @@ def _matrix(options: argparse.Namespace) -> Matrix:
         matrix = read_matrix(options.matrix)
     elif all(len(values) < 2 for axis, values in axes.items() if axis != "scenario"):
         raise UsageError(
-            "Say what to compare: MATRIX.toml, or two of --model, --backend or --threads. "
-            "See --help."
+            "Say what to compare: MATRIX.toml, or two of --model, --backend, --threads, "
+            "--streams, --max-batchsize or --qps. See --help."
         )
     else:
         matrix = matrix_from_axes(axes, MappingProxyType(given), "comparison")
@@ -169,17 +174,18 @@ def _overridden(matrix: Matrix, options: argparse.Namespace) -> Matrix:
         stopping["rounds"] = None
     changed = dataclasses.replace(matrix.stopping, **stopping)
     matrix = dataclasses.replace(matrix, stopping=changed)
-    if options.queries_per_turn is not None:
-        matrix = dataclasses.replace(matrix, queries_per_turn=options.queries_per_turn)
-    check_course(matrix)
-    return dataclasses.replace(
+    matrix = dataclasses.replace(
         matrix,
         metric=options.metric or matrix.metric,
         best=options.best or matrix.best,
         best_by=options.best_by or matrix.best_by,
         seed=matrix.seed if options.seed is None else options.seed,
         accuracy=matrix.accuracy and not options.no_accuracy,
+        queries_per_turn=options.queries_per_turn or matrix.queries_per_turn,
+        tests_per_run=options.tests_per_run or matrix.tests_per_run,
     )
+    check_course(matrix)
+    return matrix
 
 
 def _folder_name(options: argparse.Namespace) -> str:
@@ -205,6 +211,15 @@ def _print_plan(plan: Plan, output: Path, console: Console) -> None:
     turns = plan.matrix.queries_per_turn
     if turns is not None:
         say(console, f"Variants are in memory side by side and take turns of {turns} queries.")
+    tests = plan.matrix.tests_per_run
+    if tests is not None:
+        say(
+            console,
+            f"Variants of Server and Offline are in memory side by side; each run is {tests} tests "
+            "that take turns.",
+        )
+    if any(cell.searches_peak for cell in plan.cells):
+        say(console, "A run of Server is a search for the highest VALID rate, of about eight runs.")
     if plan.matrix.accuracy:
         say(console, "Then accuracy or agreement, once for each model the cache does not know.")
     say(console, f"Output: {output}")

@@ -236,4 +236,9 @@ def _remarks(current: Comparison, accepted: Comparison, limits: Limits) -> list[
         remarks.append(
             f"the two were measured differently, with {turns[0]} and {turns[1]} queries_per_turn."
         )
+    tests = [one.tests_per_run or "no" for one in (current, accepted)]
+    if tests[0] != tests[1]:
+        remarks.append(
+            f"the two were measured differently, with {tests[0]} and {tests[1]} tests_per_run."
+        )
     return remarks + differing_settings(current, accepted)

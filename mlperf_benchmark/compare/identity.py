@@ -29,6 +29,8 @@ def identity_of(plan: Plan) -> dict[str, Any]:
         "packages": package_versions(),
         "seed": plan.matrix.seed,
         "queries_per_turn": plan.matrix.queries_per_turn,
+        "tests_per_run": plan.matrix.tests_per_run,
+        "peak": any(cell.searches_peak for cell in plan.cells) or None,
         "cells": {cell.key: list(cell.arguments) for cell in plan.cells},
         "models": {
             str(model): _known(lambda model: files_sha256(model_files(model)), model)
@@ -53,6 +55,8 @@ def difference(known: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
         "product": "of another version of this program",
         "seed": "another seed",
         "queries_per_turn": "other turns",
+        "tests_per_run": "other turns",
+        "peak": "one is of peak rates, the other not",
         "cells": "other variants or options",
         "models": "a model file has changed",
         "settings": "a user.conf has changed",

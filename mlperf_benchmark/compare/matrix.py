@@ -1,7 +1,7 @@
 """What is to be compared, and when the comparison is good enough."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 Value = str | int | float | bool
@@ -11,7 +11,9 @@ Options = Mapping[str, Value | tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure of results.json that variants are compared by. `key` None is the throughput."""
+    """A figure of results.json that variants are compared by. `key` is a latency's; None is the
+    throughput, or the rate of the highest VALID run.
+    """
 
     name: str
     key: str | None
@@ -23,13 +25,16 @@ class Metric:
     @property
     def label(self) -> str:
         """With its unit."""
-        return "samples/s" if self.key is None else f"latency {self.key}, ms"
+        if self.key is not None:
+            return f"latency {self.key}, ms"
+        return "samples/s" if self.name == THROUGHPUT.name else "peak queries/s"
 
 
 THROUGHPUT = Metric("samples_per_second", None)
+PEAK = Metric("peak_qps", None)
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {name: Metric(name, name) for name in ("p50", "p90", "p99", "mean")}
-    | {THROUGHPUT.name: THROUGHPUT}
+    | {THROUGHPUT.name: THROUGHPUT, PEAK.name: PEAK}
 )
 
 
@@ -58,30 +63,36 @@ class Variant:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Variants × scenarios × threads. The first variant is the baseline unless one is named.
+    """Variants × scenarios × sweeps. The first variant is the baseline unless one is named.
 
-    `metric` None takes the median latency, in Offline the throughput. `threads` empty leaves
-    them to the variants. With `queries_per_turn` variants run side by side and take turns of so
-    many queries, in the scenarios that allow it. `best` and `best_by` are the constraint and the
-    metric of the fastest variant (compare/best.py).
+    `metric` None takes the median latency, in Offline the throughput. `sweeps` holds the values of
+    options by their names, such as threads; those that are missing are left to the variants. With
+    `queries_per_turn` variants run side by side and take turns of so many queries, with
+    `tests_per_run` of whole tests, in the scenarios that allow it. `best` and `best_by` are the
+    constraint and the metric of the fastest variant (compare/best.py).
     """
 
     title: str
     variants: tuple[Variant, ...]
     scenarios: tuple[str, ...] = ("SingleStream",)
-    threads: tuple[int, ...] = ()
+    sweeps: Mapping[str, tuple[int | float, ...]] = field(default_factory=dict)
     baseline: str | None = None
     metric: str | None = None
     seed: int = 0
     accuracy: bool = True
     queries_per_turn: int | None = None
+    tests_per_run: int | None = None
     best: str | None = None
     best_by: str | None = None
     stopping: Stopping = Stopping()
 
 
 def metric_for(matrix: Matrix, scenario: str) -> Metric:
-    """What decides in `scenario`. Offline has no latencies of use, so its throughput always."""
+    """What decides in `scenario`. Offline has no latencies of use, so its throughput always, and
+    only Server has a rate to choose.
+    """
     if scenario == "Offline":
         return THROUGHPUT
+    if matrix.metric == PEAK.name and scenario != "Server":
+        return METRICS["p50"]
     return METRICS[matrix.metric or "p50"]

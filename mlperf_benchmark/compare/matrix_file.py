@@ -9,13 +9,14 @@ from types import MappingProxyType
 from typing import Any
 
 from mlperf_benchmark.compare.best import check_best
-from mlperf_benchmark.compare.matrix import METRICS, Matrix, Options, Stopping, Variant
+from mlperf_benchmark.compare.matrix import METRICS, PEAK, Matrix, Options, Stopping, Variant
+from mlperf_benchmark.compare.sweeps import SWEEPS
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.option_values import LARGEST, LARGEST_SEED, LARGEST_WHOLE
 from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.core.run_config import SCENARIOS
 from mlperf_benchmark.core.text import printable
-from mlperf_benchmark.core.turn_protocol import TURN_SCENARIOS
+from mlperf_benchmark.core.turn_protocol import TEST_TURN_SCENARIOS, TURN_SCENARIOS
 from mlperf_benchmark.run.options import parse
 
 if sys.version_info >= (3, 11):
@@ -33,6 +34,7 @@ SETTINGS: Mapping[str, tuple[type, ...]] = MappingProxyType(
         "seed": (int,),
         "accuracy": (bool,),
         "queries_per_turn": (int,),
+        "tests_per_run": (int,),
         "rounds": (int,),
         "precision_goal": (float, int),
         "max_time": (float, int),
@@ -41,10 +43,18 @@ SETTINGS: Mapping[str, tuple[type, ...]] = MappingProxyType(
 TABLES = ("run", "axes", "variant")
 # What a [[variant]] has beside options of main.py.
 VARIANT = ("name", "not_run")
-AXES = ("model", "backend", "scenario", "threads")
+AXES = ("model", "backend", "scenario", *SWEEPS)
 # What compare.py decides itself.
 NOT_OPTIONS = frozenset(
-    {"accuracy", "output", "overwrite", "audit_conf", "scenario", "queries_per_turn"}
+    {
+        "accuracy",
+        "output",
+        "overwrite",
+        "audit_conf",
+        "scenario",
+        "queries_per_turn",
+        "tests_per_run",
+    }
 )
 KINDS: Mapping[type, str] = MappingProxyType(
     {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
@@ -70,7 +80,7 @@ def read_matrix(path: Path) -> Matrix:
 
 
 def matrix_from_axes(axes: Mapping[str, Sequence[Any]], run: Options, title: str) -> Matrix:
-    """Models × backends as variants, scenarios and threads as they are; the first is the baseline.
+    """Models × backends as variants, scenarios and sweeps as they are; the first is the baseline.
 
     An axis that is missing is left to main.py's defaults.
     """
@@ -84,7 +94,7 @@ def matrix_from_axes(axes: Mapping[str, Sequence[Any]], run: Options, title: str
             title=title,
             variants=tuple(variants),
             scenarios=tuple(axes.get("scenario") or ("SingleStream",)),
-            threads=tuple(axes.get("threads") or ()),
+            sweeps=_sweeps(axes),
         )
     )
 
@@ -135,15 +145,20 @@ def _from_variants(
                 f'"{name}" has not_run: it takes the reason, and no options beside it.'
             )
         options = _options(own, f'"{name}"')
-        if "threads" in axes and "threads" in options:
-            raise UsageError(f'"{name}" sets threads, which stands in [axes], too.')
+        for axis in SWEEPS:
+            if axis in axes and axis in options:
+                raise UsageError(f'"{name}" sets {axis}, which stands in [axes], too.')
         variants.append(Variant(name, MappingProxyType(dict(run) | dict(options)), reason))
     return Matrix(
         title=title,
         variants=tuple(variants),
         scenarios=tuple(axes.get("scenario", ("SingleStream",))),
-        threads=tuple(axes.get("threads", ())),
+        sweeps=_sweeps(axes),
     )
+
+
+def _sweeps(axes: Mapping[str, Sequence[Any]]) -> Mapping[str, tuple[int | float, ...]]:
+    return MappingProxyType({name: tuple(axes[name]) for name in SWEEPS if axes.get(name)})
 
 
 def _checked(matrix: Matrix) -> Matrix:
@@ -154,6 +169,9 @@ def _checked(matrix: Matrix) -> Matrix:
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f'two variants are called "{name}".')
+    for axis, values in (("scenario", matrix.scenarios), *matrix.sweeps.items()):
+        if len(set(values)) < len(values):
+            raise UsageError(f"{axis} names a value twice.")
     if matrix.baseline is not None:
         known_name("variant as baseline", matrix.baseline, run)
     if matrix.metric is not None:
@@ -170,6 +188,7 @@ def check_course(matrix: Matrix) -> None:
     stopping = matrix.stopping
     for name, number in (
         ("queries_per_turn", matrix.queries_per_turn),
+        ("tests_per_run", matrix.tests_per_run),
         ("rounds", stopping.rounds),
     ):
         if number is not None and number < 1:
@@ -181,6 +200,18 @@ def check_course(matrix: Matrix) -> None:
             f"queries_per_turn needs {' or '.join(TURN_SCENARIOS)}: in other scenarios queries do "
             "not wait for each other."
         )
+    if matrix.tests_per_run is not None and not {*matrix.scenarios} & {*TEST_TURN_SCENARIOS}:
+        raise UsageError(
+            f"tests_per_run needs {' or '.join(TEST_TURN_SCENARIOS)}; others have queries_per_turn."
+        )
+    for axis in matrix.sweeps:
+        wanted = SWEEPS[axis].scenarios
+        if not {*matrix.scenarios} & {*wanted}:
+            raise UsageError(f"{axis} in [axes] needs the scenario {' or '.join(wanted)}.")
+    if matrix.metric == PEAK.name and "Server" not in matrix.scenarios:
+        raise UsageError("the metric peak_qps is a rate of the scenario Server.")
+    if matrix.metric == PEAK.name and "qps" in matrix.sweeps:
+        raise UsageError("the metric peak_qps finds the rate itself: leave qps out of [axes].")
     if not 0 < stopping.precision_goal < 1:
         raise UsageError("precision_goal is a share between 0 and 1, such as 0.03 for 3 %.")
     if not 0 < stopping.max_time <= LARGEST:
@@ -214,15 +245,16 @@ def _options(table: Mapping[str, Any], where: str) -> Options:
 def _axes(table: Mapping[str, Any]) -> dict[str, list[Any]]:
     for key, value in table.items():
         known_name("axis", key, AXES)
-        kind = int if key == "threads" else str
-        if not isinstance(value, list) or not value or not _all_of(value, kind):
+        kind: type = SWEEPS[key].kind if key in SWEEPS else str
+        allowed = (int, float) if kind is float else kind
+        if not isinstance(value, list) or not value or not _all_of(value, allowed):
             raise UsageError(f"{key} in [axes] takes a list, each value {KINDS[kind]}.")
         if len(set(value)) < len(value):
             raise UsageError(f"{key} in [axes] names a value twice; use [[variant]] for that.")
     return dict(table)
 
 
-def _all_of(values: Iterable[Any], kind: type) -> bool:
+def _all_of(values: Iterable[Any], kind: type | tuple[type, ...]) -> bool:
     return all(isinstance(value, kind) and not isinstance(value, bool) for value in values)
 
 

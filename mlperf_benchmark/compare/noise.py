@@ -80,6 +80,25 @@ class NoiseWatch:
         )
 
 
+def noise_of_all(parts: Sequence[tuple[Noise, float]]) -> Noise:
+    """The noise of runs one after the other, each with its seconds."""
+    readings = [noise.frequency_mhz for noise, _ in parts if noise.frequency_mhz]
+    return Noise(
+        load_before=parts[0][0].load_before,
+        frequency_mhz=(min(low for low, _ in readings), max(high for _, high in readings))
+        if readings
+        else None,
+        steal=_weighted([(noise.steal, seconds) for noise, seconds in parts]),
+        others_cpus=_weighted([(noise.others_cpus, seconds) for noise, seconds in parts]),
+    )
+
+
+def _weighted(parts: Sequence[tuple[float | None, float]]) -> float | None:
+    known = [(value, seconds) for value, seconds in parts if value is not None]
+    total = sum(seconds for _, seconds in known)
+    return sum(value * seconds for value, seconds in known) / total if total > 0 else None
+
+
 def busy_warning(cpus: int) -> str | None:
     """For a machine that has other things to do before the start."""
     load = os.getloadavg()[0]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mlperf_benchmark.compare.gate import BY_INTERVAL, BY_POINT
 from mlperf_benchmark.compare.matrix import METRICS
+from mlperf_benchmark.compare.sweeps import SWEEPS
 from mlperf_benchmark.core.option_values import positive, positive_int, seed
 from mlperf_benchmark.core.parser import Parser
 from mlperf_benchmark.core.versions import version
@@ -41,9 +42,18 @@ def parse_run(arguments: Sequence[str], run_options: Sequence[str]) -> argparse.
     group.add_argument(
         "--threads", nargs="+", type=positive_int, metavar="N", help="threads of the backend"
     )
+    group.add_argument(
+        "--streams", nargs="+", type=positive_int, metavar="N", help="inferences side by side"
+    )
+    group.add_argument(
+        "--max-batchsize", nargs="+", type=positive_int, metavar="N", help="largest batches"
+    )
+    group.add_argument(
+        "--qps", nargs="+", type=positive, metavar="RATE", help="rates of the scenario Server"
+    )
     group = parser.add_argument_group("options of main.py, for all variants")
     for name in run_options:
-        if name not in ("model", "backend", "threads"):
+        if name not in ("model", "backend", *SWEEPS):
             group.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE")
     _when_to_stop(parser)
     add = parser.add_argument_group("output").add_argument
@@ -74,6 +84,12 @@ def _when_to_stop(parser: argparse.ArgumentParser) -> None:
         type=positive_int,
         metavar="N",
         help="run variants side by side in turns of N queries (SingleStream, MultiStream)",
+    )
+    add(
+        "--tests-per-run",
+        type=positive_int,
+        metavar="N",
+        help="run variants side by side, each run N short tests that take turns (Server, Offline)",
     )
     add("--metric", metavar="NAME", help=f"one of {', '.join(METRICS)} (default: p50)")
     _best(parser)

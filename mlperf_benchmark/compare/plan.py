@@ -1,22 +1,29 @@
 """From a matrix to the cells that are run, their order in each round and their duration."""
 
+import itertools
+import math
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
 from backend import BACKENDS
 from dataset import DATASETS
-from mlperf_benchmark.compare.matrix import Matrix, Metric, Variant, metric_for
+from mlperf_benchmark.compare.matrix import PEAK, Matrix, Metric, Variant, metric_for
+from mlperf_benchmark.compare.sweeps import QPS, SWEEPS, Point, point_text
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.registry import known_name
-from mlperf_benchmark.core.turn_protocol import TURN_SCENARIOS
+from mlperf_benchmark.core.turn_protocol import TEST_TURN_SCENARIOS, TURN_SCENARIOS
 from mlperf_benchmark.run.arguments import to_arguments
 from mlperf_benchmark.run.options import parse
+from mlperf_benchmark.run.peak_rate import step_seconds
 from profiles import PROFILES
 
 OFFICIAL_SECONDS = 600.0
 # Start of a process, loading of a small model, and the probe.
 OVERHEAD_SECONDS = 4.0
+# Runs of a search for the highest rate: the ceiling, five or six rates, some of them twice.
+PEAK_RUNS = 8
 
 
 @dataclass(frozen=True)
@@ -26,23 +33,37 @@ class Cell:
     key: str
     variant: str
     scenario: str
-    threads: int | None
+    sweep: Point
     arguments: tuple[str, ...]
     metric: Metric
     baseline: str
-    queries_per_turn: int | None
+    queries_per_turn: int | None = None
+    tests_per_run: int | None = None
 
     @property
     def turn_arguments(self) -> tuple[str, ...]:
         """`arguments` for a process that takes turns."""
-        return (*self.arguments, "--queries-per-turn", str(self.queries_per_turn))
+        turns = {"queries_per_turn": self.queries_per_turn, "tests_per_run": self.tests_per_run}
+        return (*self.arguments, *to_arguments(turns))
+
+    @property
+    def takes_turns(self) -> bool:
+        return self.queries_per_turn is not None or self.tests_per_run is not None
+
+    @property
+    def searches_peak(self) -> bool:
+        """Whether each of its rounds is a search for the highest rate."""
+        return self.metric == PEAK
 
     @property
     def name(self) -> str:
         """As the user sees it, unique within its scenario."""
-        if self.threads is None:
-            return self.variant
-        return f"{self.variant}, {self.threads} thread{'' if self.threads == 1 else 's'}"
+        return point_text(self.variant, self.sweep)
+
+    @property
+    def threads(self) -> int | None:
+        """Of an axis; None where the variant's options decide."""
+        return int(self.sweep["threads"]) if "threads" in self.sweep else None
 
     @property
     def is_baseline(self) -> bool:
@@ -52,6 +73,8 @@ class Cell:
     def seconds(self) -> float | None:
         """The duration of a run as asked for, or None where queries decide."""
         options = parse(self.arguments)
+        if self.searches_peak:
+            return PEAK_RUNS * step_seconds(options.time) + (PEAK_RUNS - 1) * OVERHEAD_SECONDS
         if options.queries is not None:
             return None
         return float(options.time or OFFICIAL_SECONDS)
@@ -78,7 +101,7 @@ class Plan:
         """
         groups: dict[str, list[Cell]] = {}
         for cell in self.order(number):
-            name = cell.key if cell.queries_per_turn is None else cell.scenario
+            name = cell.scenario if cell.takes_turns else cell.key
             groups.setdefault(name, []).append(cell)
         return list(groups.values())
 
@@ -90,28 +113,27 @@ class Plan:
             known = [value for value in seconds if value is not None]
             if len(known) < len(seconds):
                 return None
-            # Those that take turns run at the same time.
-            total += max(known)
+            # Time passes for all at once where they take turns of queries.
+            total += max(known) if group[0].queries_per_turn else sum(known)
         return total
 
 
 def make_plan(matrix: Matrix) -> Plan:
     """Expand the matrix. Raises UsageError for options that main.py does not take."""
-    threads: tuple[int | None, ...] = matrix.threads or (None,)
     variants = [variant for variant in matrix.variants if variant.not_run is None]
     places = [
-        (variant, scenario, count)
+        (variant, scenario, point)
         for scenario in matrix.scenarios
         for variant in variants
-        for count in threads
+        for point in _points(matrix, scenario)
     ]
     keys = [_key(number, *place) for number, place in enumerate(places, start=1)]
     baseline = matrix.baseline or variants[0].name
-    # The first cell of the baseline in each scenario.
-    baselines: dict[str, str] = {}
-    for key, (variant, scenario, _) in zip(keys, places, strict=True):
+    # The first cell of the baseline in each scenario, and in Server at each rate.
+    baselines: dict[tuple[str, float | None], str] = {}
+    for key, (variant, scenario, point) in zip(keys, places, strict=True):
         if variant.name == baseline:
-            baselines.setdefault(scenario, key)
+            baselines.setdefault((scenario, point.get(QPS)), key)
     return Plan(
         matrix,
         tuple(
@@ -119,27 +141,47 @@ def make_plan(matrix: Matrix) -> Plan:
                 key=key,
                 variant=variant.name,
                 scenario=scenario,
-                threads=count,
-                arguments=_arguments(variant, scenario, count),
+                sweep=point,
+                arguments=_arguments(matrix, variant, scenario, point),
                 metric=metric_for(matrix, scenario),
-                baseline=baselines[scenario],
+                baseline=baselines[scenario, point.get(QPS)],
                 queries_per_turn=matrix.queries_per_turn if scenario in TURN_SCENARIOS else None,
+                tests_per_run=_tests_per_run(matrix, scenario),
             )
-            for key, (variant, scenario, count) in zip(keys, places, strict=True)
+            for key, (variant, scenario, point) in zip(keys, places, strict=True)
         ),
     )
 
 
-def _key(number: int, variant: Variant, scenario: str, threads: int | None) -> str:
-    words = f"{variant.name} {scenario}" + (f" {threads}" if threads else "")
+def _points(matrix: Matrix, scenario: str) -> list[Point]:
+    """Every combination of the axes that the scenario takes; one empty point without any.
+
+    A stream has a thread at least, so those of more streams than threads are left out.
+    """
+    axes = {
+        name: values for name, values in matrix.sweeps.items() if scenario in SWEEPS[name].scenarios
+    }
+    every = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    points = [point for point in every if point.get("streams", 1) <= point.get("threads", math.inf)]
+    if not points:
+        raise UsageError("[axes] has no threads for so many streams: a stream takes one at least.")
+    return [MappingProxyType(point) for point in points]
+
+
+def _tests_per_run(matrix: Matrix, scenario: str) -> int | None:
+    if metric_for(matrix, scenario) == PEAK or scenario not in TEST_TURN_SCENARIOS:
+        return None
+    return matrix.tests_per_run
+
+
+def _key(number: int, variant: Variant, scenario: str, point: Point) -> str:
+    words = " ".join([variant.name, scenario, *(f"{value:.10g}" for value in point.values())])
     slug = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in words)
     return f"{number:02d}-{slug.lower()[:60]}"
 
 
-def _arguments(variant: Variant, scenario: str, threads: int | None) -> tuple[str, ...]:
-    options = dict(variant.options) | {"scenario": scenario}
-    if threads is not None:
-        options["threads"] = threads
+def _arguments(matrix: Matrix, variant: Variant, scenario: str, point: Point) -> tuple[str, ...]:
+    options = dict(variant.options) | {"scenario": scenario} | dict(point)
     arguments = to_arguments(options)
     try:
         parsed = parse(arguments)
@@ -152,8 +194,26 @@ def _arguments(variant: Variant, scenario: str, threads: int | None) -> tuple[st
                 known_name(kind, name, known)
     except UsageError as error:
         raise UsageError(f'Variant "{variant.name}": {error}') from error
-    if scenario == "Server" and parsed.qps is None:
+    _check_rate(matrix, variant, scenario, parsed.qps)
+    if _tests_per_run(matrix, scenario) and parsed.time is None and parsed.queries is None:
         raise UsageError(
-            f'Variant "{variant.name}": Server latencies compare at one rate only; set qps.'
+            f'Variant "{variant.name}": tests_per_run needs time or queries: each test takes its '
+            "part of it."
         )
     return arguments
+
+
+def _check_rate(matrix: Matrix, variant: Variant, scenario: str, rate: float | None) -> None:
+    if scenario != "Server":
+        return
+    searched = metric_for(matrix, scenario) == PEAK
+    if not searched and rate is None:
+        raise UsageError(
+            f'Variant "{variant.name}": Server latencies compare at one rate only; set qps, or '
+            f'metric = "{PEAK.name}".'
+        )
+    if searched and rate is not None:
+        raise UsageError(
+            f'Variant "{variant.name}": the metric {PEAK.name} finds the rate itself; leave qps '
+            "out."
+        )

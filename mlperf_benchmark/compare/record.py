@@ -8,7 +8,7 @@ from typing import Any
 
 from mlperf_benchmark.compare.agreement import Agreement
 from mlperf_benchmark.compare.intervals import Estimate
-from mlperf_benchmark.compare.matrix import METRICS, Metric
+from mlperf_benchmark.compare.matrix import METRICS, PEAK, Metric
 from mlperf_benchmark.compare.noise import Noise
 from mlperf_benchmark.compare.paired_accuracy import AccuracyDifference
 from mlperf_benchmark.core.errors import UsageError
@@ -35,9 +35,13 @@ class Measurement:
     noise: Noise
     cold_start: ColdStart | None = None
     memory: Memory | None = None
+    # Server's rate, where one was given or found.
+    qps: float | None = None
 
     def figure(self, metric: Metric) -> float:
         """What it reached in `metric`."""
+        if metric == PEAK:
+            return self.qps or 0.0
         return self.samples_per_second if metric.key is None else self.latency_ms[metric.key]
 
 
@@ -61,6 +65,7 @@ class Row:
     `accuracy_difference` and `agreement` compare the answers with the baseline's, image by image;
     None where both come from the same run. `right_images` is paired_accuracy.pack's.
     `cold_start` and `memory` are medians over the rounds, too.
+    `sweep` holds its values of the swept axes by the options' names.
     """
 
     name: str
@@ -88,6 +93,8 @@ class Row:
     right_images: str | None = None
     cold_start: ColdStart | None = None
     memory: Memory | None = None
+    variant: str = ""
+    sweep: dict[str, float] = field(default_factory=dict)
 
     @property
     def invalid_rounds(self) -> int:
@@ -138,6 +145,7 @@ class Comparison:
     system: dict[str, Any]
     queries_per_turn: int | None = None
     best: list[Best] = field(default_factory=list)
+    tests_per_run: int | None = None
 
     @property
     def failed(self) -> bool:

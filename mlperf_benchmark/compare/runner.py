@@ -16,6 +16,7 @@ from mlperf_benchmark.compare.identity import change
 from mlperf_benchmark.compare.intervals import MIN_ROUNDS, median
 from mlperf_benchmark.compare.matrix import Stopping
 from mlperf_benchmark.compare.noise import busy_warning
+from mlperf_benchmark.compare.peak_search import search_peak
 from mlperf_benchmark.compare.plan import Cell, Plan
 from mlperf_benchmark.compare.store import Round, Store
 from mlperf_benchmark.compare.summarize import Figures, cell_ratios, failures, figures_of
@@ -93,12 +94,15 @@ class Runner:
 
     def _run(self, number: int, cells: Sequence[Cell]) -> dict[str, CellRun]:
         folder = partial(self._store.folder, number)
-        if any(cell.queries_per_turn for cell in cells):
+        if any(cell.takes_turns for cell in cells):
             random = np.random.default_rng((self._plan.matrix.seed, number, len(cells)))
             return take_turns(self._program, cells, folder, random)
-        return {
-            cell.key: run_cell(self._program, cell.arguments, folder(cell.key)) for cell in cells
-        }
+        return {cell.key: self._run_alone(cell, folder(cell.key)) for cell in cells}
+
+    def _run_alone(self, cell: Cell, folder: Path) -> CellRun:
+        if cell.searches_peak:
+            return search_peak(self._program, cell, folder)
+        return run_cell(self._program, cell.arguments, folder)
 
     def _enough(self, rounds: Sequence[Round], stopping: Stopping, elapsed: float) -> str | None:
         """Why no further round is wanted, or None."""

@@ -26,6 +26,7 @@ from mlperf_benchmark.core.cpus import usable_cpus
 from mlperf_benchmark.core.machine import describe_system
 from mlperf_benchmark.core.turn_protocol import TURN_SCENARIOS
 from mlperf_benchmark.core.versions import PRODUCT, package_versions
+from mlperf_benchmark.run.arguments import to_arguments
 from mlperf_benchmark.run.result import INVALID, ColdStart, Memory
 from mlperf_benchmark.run.warnings import chance_warning
 
@@ -102,6 +103,7 @@ def summarize(
         ),
         system=describe_system() | {"packages": package_versions()},
         queries_per_turn=plan.matrix.queries_per_turn,
+        tests_per_run=plan.matrix.tests_per_run,
     )
     best = answers(comparison, plan.matrix.best, plan.matrix.best_by)
     return dataclasses.replace(comparison, best=best)
@@ -134,7 +136,7 @@ def _row(
         threads=cell.threads,
         metric=cell.metric.name,
         baseline=cell.is_baseline,
-        command=["python3", "main.py", *cell.arguments],
+        command=["python3", "main.py", *_arguments(cell, values)],
         failure=failure,
         subject=_subject(cell, measurements[0].round, store) if measurements else None,
         measurements=measurements,
@@ -159,6 +161,8 @@ def _row(
         right_images=pairs.right_images,
         cold_start=median_cold_start([run.cold_start for run in measurements]) if usable else None,
         memory=median_memory([run.memory for run in measurements]) if usable else None,
+        variant=cell.variant,
+        sweep=dict(cell.sweep),
     )
 
 
@@ -203,6 +207,13 @@ def _not_run(name: str, reason: str, scenario: str, matrix: Matrix) -> Row:
     )
 
 
+def _arguments(cell: Cell, values: Sequence[float]) -> list[str]:
+    """main.py's; where a peak was searched, at the rate that was found."""
+    if not cell.searches_peak or not values:
+        return list(cell.arguments)
+    return [*cell.arguments, *to_arguments({"qps": float(f"{statistics.median(values):.3g}")})]
+
+
 def _measurements(cell: Cell, rounds: Sequence[Round], store: Store) -> list[Measurement]:
     found = []
     for done in rounds:
@@ -222,6 +233,7 @@ def _measurements(cell: Cell, rounds: Sequence[Round], store: Store) -> list[Mea
                 noise=run.noise,
                 cold_start=read_costs(result.get("cold_start"), ColdStart),
                 memory=read_costs(result.get("memory"), Memory),
+                qps=result["config"]["qps"],
             )
         )
     return found
@@ -280,8 +292,10 @@ def _accuracy_warnings(
 
 
 def _way_out(cell: Cell) -> str:
-    if cell.queries_per_turn is not None:
+    if cell.takes_turns:
         return "The variants took turns, so that the speed-ups spread less."
     if cell.scenario in TURN_SCENARIOS:
         return "Turns (queries_per_turn = 4), longer runs or more rounds help."
-    return "Longer runs or more rounds help."
+    if cell.searches_peak:
+        return "Longer steps (time) or more rounds help."
+    return "Turns (tests_per_run = 8), longer runs or more rounds help."

@@ -1,5 +1,7 @@
 """The resolved configuration of one run: profile defaults with the command line on top."""
 
+import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +18,7 @@ class RunConfig:
 
     `time` is in seconds, `max_latency` in seconds (as in the MLPerf reference app), `qps` in
     samples a second. `network` is of backends on other machines. `queries_per_turn` makes the run
-    pause for other processes.
+    pause for other processes; `tests_per_run` makes it several tests with such pauses between them.
     """
 
     profile: str
@@ -33,6 +35,7 @@ class RunConfig:
     time: float | None
     queries: int | None
     queries_per_turn: int | None
+    tests_per_run: int | None
     qps: float | None
     max_batchsize: int | None
     samples_per_query: int | None
@@ -51,3 +54,12 @@ class RunConfig:
     audit_conf: Path | None
     output: Path
     overwrite: bool
+
+    def of_one_test(self) -> "RunConfig":
+        """With the part of the time or the queries that each test of the run has."""
+        tests = self.tests_per_run or 1
+        return dataclasses.replace(
+            self,
+            time=None if self.time is None else self.time / tests,
+            queries=None if self.queries is None else math.ceil(self.queries / tests),
+        )

@@ -3,5 +3,8 @@
 TURN_SCENARIOS = ("SingleStream", "MultiStream")
 """In these the next query waits for the answer to the last one, and so for as long as we like."""
 
+TEST_TURN_SCENARIOS = ("Server", "Offline")
+"""In these queries do not wait for each other, so that a turn is a whole test."""
+
 READY = "ready"
 """The line on standard output that asks for a turn. Any line on standard input gives it."""

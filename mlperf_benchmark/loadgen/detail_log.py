@@ -1,6 +1,8 @@
 """Reads mlperf_log_detail.txt, the one source of every timing figure."""
 
 import json
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,6 +98,30 @@ def performance(log: DetailLog, paused: bool = False) -> Performance:
         return _performance(log, paused)
     except KeyError as error:
         raise RunError(f"LoadGen's detail log is cut short: it lacks {error}.") from error
+
+
+def together(tests: Sequence[Performance]) -> Performance:
+    """The figures of a run of several tests of as many samples each.
+
+    Its throughput is all samples over all their time, which is the harmonic mean; each latency is
+    the median of the tests', but for the smallest and the largest. It is valid where all are.
+    """
+    if len(tests) == 1:
+        return tests[0]
+    joins = {"min": min, "max": max}
+    return Performance(
+        valid=all(test.valid for test in tests),
+        invalid_reasons=tuple(dict.fromkeys(text for one in tests for text in one.invalid_reasons)),
+        loadgen_errors=sum(test.loadgen_errors for test in tests),
+        latency_ms={
+            name: joins.get(name, statistics.median)(test.latency_ms[name] for test in tests)
+            for name in tests[0].latency_ms
+        },
+        samples_per_second=statistics.harmonic_mean([test.samples_per_second for test in tests]),
+        queries=sum(test.queries for test in tests),
+        early_stopping=next((one.early_stopping for one in tests if not one.valid), "")
+        or tests[0].early_stopping,
+    )
 
 
 def _performance(log: DetailLog, paused: bool) -> Performance:

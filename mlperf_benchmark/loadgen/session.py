@@ -1,4 +1,4 @@
-"""Runs one LoadGen test, watched from the main thread.
+"""Runs LoadGen tests, watched from the main thread.
 
 LoadGen cannot be interrupted, and its issue loop runs in the thread that starts the test. It
 therefore gets a thread of its own; when the run fails or is interrupted that thread is left
@@ -7,7 +7,7 @@ behind, and the process must end through `os._exit` (see mlperf_benchmark.core.p
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,10 @@ TICK_SECONDS = 1.0
 
 
 class Session:
-    """One test with one system under test. A process runs one only: LoadGen keeps global state."""
+    """Tests with one system under test and the same settings.
+
+    A process has one session only: LoadGen reads its rules into global state.
+    """
 
     def __init__(
         self,
@@ -40,14 +43,18 @@ class Session:
         self._sample_count = sample_count
 
     def run(
-        self, settings: Any, log_folder: Path, audit_conf: Path | None, watch: Watcher | None
+        self,
+        settings: Any,
+        log_folders: Sequence[Path],
+        audit_conf: Path | None,
+        watch: Watcher | None,
     ) -> None:
-        """Run to the end. Raises InferenceError for the first failure of the backend.
+        """Run a test into each folder. Raises InferenceError for the first failure of the backend.
 
-        `log_folder` must exist: without it LoadGen aborts the process.
+        The folders must exist: without one LoadGen aborts the process.
         """
-        arguments = (settings, log_folder, audit_conf)
-        thread = threading.Thread(target=self._test, args=arguments, name="loadgen", daemon=True)
+        arguments = (settings, log_folders, audit_conf)
+        thread = threading.Thread(target=self._tests, args=arguments, name="loadgen", daemon=True)
         thread.start()
         timeout = TICK_SECONDS if watch else None
         while not self._monitor.wait(timeout):
@@ -62,32 +69,36 @@ class Session:
         thread.join()
         self._sut.close()
 
-    def _test(self, settings: Any, log_folder: Path, audit_conf: Path | None) -> None:
+    def _tests(self, settings: Any, log_folders: Sequence[Path], audit_conf: Path | None) -> None:
         try:
-            sut = self._sut.construct()
-            count = self._sample_count
-            qsl = lg.ConstructQSL(
-                count,
-                min(count, settings.performance_sample_count_override),
-                self._load,
-                self._samples.unload,
-            )
-            log_settings = lg.LogSettings()
-            log_settings.log_output.outdir = os.fsencode(log_folder)
-            # The trace holds every event: hundreds of megabytes in a fast run.
-            log_settings.enable_trace = False
-            # An audit.config in the working directory must not turn a run into another one.
-            audit = log_folder / "audit.config"
-            if audit_conf is not None:
-                # LoadGen trips over a byte order mark.
-                audit.write_text(audit_conf.read_text(encoding="utf-8-sig"), encoding="utf-8")
-            lg.StartTestWithLogSettings(sut, qsl, settings, log_settings, os.fsencode(audit))
-            lg.DestroyQSL(qsl)
-            self._sut.destruct(sut)
+            for folder in log_folders:
+                self._test(settings, folder, audit_conf)
         except BaseException as error:  # noqa: BLE001 - the main thread reports it
             self._monitor.fail(error)
         else:
             self._monitor.finish()
+
+    def _test(self, settings: Any, log_folder: Path, audit_conf: Path | None) -> None:
+        sut = self._sut.construct()
+        count = self._sample_count
+        qsl = lg.ConstructQSL(
+            count,
+            min(count, settings.performance_sample_count_override),
+            self._load,
+            self._samples.unload,
+        )
+        log_settings = lg.LogSettings()
+        log_settings.log_output.outdir = os.fsencode(log_folder)
+        # The trace holds every event: hundreds of megabytes in a fast run.
+        log_settings.enable_trace = False
+        # An audit.config in the working directory must not turn a run into another one.
+        audit = log_folder / "audit.config"
+        if audit_conf is not None:
+            # LoadGen trips over a byte order mark.
+            audit.write_text(audit_conf.read_text(encoding="utf-8-sig"), encoding="utf-8")
+        lg.StartTestWithLogSettings(sut, qsl, settings, log_settings, os.fsencode(audit))
+        lg.DestroyQSL(qsl)
+        self._sut.destruct(sut)
 
     def _load(self, indices: list[int]) -> None:
         try:

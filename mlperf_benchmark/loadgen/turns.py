@@ -3,6 +3,7 @@
 In SingleStream and MultiStream LoadGen starts the clock of a query when the callback for the one
 before has returned and its answer is there (loadgen/issue_query_controller.cc). A pause at the end
 of a callback is therefore in no latency, whatever the processes whose turn it is do meanwhile.
+In Server and Offline a turn is a whole test, of which a run then has several.
 """
 
 import time
@@ -26,10 +27,10 @@ MAX_SETTLE_SECONDS = 1.0
 class Turns:
     """The turns of this process: a line that it says asks for one, a line that it hears gives it.
 
-    A turn is over after `queries` queries.
+    A turn is over after `queries` queries, or (None) at the end of a test.
     """
 
-    def __init__(self, queries: int, hear: TextIO | None, say: TextIO) -> None:
+    def __init__(self, queries: int | None, hear: TextIO | None, say: TextIO) -> None:
         self.queries = queries
         self._hear = hear
         self._say = say
@@ -71,7 +72,8 @@ class TurnTakingSUT(SystemUnderTest):
     def issue(self, ids: Sequence[int], indices: Sequence[int]) -> None:
         self._sut.issue(ids, indices)
         self._issued += 1
-        if self._issued % self._turns.queries == 0 and self._monitor.error is None:
+        queries = self._turns.queries
+        if queries and self._issued % queries == 0 and self._monitor.error is None:
             try:
                 self._rest()
             except BaseException as error:  # noqa: BLE001 - nothing may reach LoadGen's C++ frames

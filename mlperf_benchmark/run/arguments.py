@@ -1,6 +1,6 @@
 """Options back to the words of a command line."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 
 def to_arguments(options: Mapping[str, object]) -> tuple[str, ...]:
@@ -16,3 +16,15 @@ def to_arguments(options: Mapping[str, object]) -> tuple[str, ...]:
         elif value is not True:
             words.append(str(value))
     return tuple(words)
+
+
+def without(arguments: Sequence[str], names: Collection[str]) -> list[str]:
+    """`arguments` less the options of these names (with dashes), which all take a value."""
+    kept: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        if word.removeprefix("--") in names:
+            next(words)
+        else:
+            kept.append(word)
+    return kept

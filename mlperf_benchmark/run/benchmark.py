@@ -17,7 +17,7 @@ from mlperf_benchmark.core.run_config import RunConfig
 from mlperf_benchmark.core.terminal import say
 from mlperf_benchmark.images.label_list import find_label_list
 from mlperf_benchmark.loadgen.accuracy_log import read_predictions
-from mlperf_benchmark.loadgen.detail_log import performance, read_detail_log
+from mlperf_benchmark.loadgen.detail_log import performance, read_detail_log, together
 from mlperf_benchmark.loadgen.labels import label_offset
 from mlperf_benchmark.loadgen.monitor import RunMonitor
 from mlperf_benchmark.loadgen.probe import (
@@ -100,10 +100,13 @@ def _run(config: RunConfig, folder: OutputFolder, console: Console, turns: Turns
         warnings += _tell(prepared.backend.remarks(), console)
         if turns is not None:
             turns.wait()
-        outcome = _test(config, prepared, folder.work, console, turns)
+        logs = folder.test_folders(config.tests_per_run or 1)
+        outcome = _test(config.of_one_test(), prepared, logs, console, turns)
         if outcome.performance is not None:
             rate = float(outcome.log.effective("target_qps"))
-            warnings += validity_warnings(outcome.performance, rate, config.user_conf)
+            warnings += validity_warnings(
+                outcome.performance, rate, config.user_conf, config.tests_per_run or 1
+            )
             warnings += padding_warning(config, prepared.info, outcome.padding)
         if outcome.network is not None:
             warnings += outcome.network.warnings
@@ -194,7 +197,11 @@ def _threads_of_quota() -> int | None:
 
 
 def _test(
-    config: RunConfig, prepared: Prepared, logs: Path, console: Console, turns: Turns | None
+    config: RunConfig,
+    prepared: Prepared,
+    logs: Sequence[Path],
+    console: Console,
+    turns: Turns | None,
 ) -> Outcome:
     count = prepared.dataset_info.count
     images = _first_batch(config, prepared)
@@ -204,7 +211,7 @@ def _test(
     prepared.watch.warmed_up()
     settings = build_settings(config, count, probed)
     check_memory(config, settings, count)
-    seconds = expected_seconds(config, settings, count, probed)
+    seconds = len(logs) * expected_seconds(config, settings, count, probed)
     _announce(config, seconds, probed, console)
     monitor = RunMonitor()
     backend = prepared.backend
@@ -226,15 +233,20 @@ def _test(
     session = Session(sut, samples, monitor, count)
     with progress_line(seconds) as watch:
         session.run(settings, logs, config.audit_conf, watch)
-    log = read_detail_log(logs)
+    tests = [read_detail_log(folder) for folder in logs]
+    log = tests[0]
     network = sut.report() if isinstance(sut, QueryDispatchLibrary) else None
     differences = network.differences if network else ()
-    if turns is not None:
+    if len(tests) > 1:
+        differences += (f"{len(tests)} tests with pauses between them",)
+    elif turns is not None and turns.queries:
         differences += (f"a pause after every {turns.queries} queries",)
     return Outcome(
         log=log,
         rules=rules(log, config.model_name).with_modifications(differences),
-        performance=None if config.accuracy else performance(log, paused=turns is not None),
+        performance=None
+        if config.accuracy
+        else together([performance(test, paused=turns is not None) for test in tests]),
         accuracy=None,
         network=network,
         padding=Padding(padded=answering.padded, answered=monitor.answered),

@@ -16,7 +16,7 @@ def main() -> int:
     """Exit status 0 for a VALID run, 3 for one that LoadGen calls INVALID."""
     config = resolve(parse(sys.argv[1:]))
     turns = None
-    if config.queries_per_turn is not None:
+    if config.queries_per_turn is not None or config.tests_per_run is not None:
         turns = Turns(config.queries_per_turn, sys.stdin, sys.stdout)
     result = run_benchmark(config, Console(), turns)
     return 0 if result.is_valid else INVALID_STATUS

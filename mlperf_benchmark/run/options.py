@@ -107,6 +107,13 @@ def _test(parser: argparse.ArgumentParser) -> None:
         'queries say "ready" and wait for a line on standard input (SingleStream, MultiStream)',
     )
     add(
+        "--tests-per-run",
+        type=positive_int,
+        metavar="N",
+        help="likewise: make the run of N tests, each an N-th of --time or --queries, with a turn "
+        "each, and put their figures together (Server, Offline)",
+    )
+    add(
         "--qps",
         type=positive,
         metavar="RATE",

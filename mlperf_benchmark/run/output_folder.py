@@ -18,7 +18,7 @@ from mlperf_benchmark.core.errors import OutputError, RunError
 from mlperf_benchmark.core.files import write_text
 from mlperf_benchmark.core.locks import lock
 from mlperf_benchmark.core.output_names import ANSWERS, RESULT
-from mlperf_benchmark.loadgen.log_files import ACCURACY_LOG, DETAIL, SUMMARY
+from mlperf_benchmark.loadgen.log_files import ACCURACY_LOG, DETAIL, FURTHER_TEST, SUMMARY, TRACE
 from mlperf_benchmark.run.answers import Answers
 from mlperf_benchmark.run.result import Result
 
@@ -103,12 +103,27 @@ class OutputFolder:
             (self.path / ANSWERS).unlink(missing_ok=True)
             if answers is not None:
                 (self.work / ANSWERS).replace(self.path / ANSWERS)
-            for name in LOADGEN_FILES:
+            for folder in self._further_tests():
+                # Switched off, and made all the same.
+                (folder / TRACE).unlink(missing_ok=True)
+            for old in self.path.glob(f"{FURTHER_TEST}[0-9]*"):
+                shutil.rmtree(old)
+            for name in (*LOADGEN_FILES, *(path.name for path in self._further_tests())):
                 (self.work / name).replace(self.path / name)
             temporary.replace(target)
         except OSError as error:
             raise _unusable(self.path, error) from error
         return target
+
+    def test_folders(self, count: int) -> list[Path]:
+        """Where each of a run's tests logs: the first into `work`."""
+        further = [self.work / f"{FURTHER_TEST}{number}" for number in range(2, count + 1)]
+        for folder in further:
+            folder.mkdir()
+        return [self.work, *further]
+
+    def _further_tests(self) -> list[Path]:
+        return sorted(self.work.glob(f"{FURTHER_TEST}[0-9]*"))
 
 
 def wait_until_free(path: Path, seconds: float) -> None:

@@ -10,7 +10,7 @@ from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.network_config import JPEG, NetworkConfig
 from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.core.run_config import SCENARIOS, RunConfig
-from mlperf_benchmark.core.turn_protocol import TURN_SCENARIOS
+from mlperf_benchmark.core.turn_protocol import TEST_TURN_SCENARIOS, TURN_SCENARIOS
 from mlperf_benchmark.run.network_options import NETWORK_OPTIONS, resolve_network
 from profiles import MLPERF_RESNET50, Profile, profile
 
@@ -70,6 +70,12 @@ REFUSALS = (
         _not(*TURN_SCENARIOS),
         "its queries do not wait for each other, so there is no pause between them",
     ),
+    Refusal("tests_per_run", _accuracy, "an accuracy run is not timed"),
+    Refusal(
+        "tests_per_run",
+        _not(*TEST_TURN_SCENARIOS),
+        "its turns are of queries: --queries-per-turn",
+    ),
     Refusal("max_batchsize", _only("SingleStream"), ONE_SAMPLE),
     Refusal("streams", _only("SingleStream"), ONE_SAMPLE),
 )
@@ -95,6 +101,7 @@ def resolve(options: argparse.Namespace) -> RunConfig:
             "--qps and --queries exclude each other in Offline: the rate only decides how many "
             "samples its one query has, and --queries says that."
         )
+    _check_tests(options)
     backend = options.backend or defaults.backend
     _check_backend(options, backend)
     dataset = options.dataset or defaults.dataset
@@ -132,6 +139,18 @@ def _defaults(options: argparse.Namespace) -> Profile:
     )
 
 
+def _check_tests(options: argparse.Namespace) -> None:
+    tests, queries = options.tests_per_run, options.queries
+    if tests is None:
+        return
+    if options.time is None and queries is None:
+        raise UsageError(
+            "--tests-per-run needs --time or --queries, of which each test has a part."
+        )
+    if queries is not None and queries < tests:
+        raise UsageError(f"--queries {queries} are too few for {tests} tests: each wants one.")
+
+
 def _batch(options: argparse.Namespace, defaults: Profile) -> int | None:
     if options.max_batchsize is not None:
         return int(options.max_batchsize)
@@ -160,6 +179,11 @@ def _network(options: argparse.Namespace, backend: str, defaults: Profile) -> Ne
         raise UsageError(
             f"--max-batchsize does not apply to the {backend} backend: each query goes to a node "
             "as it is, and the engine there makes the batches."
+        )
+    if options.tests_per_run is not None:
+        raise UsageError(
+            f"--tests-per-run does not apply to the {backend} backend: nodes do not rest between "
+            "the turns of a client."
         )
     return resolve_network(options, defaults.served_model)
 

@@ -47,8 +47,10 @@ NEEDED = re.compile(r"Need to process at least (\d+) queries")
 MORE_NEEDED = re.compile(r"Would need to run at least (\d+) more queries")
 
 
-def validity_warnings(outcome: Performance, target_qps: float, user_conf: Path | None) -> list[str]:
-    """What cures an INVALID run; nothing for a VALID one."""
+def validity_warnings(
+    outcome: Performance, target_qps: float, user_conf: Path | None, tests: int = 1
+) -> list[str]:
+    """What cures an INVALID run of so many `tests`; nothing for a VALID one."""
     if outcome.valid:
         return []
     reasons = " ".join(outcome.invalid_reasons)
@@ -59,23 +61,24 @@ def validity_warnings(outcome: Performance, target_qps: float, user_conf: Path |
         for phrase, cure in CURES
         if phrase in reasons
     ]
-    needed = _queries_needed(outcome)
+    needed, each = _queries_needed(outcome, tests), " in each test" if tests > 1 else ""
     if not cures and needed:
         cures.append(
-            f"early stopping needs at least {needed} queries and there were {outcome.queries}: "
-            f"raise --time, or give --queries {needed} in its place."
+            f"early stopping needs at least {needed} queries{each} and there were "
+            f"{outcome.queries // tests}: raise --time, or give --queries {needed * tests} in its "
+            f"place."
         )
     elif not cures and OUT_OF_TIME in reasons:
         cures.append("the time was over before LoadGen had enough queries: raise --time.")
     return [f"INVALID, {cure}" for cure in cures or ["see mlperf_log_detail.txt for the errors."]]
 
 
-def _queries_needed(outcome: Performance) -> int | None:
+def _queries_needed(outcome: Performance, tests: int) -> int | None:
     needed = NEEDED.search(outcome.early_stopping)
     if needed:
         return int(needed[1])
     more = MORE_NEEDED.search(outcome.early_stopping)
-    return outcome.queries + int(more[1]) if more else None
+    return outcome.queries // tests + int(more[1]) if more else None
 
 
 def setup_warnings(

@@ -8,6 +8,7 @@ from typing import Any
 from mlperf_benchmark.compare.intervals import median
 from mlperf_benchmark.compare.noise import Noise
 from mlperf_benchmark.compare.record import Comparison, Measurement, Row, read_comparison
+from mlperf_benchmark.compare.sweeps import point_text
 from mlperf_benchmark.run.result import AccuracyResult, ColdStart, Memory
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "comparison_v1.json"
@@ -77,3 +78,39 @@ def row_of(
 def comparison_with(*rows: Row, system: Mapping[str, Any] | None = None) -> Comparison:
     base = stored()
     return dataclasses.replace(base, rows=list(rows), system=base.system | dict(system or {}))
+
+
+def swept_comparison() -> Comparison:
+    """Two models at three rates in Server, one of which is too much, and by threads and streams
+    in Offline.
+    """
+    rows = [
+        row_of(
+            point_text(variant, point),
+            [wait, 1.02 * wait, 0.98 * wait] * 2,
+            baseline=None if variant == "fp32" else [1.0] * 6,
+            scenario="Server",
+            variant=variant,
+            sweep=point,
+        )
+        for variant, slow in (("fp32", 2.0), ("int8", 1.0))
+        for rate in (50.0, 100.0, 150.0)
+        for point, wait in [({"qps": rate}, 100 * slow / (200 / slow + 60 - rate))]
+    ]
+    too_much = rows[2].measurements[0]
+    rows[2].measurements[0] = dataclasses.replace(too_much, validity="INVALID")
+    rows += [
+        row_of(
+            point_text("fp32", {"threads": threads, "streams": streams}),
+            [rate, 1.02 * rate, 0.98 * rate] * 2,
+            baseline=None if threads == streams == 1 else [5.0] * 6,
+            scenario="Offline",
+            metric="p50",
+            variant="fp32",
+            sweep={"threads": threads, "streams": streams},
+        )
+        for threads in (1, 2, 4)
+        for streams in (1, 2)
+        for rate in [10 / (threads + 0.2 * streams)]
+    ]
+    return comparison_with(*rows)

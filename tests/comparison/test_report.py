@@ -18,7 +18,13 @@ from mlperf_benchmark.compare.paired_accuracy import difference
 from mlperf_benchmark.compare.record import Comparison
 from mlperf_benchmark.run.result import ColdStart
 from tests.comparison.browser import chromium, open_browser
-from tests.comparison.stored import comparison_with, row_of, stored, with_costs
+from tests.comparison.stored import (
+    comparison_with,
+    row_of,
+    stored,
+    swept_comparison,
+    with_costs,
+)
 
 PHONE, DESK = (390, 844), (1280, 900)
 NAMES = [
@@ -116,6 +122,17 @@ def test_costs_are_drawn_of_rows_that_have_them() -> None:
     assert "a load 0.20, first inference 0.10 s; b read 0.20, first inference 0.10 s." in page
     assert "Memory, SingleStream" not in page
     assert "Compile" not in page
+
+
+def test_sweeps_are_drawn_as_lines_and_told_in_words() -> None:
+    page = render(swept_comparison())
+    alts = re.findall(r'role="img" aria-label="([^"]+)"', page)
+    rate = next(alt for alt in alts if alt.startswith("Latency over rate, Server"))
+    assert "int8: 50: 0.4762 and 0.4762, 100: 0.625" in rate
+    threads = next(alt for alt in alts if alt.startswith("By threads, Offline"))
+    assert "fp32, 2 streams: 1: 7.143, 2: 4.167" in threads
+    assert any(alt.startswith("By streams, Offline") for alt in alts)
+    assert "times as fast as the baseline at the same rate" in page
 
 
 def test_every_cell_can_be_reproduced(page: str) -> None:
@@ -343,3 +360,23 @@ def test_a_screen_reader_finds_headers_and_names(browser: Chrome) -> None:
 def test_no_value_is_left_unformatted(page: str) -> None:
     for word in ("None", "Undefined", "nan", "NaN"):
         assert not re.search(rf">\s*{word}\s*<", page)
+
+
+@needs_chromium
+def test_lines_of_sweeps_are_shown(browser: Chrome, tmp_path: Path) -> None:
+    file = tmp_path / "sweeps.html"
+    file.write_text(render(swept_comparison()), encoding="utf-8")
+    browser.get(file.as_uri())
+    script = """
+        const figures = [...document.querySelectorAll("figure")];
+        return figures.map((figure) => [figure.querySelector("h3").textContent,
+            new Set([...figure.querySelectorAll("svg g[id*=line2d] > path[style*='--series']")]
+                .filter((line) => line.getBBox().width > 20)
+                .map((line) => line.getAttribute("style"))).size]);
+    """
+    drawn = dict(browser.execute_script(script))
+    # Two models, p50 and p99; two numbers of streams; three of threads.
+    assert drawn["Latency over rate, Server"] == 4
+    assert drawn["By threads, Offline"] == 2
+    assert drawn["By streams, Offline"] == 3
+    assert browser.execute("getLog", {"type": "browser"})["value"] == []

@@ -27,7 +27,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     comparison = legible(comparison)
     columns, common = needed_columns(comparison)
     if not console.is_terminal:
-        console = Console(file=console.file, width=LOG_WIDTH)
+        console = Console(file=console.file, width=LOG_WIDTH, quiet=console.quiet)
     console.print(plain(comparison.title, "bold"))
     for sentence in sentences(comparison):
         say(console, sentence)
