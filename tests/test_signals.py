@@ -13,13 +13,14 @@ import pytest
 
 from mlperf_benchmark.models.prepare.sample import Sample
 from tests.command import MAIN, ROOT, WITH_TEST_BACKENDS, command, environment, run_main
+from tests.environments.client import ENVIRONMENTS
 
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143}
 PATIENCE = 60
 REPEATS = 150
 KILLS = 6
 SHORT_LIFE = 5
-SCRIPTS = ("main.py", "prepare.py", "finetune.py", "compare.py", "submission.py")
+SCRIPTS = tuple(ENVIRONMENTS)
 # Stands in for a library that takes long to import.
 SLOW_IMPORT = """
 import pathlib, time
