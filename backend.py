@@ -40,7 +40,7 @@ SampleLoader = Callable[[Sequence[int]], Samples]
 class BackendConfig:
     """What a backend is asked to do.
 
-    `threads` and `streams` are None where the backend shall choose. `max_batch_size` None takes
+    `threads` and `streams` are None where the backend chooses. `max_batch_size` None takes
     the model's own batch where the model fixes one, else 1. `variable_batch` says that batches of
     any size up to `max_batch_size` are to be expected (otherwise nearly all are full).
     """
