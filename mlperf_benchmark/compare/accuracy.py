@@ -87,7 +87,9 @@ class AccuracyRuns:
             self._has_warned = True
 
     def _measure(self, arguments: Sequence[str], result: Mapping[str, Any]) -> AccuracyOutcome:
-        with scratch_folder("accuracy") as folder:
+        with scratch_folder("accuracy") as scratch:
+            # The run locks its folder, and this process has the lock of the scratch folder.
+            folder = scratch / "run"
             run = run_cell(self._program, accuracy_arguments(arguments), folder)
             if run.failure is not None:
                 return AccuracyOutcome(None, f"failed: {run.failure}", failed=True)
@@ -127,7 +129,7 @@ def _settled(result: Mapping[str, Any]) -> AccuracyOutcome | None:
 
 
 def _is_identified(result: Mapping[str, Any]) -> bool:
-    """Whether another model or other images would be told apart. Served nodes need not tell."""
+    """Whether the run can be told from one of another model. Served nodes may not say enough."""
     return bool(model_sha256(result) and result["dataset"].get("fingerprint"))
 
 

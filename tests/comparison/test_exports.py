@@ -187,7 +187,7 @@ def test_what_nodes_and_processes_say_is_text_in_every_form(template: Any, tmp_p
     [
         # The ratios of the rounds lie between 0.52 and 0.62.
         (Stopping(precision_goal=0.3), "every interval is within the precision goal of 30.0%"),
-        (Stopping(precision_goal=0.01, max_time=0.1), "the max-time of 0.1 s is over"),
+        (Stopping(precision_goal=0.01, max_time=1), "the max-time of 1 s is over"),
     ],
 )
 def test_rounds_that_are_enough_get_no_further_one(
