@@ -33,7 +33,7 @@ smoke: $(VENV)/ready
 	$(RUN) --accuracy --output $(SMOKE)/accuracy
 	$(BIN)/python compare.py matrices/quickstart.toml --rounds 6 --output $(SMOKE)/comparison --overwrite
 
-# The table of README's results section: eight model files, compared in interleaved rounds.
+# The table of README's results section, in full in docs/comparing.md: eight model files, compared in interleaved rounds.
 BACKENDS := openvino tvm
 VARIANTS := fp32 int8 pruned50_fp32 pruned50_int8
 openvino_SUFFIX := xml

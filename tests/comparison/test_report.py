@@ -4,12 +4,14 @@ import dataclasses
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
-from mlperf_benchmark.compare.output.report.figures import pareto_front
+from benchmarks.report_figure import standalone
+from mlperf_benchmark.compare.output.report.figures import drawings, pareto_front
 from mlperf_benchmark.compare.output.report.page import render
 from tests.comparison.browser import chromium, open_browser
 from tests.comparison.stored import comparison_with, row_of, stored
@@ -255,3 +257,14 @@ def test_a_screen_reader_finds_headers_and_names(browser: Chrome) -> None:
 def test_no_value_is_left_unformatted(page: str) -> None:
     for word in ("None", "Undefined", "nan", "NaN"):
         assert not re.search(rf">\s*{word}\s*<", page)
+
+
+def test_figure_stands_alone_as_a_picture() -> None:
+    (drawing,) = [one for one in drawings(stored()) if one.title.startswith("Speed-up")]
+    picture = standalone(drawing)
+    root = ElementTree.fromstring(picture)
+    assert root.get("width")
+    assert "two threads" in (root.get("aria-label") or "")
+    # What only the page's style sheet gives a value.
+    assert "var(" not in picture
+    assert "currentColor" not in picture
