@@ -260,7 +260,7 @@ def test_no_value_is_left_unformatted(page: str) -> None:
 
 
 def test_figure_stands_alone_as_a_picture() -> None:
-    (drawing,) = [one for one in drawings(stored()) if one.title.startswith("Speed-up")]
+    drawing = next(one for one in drawings(stored()) if one.title.startswith("Speed-up"))
     picture = standalone(drawing)
     root = ElementTree.fromstring(picture)
     assert root.get("width")

@@ -10,6 +10,7 @@ import os
 import runpy
 import socket
 import sys
+import traceback
 from typing import Any
 
 from resnet50.model import ResNet50
@@ -47,6 +48,8 @@ def _become(request: dict[str, Any], streams: list[int]) -> None:
     """Run the script of the request as its own program; does not return."""
     for standard, stream in enumerate(streams, start=1):
         os.dup2(stream, standard)
+    # Those of the server remember what they wrote to, which is of another kind.
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
@@ -57,6 +60,8 @@ def _become(request: dict[str, Any], streams: list[int]) -> None:
         status = 0
     except SystemExit as end:
         status = end.code or 0
+    except BaseException:  # noqa: BLE001 - the process ends here
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
