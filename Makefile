@@ -18,14 +18,22 @@ RUN := $(BIN)/python main.py --profile efficientnet-lite0-openvino \
 	--model $(SAMPLE)/efficientnet-lite0_fp32.xml --dataset-path $(SAMPLE)/imagenet \
 	--cache-dir build/cache --overwrite
 
-.PHONY: quickstart results-table efficientnet-table test lint clean
+.PHONY: quickstart smoke results-table efficientnet-table test lint clean
 
 quickstart: $(VENV)/ready
 	$(BIN)/python sample.py --output $(SAMPLE) --cache-dir build/cache
 	$(RUN) --time 10 --output build/quickstart/performance
 	$(RUN) --accuracy --output build/quickstart/accuracy
 
-# The table of README's results section: fourteen model files, compared in interleaved rounds.
+# Everything once, in less than a minute: both kinds of run, and a comparison with its report.
+SMOKE := build/smoke
+smoke: $(VENV)/ready
+	$(BIN)/python sample.py --output $(SAMPLE) --cache-dir build/cache
+	$(RUN) --queries 100 --output $(SMOKE)/performance
+	$(RUN) --accuracy --output $(SMOKE)/accuracy
+	$(BIN)/python compare.py matrices/quickstart.toml --rounds 6 --output $(SMOKE)/comparison --overwrite
+
+# ResNet-50's table in docs/comparing.md: fourteen model files, compared in interleaved rounds.
 xml_BACKEND := openvino
 onnx_BACKEND := onnxruntime
 tvm_BACKEND := tvm
@@ -79,12 +87,12 @@ lint: $(VENV)/ready-dev
 $(VENV)/ready: requirements.txt requirements-prepare.txt requirements-no-deps.txt
 	@$(PYTHON) -c '$(CHECK)'
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) -r requirements-prepare.txt
+	$(PIP) -r requirements.txt -r requirements-prepare.txt
 	$(PIP) --no-deps -r requirements-no-deps.txt
 	touch $@
 
 $(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt requirements-triton.txt
-	$(PIP) -r requirements-dev.txt
+	$(PIP) -r requirements.txt -r requirements-prepare.txt -r requirements-dev.txt
 	$(PIP) --no-deps -r requirements-triton.txt || echo "Tests that need Triton will be skipped."
 	touch $@
 

@@ -1,4 +1,4 @@
-"""What the way to served nodes costs. On the loopback: a test of the way, no result of a cluster.
+"""What the way to served nodes costs, measured on the loopback: no result of a cluster.
 
     python3 -m benchmarks.network cost --model FILE.xml --profile efficientnet-lite0 \\
         --endpoint 127.0.0.1:8001 [--rounds 5] [--seconds 8] [--qps RATE]

@@ -19,7 +19,7 @@ from mlperf_benchmark.run.answers import load_answers
 from mlperf_benchmark.run.result import Result
 from mlperf_benchmark.tvm_compiler.options import CompileOptions
 from tests.command import ROOT, Run
-from tests.conftest import SampleRuns
+from tests.conftest import Runner, SampleRuns
 
 IMAGES = 20
 REAL_IMAGES = ROOT.parent / "shared" / "imagenet-300" / "val"
@@ -28,6 +28,13 @@ PERFORMANCE = {
     "MultiStream": ("--samples-per-query", "2", "--queries", "70"),
     "Server": ("--qps", "20", "--queries", "60", "--max-latency", "1"),
     "Offline": ("--queries", "100", "--max-batchsize", "4"),
+}
+# What no machine makes VALID: too few queries, a bound too low for any answer, too little time.
+INVALID = {
+    "SingleStream": ("--queries", "10"),
+    "MultiStream": ("--samples-per-query", "2", "--queries", "10"),
+    "Server": ("--qps", "20", "--queries", "60", "--max-latency", "0.001"),
+    "Offline": ("--time", "60", "--qps", "1"),
 }
 ACCURACY = {
     "SingleStream": (),
@@ -153,14 +160,22 @@ def test_status_follows_the_validity(performance: Run) -> None:
     assert performance.status == {"VALID": 0, "INVALID": 3}[performance.result["validity"]]
 
 
-def test_invalid_run_names_reason_and_cure(performance: Run) -> None:
-    result = performance.result
-    if result["validity"] == "VALID":
-        assert not result["invalid_reasons"]
-    else:
-        assert result["invalid_reasons"]
-        assert all(result["invalid_reasons"])
-        assert any("INVALID, " in warning and "--" in warning for warning in result["warnings"])
+def test_valid_run_names_no_reason(sample_runs: SampleRuns) -> None:
+    run = sample_runs.get("performance-SingleStream", *PERFORMANCE["SingleStream"])
+    assert (run.status, run.result["validity"]) == (0, "VALID")
+    assert run.result["invalid_reasons"] == []
+    assert not any("INVALID" in warning for warning in run.result["warnings"])
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_invalid_run_names_reason_and_cure(
+    scenario: str, benchmark: Runner, sample_options: tuple[object, ...]
+) -> None:
+    run = benchmark(*sample_options, "--scenario", scenario, *INVALID[scenario])
+    assert (run.status, run.result["validity"]) == (3, "INVALID")
+    assert run.result["invalid_reasons"]
+    assert all(run.result["invalid_reasons"])
+    assert any("INVALID, " in warning and "--" in warning for warning in run.result["warnings"])
 
 
 def test_exactly_the_queries_asked_for_are_issued(performance: Run) -> None:

@@ -142,7 +142,7 @@ def _runs_no_model(result: Mapping[str, Any]) -> bool:
 
 
 def _is_identified(result: Mapping[str, Any]) -> bool:
-    """Whether another model or other images would be told apart. Served nodes need not tell."""
+    """Whether the run can be told from one of another model. Served nodes may not say enough."""
     return bool(model_sha256(result) and result["dataset"].get("fingerprint"))
 
 

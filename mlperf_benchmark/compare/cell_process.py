@@ -168,7 +168,10 @@ class CellProcess:
                     return False
 
     def _has_ended(self) -> bool:
-        """Its children may keep its output open. Leaves it to be waited for: its times count."""
+        """Whether it has ended; its children may still keep its output open.
+
+        It is not waited for yet, as its CPU times are still to be read.
+        """
         options = os.WEXITED | os.WNOHANG | os.WNOWAIT
         return os.waitid(os.P_PID, self._process.pid, options) is not None
 

@@ -78,7 +78,7 @@ def compare(arguments: Sequence[str], program: Path, console: Console) -> int:
 
 
 def _check_models(plan: Plan) -> None:
-    """Refuse a missing file now; one that turns out to be no model fails alone."""
+    """Refuse a missing file now. A file that is no model fails later, and alone."""
     for cell in plan.cells:
         model = parse(cell.arguments).model
         if model is not None and not model.is_file():
@@ -89,7 +89,7 @@ def _check_models(plan: Plan) -> None:
 
 
 def _check_time(plan: Plan) -> None:
-    """Refuse what would measure for long and have no interval to show for it."""
+    """Refuse a comparison that would end before it had enough rounds for an interval."""
     stopping, seconds = plan.matrix.stopping, plan.round_seconds()
     if stopping.rounds is None and seconds is not None:
         needed = MIN_ROUNDS * seconds

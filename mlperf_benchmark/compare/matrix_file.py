@@ -184,7 +184,7 @@ def _checked(matrix: Matrix) -> Matrix:
 
 
 def check_course(matrix: Matrix) -> None:
-    """Raises UsageError for turns that are none, and for goals that no comparison can reach."""
+    """Raises UsageError for numbers of turns, rounds or seconds that make no sense."""
     stopping = matrix.stopping
     for name, number in (
         ("queries_per_turn", matrix.queries_per_turn),

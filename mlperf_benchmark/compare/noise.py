@@ -37,7 +37,7 @@ class Noise:
 class NoiseWatch:
     """Watches while the process of a cell runs, or whenever it has its turn.
 
-    `process` is its id. What other processes than that and this one do is noise.
+    `process` is its id. Noise is what all processes but that one and this one do.
     """
 
     def __init__(self, process: int) -> None:

@@ -253,7 +253,7 @@ def _latency(measurements: Sequence[Measurement]) -> dict[str, float]:
 
 
 def _points(outcome: AccuracyOutcome, baseline: AccuracyOutcome) -> float | None:
-    """The difference in percentage points, where both were counted over as many images."""
+    """The difference in percentage points, where both have the same number of images."""
     ours, base = outcome.result, baseline.result
     if ours is None or base is None or ours.total != base.total:
         return None

@@ -22,7 +22,7 @@ class UsageError(BenchmarkError):
 
 
 class UnknownNameError(UsageError):
-    """A name that no registry entry answers to."""
+    """A name that is in no registry."""
 
 
 class ModelError(UsageError):
@@ -38,7 +38,7 @@ class CacheError(BenchmarkError):
 
     @property
     def is_denied(self) -> bool:
-        """Whether the place is one that may be read and not written: most can do without it."""
+        """Whether a place may be read but not written; most callers can do without writing."""
         return isinstance(self.__cause__, OSError) and self.__cause__.errno in DENIED
 
 
@@ -47,7 +47,7 @@ class OutputError(UsageError):
 
 
 class RunError(BenchmarkError):
-    """The run started and could not be finished."""
+    """The run started but could not be finished."""
 
 
 class InferenceError(RunError):

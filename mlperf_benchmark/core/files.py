@@ -57,7 +57,7 @@ def _replace_folder(source: Path, target: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8. What a path holds that is none is written escaped, which JSON reads back."""
+    """Write UTF-8. Bytes of a path that are not UTF-8 are written escaped; JSON reads them back."""
     path.write_text(encodable(text), encoding="utf-8")
 
 

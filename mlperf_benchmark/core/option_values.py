@@ -1,4 +1,4 @@
-"""Types of option values: numbers that pass as such and make no sense are refused at once."""
+"""Types of option values: numbers that make no sense are refused at once."""
 
 import argparse
 import math

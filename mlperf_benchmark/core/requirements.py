@@ -14,11 +14,10 @@ PREPARE = "requirements-prepare.txt"
 NO_DEPS = "requirements-no-deps.txt"
 TRITON = "requirements-triton.txt"
 
-# A file that says -r of another comes after it: the first that has a package is the one to install.
 _INSTALL: Mapping[str, str] = MappingProxyType(
     {
         RUN: "python3 -m pip install -r {file}",
-        PREPARE: "python3 -m pip install -r {file}",
+        PREPARE: "python3 -m pip install -r {run} -r {file}",
         NO_DEPS: "python3 -m pip install --no-deps -r {file}",
         TRITON: "python3 -m pip install --no-deps -r {file}",
     }
@@ -53,33 +52,38 @@ def missing_package(name: str) -> str:
             f"The Python package {module} is missing, and mlcommons-loadgen cannot be had for"
             f" Python {sys.version_info[0]}.{sys.version_info[1]}: use Python 3.10 to 3.13."
         )
+    folder = _folder()
+    if folder is None:
+        return (
+            f"The Python package {module} is missing. The requirements files in mlperf-benchmark's "
+            "repository say what to install."
+        )
     package = _normalised(_PACKAGES.get(module, module))
-    file = next((file for file in _INSTALL if package in named_packages(file)), None)
-    advice = _advice(file or PREPARE)
+    file = next((file for file in _INSTALL if package in _named_packages(folder / file)), None)
+    advice = _advice(folder, file or PREPARE)
     has = f"{file} has it" if file else f"What {PREPARE} names brings it"
     return f"The Python package {module} is missing. {has}: {advice}."
 
 
-def _advice(file: str) -> str:
-    folder = requirements_folder()
-    path = file if folder == Path.cwd() else str(folder / file)
-    install = _INSTALL[file].format(file=path)
+def _advice(folder: Path, file: str) -> str:
+    place = Path() if folder == Path.cwd() else folder
+    install = _INSTALL[file].format(file=place / file, run=place / RUN)
     if file not in _OF_QUICKSTART:
         return install
     return f"make quickstart installs that into .venv; elsewhere {install}"
 
 
-def named_packages(file: str) -> frozenset[str]:
-    """Normalised names of the packages that the requirements file itself names, without -r's."""
-    lines = (requirements_folder() / file).read_text(encoding="utf-8").splitlines()
+def _named_packages(file: Path) -> frozenset[str]:
+    """Normalised names of the packages in the requirements file."""
+    lines = file.read_text(encoding="utf-8").splitlines()
     names = (re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", line) for line in lines)
     return frozenset(_normalised(name[0]) for name in names if name)
 
 
-def requirements_folder() -> Path:
-    """The folder of the requirements files."""
+def _folder() -> Path | None:
+    """The folder of the requirements files: the checkout's, None where a wheel was installed."""
     parents = Path(__file__).resolve().parents
-    return next(folder for folder in parents if (folder / RUN).is_file())
+    return next((folder for folder in parents if (folder / RUN).is_file()), None)
 
 
 def _normalised(name: str) -> str:

@@ -10,7 +10,7 @@ CLASSES_WITH_BACKGROUND = 1001
 
 
 def label_offset(classes: int) -> int:
-    """What is to be added to the index of a score of a model with so many classes."""
+    """What turns the index of a score into a label: -1 where class 0 is the background."""
     return -1 if classes == CLASSES_WITH_BACKGROUND else 0
 
 

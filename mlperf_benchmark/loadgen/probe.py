@@ -1,4 +1,4 @@
-"""A short measurement before the test: LoadGen wants to know what speed to expect."""
+"""A short measurement before the test: LoadGen must be told what speed to expect."""
 
 import threading
 import time

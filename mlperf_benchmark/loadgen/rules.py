@@ -29,7 +29,7 @@ class Rules:
     differences: tuple[str, ...]
 
     def with_modifications(self, differences: tuple[str, ...]) -> "Rules":
-        """What else differs, in more than time or queries."""
+        """The same rules with further differences, none of them in time or queries."""
         if not differences:
             return self
         return Rules("modified", (*self.differences, *differences))

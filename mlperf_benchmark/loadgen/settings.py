@@ -85,7 +85,7 @@ def _read_user_conf(settings: Any, config: RunConfig) -> None:
 
 
 def _check(settings: Any, config: RunConfig) -> None:
-    """Values that make sense one by one and not together."""
+    """Refuse values that make sense alone but not together."""
     for what, unit, least, most, option in (
         ("duration", " ms", settings.min_duration_ms, settings.max_duration_ms, "--time"),
         ("query_count", "", settings.min_query_count, settings.max_query_count, "--queries"),

@@ -200,7 +200,7 @@ SUTClass = Callable[[Backend, SampleLibrary, RunMonitor, int, int], SystemUnderT
 
 
 def sut_for(scenario: str, batch_size: int) -> SUTClass:
-    """The way in which a scenario's queries are best taken to a backend."""
+    """The system under test that suits the scenario and the backend."""
     if scenario == "SingleStream":
         return SynchronousSUT
     if scenario == "MultiStream":

@@ -48,7 +48,7 @@ def chance_of(good: int, total: int, classes: int) -> float:
 
 
 def label_offset_hint(predictions: NDArray[np.int64], labels: NDArray[np.int64]) -> int | None:
-    """What is to be added to the predictions for them to score, -1 or 1, or None.
+    """What to add to the predictions so that they match the labels: -1, 1, or None.
 
     A hint is given where the accuracy is near zero as it is and good after the shift, over
     several classes, so that neither a random nor a constant answer gives one.

@@ -129,7 +129,7 @@ class OutputFolder:
 def wait_until_free(path: Path, seconds: float) -> None:
     """Wait for a run that writes to the output folder `path`, where there is one, to end.
 
-    One whose comparison was killed takes a moment to. Raises OutputError where it does not.
+    A run whose comparison was killed takes a moment to end. Raises OutputError where it does not.
     """
     end = time.monotonic() + seconds
     lock = os.open(path, os.O_RDONLY)

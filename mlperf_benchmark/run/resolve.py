@@ -82,7 +82,7 @@ REFUSALS = (
 
 
 def resolve(options: argparse.Namespace) -> RunConfig:
-    """The configuration of the run. Raises UsageError for what cannot be meant."""
+    """The configuration of the run. Raises UsageError for options that contradict each other."""
     known_name("scenario", options.scenario, SCENARIOS)
     defaults = _defaults(options)
     for refusal in REFUSALS:

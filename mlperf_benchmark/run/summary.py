@@ -101,7 +101,7 @@ def _memory(memory: Memory) -> str:
 
 
 def _parallel(backend: dict[str, Any]) -> str:
-    """Of each node, where there are nodes and they tell."""
+    """Threads and streams of each node, as far as they are known."""
     counted = [
         _counted(backend[f"{what}s"], what) for what in ("thread", "stream") if backend[f"{what}s"]
     ]

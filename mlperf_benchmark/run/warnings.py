@@ -139,7 +139,7 @@ def setup_warnings(
 def accuracy_warnings(
     accuracy: Accuracy, predictions: NDArray[np.int64], labels: NDArray[np.int64], classes: int
 ) -> list[str]:
-    """The one that says most of what is wrong with an accuracy, if anything."""
+    """The warning that explains a doubtful accuracy best; none for a good one."""
     return (
         offset_warning(label_offset_hint(predictions, labels))
         or chance_warning(accuracy.good, accuracy.total, classes)
@@ -159,7 +159,7 @@ def offset_warning(offset: int | None) -> list[str]:
 
 
 def chance_warning(good: int, total: int, classes: int) -> list[str]:
-    """For a top-1 that guessing reaches, too."""
+    """For a top-1 that guessing would reach as well."""
     if chance_of(good, total, classes) < CHANCE:
         return []
     return [f"Top-1 {good}/{total} is no better than guessing among {classes} classes. {CAUSES}"]

@@ -38,9 +38,9 @@ def ending(state: str, number: int) -> str | None:
     return "INVALID" if invalid else "VALID"
 
 
-def plan_of(scenario: str) -> Plan:
+def plan_of(scenario: str, stopping: Stopping | None = None) -> Plan:
     variants = tuple(Variant(name, {"profile": "null"}) for name in ("base", "other"))
-    stopping = Stopping(rounds=ROUNDS)
+    stopping = stopping or Stopping(rounds=ROUNDS)
     return make_plan(Matrix("Two", variants, (scenario,), accuracy=False, stopping=stopping))
 
 
@@ -180,3 +180,22 @@ def test_what_nodes_and_processes_say_is_text_in_every_form(template: Any, tmp_p
     assert "[/x] &lt;script&gt; |a|" in page
     for form in (text, markdown, page, (output / "results.csv").read_text()):
         assert all(printable(line) == line for line in form.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("stopping", "reason"),
+    [
+        # The ratios of the rounds lie between 0.52 and 0.62.
+        (Stopping(precision_goal=0.3), "every interval is within the precision goal of 30.0%"),
+        (Stopping(precision_goal=0.01, max_time=1), "the max-time of 1 s is over"),
+    ],
+)
+def test_rounds_that_are_enough_get_no_further_one(
+    stopping: Stopping, reason: str, template: Any, tmp_path: Path
+) -> None:
+    plan = plan_of("SingleStream", stopping)
+    finish_rounds(plan, ("good", "good"), tmp_path, template)
+    comparison, said = exported(plan, tmp_path)
+    assert comparison.stopped == reason
+    assert len(comparison.order) == ROUNDS
+    assert f"Stopped after {ROUNDS} rounds: {reason}." in said

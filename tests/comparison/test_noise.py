@@ -2,13 +2,34 @@
 
 import dataclasses
 import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from mlperf_benchmark.compare.noise import Noise, NoiseWatch, spread_warning
 from tests.comparison.stored import QUIET
 
 WIDE = [1.0, 1.5, 2.0, 2.5, 3.0]
+
+
+@contextmanager
+def running(program: str) -> Iterator[int]:
+    """The process id of a Python program that is ended afterwards."""
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE) as process:
+        yield process.pid
+        process.kill()
+
+
+def seconds_of(process: int) -> float:
+    """Of a CPU."""
+    times = psutil.Process(process).cpu_times()
+    return times.user + times.system
 
 
 def test_narrow_figures_give_no_warning() -> None:
@@ -32,11 +53,41 @@ def test_the_cause_is_named(noise: Noise, cause: str) -> None:
     assert cause in warning
 
 
-def test_the_machine_can_be_watched() -> None:
+def test_work_of_the_watched_process_is_no_noise() -> None:
+    """On a busy machine both figures are larger, by the same."""
+    with running("while True: pass") as busy, running("input()") as idle:
+        spared, counted = NoiseWatch(busy), NoiseWatch(idle)
+        start = seconds_of(busy)
+        with counted.watching(), spared.watching():
+            while seconds_of(busy) < start + 0.3:
+                time.sleep(0.01)
+        own, noise = spared.noise().others_cpus, counted.noise().others_cpus
+    assert own is not None
+    assert noise is not None
+    assert noise > own
+
+
+def test_load_and_frequency_are_the_systems(monkeypatch: pytest.MonkeyPatch) -> None:
+    readings = iter([1800.0, 3000.0, 2400.0])
+    monkeypatch.setattr(os, "getloadavg", lambda: (1.5, 0.5, 0.1))
+    monkeypatch.setattr(psutil, "cpu_freq", lambda: SimpleNamespace(current=next(readings)))
+    monkeypatch.setattr("mlperf_benchmark.compare.noise.SAMPLE_SECONDS", 0.0)
     watch = NoiseWatch(os.getpid())
     with watch.watching():
-        watch.sample()
-    noise = watch.noise()
-    assert noise.load_before >= 0
-    assert noise.steal is None or 0 <= noise.steal <= 1
-    assert noise.others_cpus is None or noise.others_cpus >= 0
+        for _ in range(3):
+            watch.sample()
+    assert watch.noise().load_before == 1.5
+    assert watch.noise().frequency_mhz == (1800.0, 3000.0)
+
+
+def test_steal_is_the_share_of_all_cpus_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    stolen, clock = iter([2.0, 3.0]), iter([100.0, 110.0])
+    monkeypatch.setattr(psutil, "cpu_times", lambda: SimpleNamespace(user=0.0, steal=next(stolen)))
+    monkeypatch.setattr(psutil, "cpu_count", lambda: 2)
+    watch = NoiseWatch(os.getpid())
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    with watch.watching():
+        pass
+    monkeypatch.undo()
+    monkeypatch.setattr(psutil, "cpu_count", lambda: 2)
+    assert watch.noise().steal == pytest.approx(1 / (10 * 2))

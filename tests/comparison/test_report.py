@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
+from benchmarks.report_figure import standalone
 from mlperf_benchmark.compare.agreement import Agreement
-from mlperf_benchmark.compare.output.report.figures import pareto_front
+from mlperf_benchmark.compare.output.report.figures import drawings, pareto_front
 from mlperf_benchmark.compare.output.report.page import render
 from mlperf_benchmark.compare.paired_accuracy import difference
 from mlperf_benchmark.compare.record import Comparison
@@ -380,3 +382,14 @@ def test_lines_of_sweeps_are_shown(browser: Chrome, tmp_path: Path) -> None:
     assert drawn["By threads, Offline"] == 2
     assert drawn["By streams, Offline"] == 3
     assert browser.execute("getLog", {"type": "browser"})["value"] == []
+
+
+def test_figure_stands_alone_as_a_picture() -> None:
+    drawing = next(one for one in drawings(stored()) if one.title.startswith("Speed-up"))
+    picture = standalone(drawing)
+    root = ElementTree.fromstring(picture)
+    assert root.get("width")
+    assert "two threads" in (root.get("aria-label") or "")
+    # What only the page's style sheet gives a value.
+    assert "var(" not in picture
+    assert "currentColor" not in picture

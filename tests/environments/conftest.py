@@ -11,7 +11,7 @@ from tests.environments import client
 from tests.environments.venvs import installed_by, make_venv
 
 FILES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {client.RUN: (RUN,), client.PREPARE: (PREPARE, NO_DEPS)}
+    {client.RUN: (RUN,), client.PREPARE: (RUN, PREPARE, NO_DEPS)}
 )
 """What README installs for each environment."""
 

@@ -12,6 +12,7 @@ from types import MappingProxyType
 import pytest
 
 from mlperf_benchmark.models.prepare.sample import Sample
+from tests.command import ROOT
 from tests.environments.checkout import Checkout, checkout
 from tests.environments.client import ENVIRONMENTS
 from tests.environments.documents import Command, commands, documents, prose
@@ -25,13 +26,15 @@ NOT_RUN: Mapping[str, str] = MappingProxyType(
         r"\bpip install\b": "the environments hold what it would install",
         r"^git clone": "wants a network",
         r"submission_checker\.main": "is MLCommons' own, with requirements of its own",
-        r"^make test\b": "runs the tests, of which this is one",
+        r"^mlperf-": "wants the package installed; test_package.py installs it",
+        r"^make (test|lint)\b|-m pytest\b": "runs the tests, of which this is one, or the linters",
     }
 )
 """Patterns of commands that cannot be run here, each with its reason."""
 
-SHELL = ("mkdir", "cd", "export", ".")
-MAKE = ("quickstart", "results-table")
+SHELL = ("mkdir", "cd", "cp", "export", ".")
+MAKE = ("quickstart", "smoke", "results-table")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 TYPED = re.compile(r"(\s{4,}|\s*\$ )(\.venv/bin/python|python3|make|docker|git|pip|cd) ")
 
 
@@ -105,3 +108,36 @@ def test_commands_stand_in_shell_blocks(document: str) -> None:
 def test_reasons_are_those_of_commands(pattern: str) -> None:
     texts = [command.text for document in documents() for command in commands(document)]
     assert any(re.search(pattern, text) for text in texts)
+
+
+@pytest.mark.parametrize("document", documents())
+def test_links_lead_to_files_and_headings(document: str) -> None:
+    lost = []
+    for number, line in prose(document):
+        for target in LINK.findall(line):
+            path, _, heading = target.partition("#")
+            file = (ROOT / document).parent / path if path else ROOT / document
+            there = file.exists() and (not heading or heading in anchors(file))
+            if not there and "://" not in target:
+                lost.append(f"{document}:{number}: {target}")
+    assert not lost
+
+
+def anchors(file: Path) -> set[str]:
+    """Of the headings, as GitHub makes them."""
+    lines = prose(str(file.resolve().relative_to(ROOT)))
+    headings = [line.lstrip("#").strip() for _, line in lines if line.startswith("#")]
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", [page for page in documents() if page.startswith("docs/")])
+def test_page_begins_with_a_command(page: str) -> None:
+    lines = [line for line in (ROOT / page).read_text(encoding="utf-8").splitlines() if line]
+    assert lines[0].startswith("# ")
+    assert lines[1] == "```sh"
+
+
+def test_readme_is_short_and_leads_to_every_page() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.encode()) <= 9 * 1024
+    assert not [page for page in documents() if page.startswith("docs/") and page not in text]

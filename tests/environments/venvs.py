@@ -24,12 +24,10 @@ ALONE = (NO_DEPS, TRITON)
 
 
 def requirements(file: str) -> Iterator[Requirement]:
-    """What a requirements file names, with what it includes, for this Python."""
+    """What a requirements file names, for this Python."""
     for line in (ROOT / file).read_text(encoding="utf-8").splitlines():
         text = line.partition("#")[0].strip()
-        if text.startswith("-r "):
-            yield from requirements(text.removeprefix("-r ").strip())
-        elif text:
+        if text:
             requirement = Requirement(text)
             if requirement.marker is None or requirement.marker.evaluate():
                 yield requirement

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -20,19 +20,39 @@ from mlperf_benchmark.models.prepare.sample import Sample
 from mlperf_benchmark.models.prepare.training_images import TrainingImages
 
 
-@pytest.fixture
-def run(sample: Sample, cache_dir: Path, tmp_path: Path) -> FineTuningRun:
-    """Two epochs of two batches on the 20 sample images."""
+def two_epochs(sample: Sample, cache_dir: Path, output: Path) -> FineTuningRun:
+    """Of two batches each, on the 20 sample images."""
     return FineTuningRun(
         model="efficientnet-lite0",
         weights="package",
         pruning=PruningConfig(0.05),
         training=TrainingConfig(epochs=2, batch_size=10, learning_rate=1e-4),
         train_path=sample.images,
-        output=tmp_path / "pruned.pth",
+        output=output,
         cache_dir=cache_dir,
         device="cpu",
     )
+
+
+@pytest.fixture
+def run(sample: Sample, cache_dir: Path, tmp_path: Path) -> FineTuningRun:
+    return two_epochs(sample, cache_dir, tmp_path / "pruned.pth")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run that has ended, and what it reported."""
+
+    run: FineTuningRun
+    lines: list[str]
+
+
+@pytest.fixture(scope="module")
+def trained(sample: Sample, cache_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    run = two_epochs(sample, cache_dir, tmp_path_factory.mktemp("trained") / "pruned.pth")
+    lines: list[str] = []
+    fine_tune(run, lines.append)
+    return Trained(run, lines)
 
 
 def ignore(_line: str) -> None:
@@ -48,16 +68,17 @@ def top1(line: str) -> int:
     return int(line.partition("top-1 ")[2].partition("/")[0])
 
 
-def test_training_is_resumed_to_the_same_weights_and_becomes_a_model_file(
-    run: FineTuningRun, tmp_path: Path
-) -> None:
-    lines: list[str] = []
-    fine_tune(run, lines.append)
-    losses = [float(line.split("loss ")[1].split(",")[0]) for line in lines if "loss" in line]
+def test_training_helps(trained: Trained) -> None:
+    losses = [
+        float(line.split("loss ")[1].split(",")[0]) for line in trained.lines if "loss" in line
+    ]
+    assert len(losses) == 2
     assert losses[-1] < losses[0]
-    assert top1(lines[-1]) >= top1(lines[1]), lines
+    assert top1(trained.lines[-1]) >= top1(trained.lines[1]), trained.lines
 
-    stopped = replace(run, output=tmp_path / "stopped.pth")
+
+def test_resumed_training_gives_the_same_weights(trained: Trained, tmp_path: Path) -> None:
+    stopped = replace(trained.run, output=tmp_path / "stopped.pth")
 
     def stop(line: str) -> None:
         if line.startswith("Epoch 1"):
@@ -65,15 +86,18 @@ def test_training_is_resumed_to_the_same_weights_and_becomes_a_model_file(
 
     with pytest.raises(KeyboardInterrupt):
         fine_tune(stopped, stop)
-    assert any(
-        not torch.equal(tensor, weights_of(stopped.output)[name])
-        for name, tensor in weights_of(run.output).items()
-    )
+    whole, half = weights_of(trained.run.output), weights_of(stopped.output)
+    assert any(not torch.equal(tensor, half[name]) for name, tensor in whole.items())
     fine_tune(replace(stopped, resume=True), ignore)
-    for name, tensor in weights_of(run.output).items():
-        assert torch.equal(tensor, weights_of(stopped.output)[name]), name
+    resumed = weights_of(stopped.output)
+    assert [name for name, tensor in whole.items() if not torch.equal(tensor, resumed[name])] == []
 
-    model = prepare_model(Recipe("efficientnet-lite0", str(run.output), output=tmp_path))
+
+def test_checkpoint_becomes_a_model_file_that_tells_its_history(
+    trained: Trained, tmp_path: Path
+) -> None:
+    recipe = Recipe("efficientnet-lite0", str(trained.run.output), output=tmp_path)
+    model = prepare_model(recipe)
     assert model.name == "efficientnet-lite0_pruned5_fp32.xml"
     description = read_description(model)
     assert description is not None
@@ -84,22 +108,32 @@ def test_training_is_resumed_to_the_same_weights_and_becomes_a_model_file(
     assert description.fine_tuning is not None
     assert description.fine_tuning.epochs == 2
 
+
+def test_checkpoint_is_not_overwritten_unasked(trained: Trained) -> None:
+    before = trained.run.output.read_bytes()
     with pytest.raises(OutputError, match="--resume, --overwrite"):
-        fine_tune(run, ignore)
-    other = replace(run, resume=True, training=replace(run.training, epochs=3))
+        fine_tune(trained.run, ignore)
+    assert trained.run.output.read_bytes() == before
+
+
+def test_resuming_with_other_options_is_refused(trained: Trained) -> None:
+    longer = replace(trained.run.training, epochs=3)
     with pytest.raises(UsageError, match="epochs was 2, now 3"):
-        fine_tune(other, ignore)
+        fine_tune(replace(trained.run, resume=True, training=longer), ignore)
+
+
+def test_pruned_checkpoint_is_not_pruned_again(trained: Trained, tmp_path: Path) -> None:
+    recipe = Recipe(
+        "efficientnet-lite0",
+        str(trained.run.output),
+        pruning=PruningConfig(0.1),
+        calibration_path=trained.run.train_path,
+        cache_dir=trained.run.cache_dir,
+        output=tmp_path / "models",
+    )
     with pytest.raises(UsageError, match="pruned already"):
-        prepare_model(
-            Recipe(
-                "efficientnet-lite0",
-                str(run.output),
-                pruning=PruningConfig(0.1),
-                calibration_path=run.train_path,
-                cache_dir=run.cache_dir,
-                output=tmp_path,
-            )
-        )
+        prepare_model(recipe)
+    assert not (tmp_path / "models").exists()
 
 
 def test_training_that_diverges_ends_with_its_last_good_checkpoint(

@@ -36,7 +36,7 @@ def _line(cells: list[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Keep what would be a cell's border or markup from being taken for it."""
+    """Escape what Markdown would take for a cell's border or for markup."""
     for letter in "\\|<*_`~&#":
         text = text.replace(letter, f"\\{letter}")
     # Links, images and what they refer to; plain brackets are those of intervals.

@@ -102,7 +102,7 @@ def prepare_model(recipe: Recipe) -> Path:
 
 
 def _check_images(recipe: Recipe, architecture: Architecture) -> None:
-    """Find out before a download what no weights can make good."""
+    """Refuse unusable images before anything is downloaded."""
     wanted = recipe.pruning is not None or recipe.quantization is not None
     if wanted and recipe.calibration_path is None and recipe.weights in architecture.weight_sources:
         raise UsageError(CALIBRATION_NEEDED)

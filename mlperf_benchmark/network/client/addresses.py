@@ -1,4 +1,4 @@
-"""Where an endpoint really leads to, whatever its host is written as."""
+"""Where an endpoint really leads, however its host is written."""
 
 import contextlib
 import ipaddress

@@ -90,7 +90,8 @@ def report(
     if local:
         differences.append("a node on LoadGen's own machine")
         warnings.append(
-            f"{', '.join(local)} is this machine: a test of the way, and no result of a cluster."
+            f"{', '.join(local)} is this machine: such a run tries the set-up out, and its figures "
+            "are not those of a cluster."
         )
     if len({_precision(node) for node in nodes}) > 1:
         found = ", ".join(f"{node.address} {_precision(node)}" for node in nodes)

@@ -26,7 +26,7 @@ HTTP2 = "h2"
 
 
 def open_channel(endpoint: str, config: NetworkConfig) -> Any:
-    """A channel that connects on its first call. Raises UsageError for files that are no use."""
+    """A channel that connects on its first call. Raises UsageError for unusable files."""
     # gRPC's log says in its own words what comes as an error, too.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     token = _token(config)

@@ -1,4 +1,4 @@
-"""Why a call failed, and why no connection to a node comes about where gRPC does not say it."""
+"""Why a call failed, and why a node cannot be connected to where gRPC does not say it."""
 
 import contextlib
 import socket
@@ -76,7 +76,7 @@ def _handshake_fault(
 
 
 def _encrypted_fault(address: tuple[str, int], seconds: float, config: NetworkConfig) -> str | None:
-    """Raises OSError, SSLError among others, where it comes to no handshake."""
+    """Raises OSError (SSLError included) where the handshake fails."""
     with socket.create_connection(address, seconds) as plain:
         context = tls_context(config)
         with context.wrap_socket(plain, server_hostname=address[0]) as encrypted:
@@ -126,7 +126,7 @@ def _speaks_tls(address: tuple[str, int], seconds: float) -> bool:
 
 
 def _foreign(greeting: bytes) -> str | None:
-    """What speaks so, if that is no HTTP/2."""
+    """The protocol of the other side, where it is not HTTP/2."""
     if not greeting:
         return None
     # Some answer what they do not know as HTTP/0.9 does, with a page alone.
@@ -144,7 +144,7 @@ def is_http(error: grpc.RpcError) -> bool:
 
 
 def reason(error: grpc.RpcError) -> str:
-    """What a call failed of, in a line."""
+    """Why a call failed, in one line."""
     code = error.code()
     details = " ".join(str(error.details()).split()).rstrip(".")
     if code == grpc.StatusCode.DEADLINE_EXCEEDED:

@@ -136,7 +136,7 @@ class Node:
         )
 
     def _check_ready(self) -> None:
-        """Of the model alone: what else a server holds does not matter."""
+        """Only of the model: other models of the server do not matter."""
         request = service_pb2.ModelReadyRequest(name=self._model, version=self._version or "")
         try:
             if self._stub.ModelReady(request, timeout=self._config.deadline).ready:
@@ -160,7 +160,7 @@ class Node:
         return self._stub.ModelMetadata(request, timeout=self._config.deadline)
 
     def _versions(self) -> tuple[str, ...]:
-        """Those that there are where one was asked for that is not."""
+        """The versions that exist, where the one asked for does not."""
         if self._version is None:
             return ()
         try:
@@ -172,7 +172,7 @@ class Node:
         return f"has no version {self._version}, but {', '.join(others)} (--model-version)"
 
     def _server_info(self) -> NodeInfo:
-        """Where a server cannot tell its name its address is it."""
+        """A server that cannot tell its name is called by its address."""
         try:
             server = self._server()
         except grpc.RpcError as error:
@@ -215,7 +215,7 @@ class Node:
         return runtime
 
     def _fault(self, error: grpc.RpcError) -> str:
-        """What a call before the run failed of, looked into where gRPC does not say it."""
+        """Why a call before the run failed; found out here where gRPC does not say it."""
         fault = None
         if error.code() == grpc.StatusCode.UNAVAILABLE:
             fault = connection_fault(self.endpoint, self._config)

@@ -17,7 +17,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 def served_name(request: ServingRequest, inspected: Inspected) -> str:
-    """The name that clients ask for. Raises UsageError for one that is no folder's."""
+    """The name that clients ask for. Raises UsageError for one that cannot be a folder's."""
     default = inspected.description.architecture if inspected.description else request.model.stem
     name = request.name or default
     if not _NAME.fullmatch(name):
@@ -41,7 +41,7 @@ def new_model(repository: Path, name: str) -> Iterator[Path]:
 
 @contextmanager
 def _alone_in(repository: Path) -> Iterator[None]:
-    """Let others that write to it wait. Where it cannot be made or locked they are not held up."""
+    """Make other writers wait. A folder that cannot be made or locked holds nobody up."""
     lock = None
     with contextlib.suppress(OSError):
         repository.mkdir(parents=True, exist_ok=True)

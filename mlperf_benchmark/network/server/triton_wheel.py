@@ -38,7 +38,7 @@ class NodeOptions:
 
 
 def start_triton(options: NodeOptions) -> NoReturn:
-    """Become Triton, serving the repository. Raises UsageError where that cannot be."""
+    """Become Triton, serving the repository. Raises UsageError where it cannot be started."""
     if not options.repository.is_dir():
         raise UsageError(f"No model repository {options.repository}; serve.py triton writes one.")
     server = server_folder()

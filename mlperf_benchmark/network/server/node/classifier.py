@@ -37,7 +37,7 @@ class Classifier:
         return self._backend.predict(images)
 
     def labels(self, scores: Scores) -> list[int]:
-        """Class indices. Raises InferenceError for scores that are no numbers."""
+        """Class indices. Raises InferenceError for scores that are NaN or infinite."""
         return top_labels(scores, self._served.label_offset)
 
     def about(self) -> str:
@@ -62,7 +62,7 @@ class Classifier:
         )
 
     def _warm_up(self) -> None:
-        """Every batch size once: the runtime prepares for each when it first sees it."""
+        """Infer every batch size once, as the runtime prepares for a size when it first sees it."""
         image = self._served.image
         for count in range(1, self._served.max_batch_size + 1):
             self._backend.predict(np.zeros((count, image.height, image.width, 3), np.uint8))
