@@ -18,7 +18,7 @@ LEVELS = 15
 
 
 def coarse(model: Path, folder: Path) -> Path:
-    """The same network, its weights rounded to INT8 of a few levels for each output channel."""
+    """The same network, its weights rounded to a few levels for each output channel."""
     network = ov.Core().read_model(model)
     for constant in network.get_ops():
         if constant.get_type_name() != "Constant" or np.size(constant.get_data()) < 1000:
@@ -26,10 +26,9 @@ def coarse(model: Path, folder: Path) -> Path:
         weights = constant.get_data()
         largest = np.abs(weights).max(axis=tuple(range(1, weights.ndim)), keepdims=True)
         scale = np.maximum(largest / LEVELS, 1e-12).astype(np.float32)
-        levels = ops.constant(np.round(weights / scale).astype(np.int8))
-        scaled = ops.multiply(ops.convert(levels, "f32"), ops.constant(scale))
-        constant.output(0).replace(scaled.output(0))
-    path = folder / "coarse_int8.xml"
+        rounded = ops.constant(np.round(weights / scale) * scale)
+        constant.output(0).replace(rounded.output(0))
+    path = folder / "coarse.xml"
     ov.save_model(network, path, compress_to_fp16=False)
     return path
 
