@@ -1,6 +1,7 @@
 """The fastest variant in words, right by hand calculation, whatever is asked and left out."""
 
 import dataclasses
+import io
 import json
 import shutil
 import statistics
@@ -8,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from mlperf_benchmark.compare.best import answers, sentences
+from mlperf_benchmark.compare.commands import compare
 from mlperf_benchmark.compare.matrix_file import read_matrix
 from mlperf_benchmark.compare.output.registry import EXPORTERS
 from mlperf_benchmark.compare.record import Best, Comparison, Row
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.run.result import Memory
-from tests.command import Run
+from tests.command import MAIN, Run
 from tests.comparison.command import comparison_of, run_compare
 from tests.comparison.stored import FIXTURE, comparison_with, row_of, stored
 
@@ -249,9 +252,9 @@ def test_a_stored_record_is_asked_as_before_or_anew(asked: Comparison, tmp_path:
     ],
 )  # fmt: skip
 def test_what_cannot_be_asked_is_refused(arguments: tuple[str, ...], message: str) -> None:
-    run = run_compare("best", FIXTURE, *arguments)
-    assert run.status == 2
-    assert message in run.error
+    with pytest.raises(UsageError) as caught:
+        compare(["best", str(FIXTURE), *arguments], MAIN, Console(file=io.StringIO()))
+    assert message in str(caught.value)
 
 
 def test_a_matrix_asks_and_is_checked_before_it_runs(tmp_path: Path) -> None:
