@@ -61,6 +61,8 @@ def main() -> None:
     options = parser.parse_args()
     register()
     os.environ[SLOWDOWN] = str(options.slowdown)
+    # The program is in a folder below the modules that it imports.
+    os.environ["PYTHONPATH"] = str(ROOT)
     output = options.output / f"{options.slowdown:g}"
     output.mkdir(parents=True, exist_ok=True)
     for number in range(options.first, options.first + options.comparisons):
