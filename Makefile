@@ -14,9 +14,10 @@ CHECK := import sys; \
 	sys.exit(None if (3, 10) <= version <= (3, 13) else \
 	"This is Python %d.%d, and LoadGen has packages for 3.10 to 3.13: " % version + \
 	"install one of them and give it, as in make quickstart PYTHON=python3.13")
-RUN := $(BIN)/python main.py --profile efficientnet-lite0-openvino \
+OF_SAMPLE := --profile efficientnet-lite0-openvino \
 	--model $(SAMPLE)/efficientnet-lite0_fp32.xml --dataset-path $(SAMPLE)/imagenet \
 	--cache-dir build/cache --overwrite
+RUN := $(BIN)/python main.py $(OF_SAMPLE)
 
 .PHONY: quickstart smoke results-table efficientnet-table test lint clean
 
@@ -31,7 +32,8 @@ smoke: $(VENV)/ready
 	$(BIN)/python sample.py --output $(SAMPLE) --cache-dir build/cache
 	$(RUN) --queries 100 --output $(SMOKE)/performance
 	$(RUN) --accuracy --output $(SMOKE)/accuracy
-	$(BIN)/python compare.py matrices/quickstart.toml --rounds 6 --output $(SMOKE)/comparison --overwrite
+	$(BIN)/python compare.py $(OF_SAMPLE) --threads 1 2 --queries 64 --queries-per-turn 8 \
+		--rounds 6 --output $(SMOKE)/comparison
 
 # ResNet-50's table in docs/comparing.md: fourteen model files, compared in interleaved rounds.
 xml_BACKEND := openvino
