@@ -87,7 +87,9 @@ class AccuracyRuns:
             self._has_warned = True
 
     def _measure(self, arguments: Sequence[str], result: Mapping[str, Any]) -> AccuracyOutcome:
-        with scratch_folder("accuracy") as folder:
+        with scratch_folder("accuracy") as scratch:
+            # main.py locks its output folder, as the scratch folder is locked.
+            folder = scratch / "run"
             run = run_cell(self._program, accuracy_arguments(arguments), folder)
             if run.failure is not None:
                 return AccuracyOutcome(None, f"failed: {run.failure}", failed=True)
