@@ -72,8 +72,8 @@ def test_batches_of_any_size(tmp_path: Path, kind: type[Backend], batch: int) ->
     assert [backend.padding(count) for count in (1, 4)] == [3 if pads else 0, 0]
 
 
-@pytest.mark.parametrize("scenario", ["MultiStream", "Server", "Offline"])
-def test_every_scenario_gives_every_answer(
+@pytest.mark.parametrize("scenario", ["Server", "Offline"])
+def test_batches_of_a_run_give_every_answer(
     benchmark: Runner, tmp_path: Path, scenario: str
 ) -> None:
     tiny, colours_of = Tiny(batch=-1), palette()
