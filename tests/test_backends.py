@@ -122,9 +122,11 @@ def test_short_batches_get_the_same_answers(
     backend = kind.backend(
         configuration(kind.save(tiny, tmp_path), max_batch_size=4, variable_batch=variable)
     )
-    backend.load()
+    assert backend.load().batch_is_fixed == (batch == 4)
     images = colours(4)
     expected = answers(tiny, images)
+    pads = batch == 4 or not variable
+    assert [backend.padding(count) for count in (1, 3, 4)] == ([3, 1, 0] if pads else [0, 0, 0])
     for count in (1, 3, 4, 2):
         assert best(backend, images[:count]) == expected[:count]
 

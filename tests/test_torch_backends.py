@@ -17,8 +17,10 @@ from mlperf_benchmark.models.prepare.recipe import Recipe
 from mlperf_benchmark.models.prepare.sample import Sample
 from tests.conftest import Runner
 from tests.test_backends import answers, best, colours, configuration
+from tests.test_openvino_runs import COUNT, palette, solid
+from tests.test_openvino_runs import answers as own_answers
 from tests.test_scenarios import official_predictions, openvino_answers
-from tests.tiny_models import Tiny
+from tests.tiny_models import WHITE, Tiny
 
 
 class TinyModule(nn.Module):
@@ -27,9 +29,14 @@ class TinyModule(nn.Module):
     def __init__(self, tiny: Tiny) -> None:
         super().__init__()
         self.weights = nn.Parameter(torch.from_numpy(tiny.weights.copy()))
+        self.nan_on_white = tiny.nan_on_white
 
     def forward(self, images: Tensor) -> Tensor:
-        return images.mean(dim=(2, 3)) @ self.weights
+        scores = images.mean(dim=(2, 3)) @ self.weights
+        if not self.nan_on_white:
+            return scores
+        zero = 1 - (images.amax() > WHITE).float()
+        return scores * (zero / zero)
 
 
 def export(tiny: Tiny, folder: Path) -> Path:
@@ -47,8 +54,9 @@ def loaded(kind: type[Backend], model: Path, batch: int = 1) -> tuple[Backend, B
     return backend, backend.load()
 
 
-@pytest.mark.parametrize("batch", [-1, 4])
-@pytest.mark.parametrize("kind", [TorchBackend, InductorBackend])
+@pytest.mark.parametrize(
+    ("kind", "batch"), [(TorchBackend, -1), (TorchBackend, 4), (InductorBackend, -1)]
+)
 def test_batches_of_any_size(tmp_path: Path, kind: type[Backend], batch: int) -> None:
     tiny = Tiny(batch=batch)
     backend, info = loaded(kind, export(tiny, tmp_path), batch=4)
@@ -58,6 +66,44 @@ def test_batches_of_any_size(tmp_path: Path, kind: type[Backend], batch: int) ->
         assert best(backend, images[:count]) == expected[:count]
     assert (info.classes, info.max_batch_size, info.executed_precision) == (1000, 4, "f32")
     assert (info.requests, info.streams, info.version) == (1, 1, torch.__version__)
+    assert info.batch_is_fixed == (batch == 4)
+    # Inductor has compiled for full batches only.
+    pads = kind is InductorBackend or batch == 4
+    assert [backend.padding(count) for count in (1, 4)] == [3 if pads else 0, 0]
+
+
+@pytest.mark.parametrize("scenario", ["Server", "Offline"])
+def test_batches_of_a_run_give_every_answer(
+    benchmark: Runner, tmp_path: Path, scenario: str
+) -> None:
+    tiny, colours_of = Tiny(batch=-1), palette()
+    images = solid(tmp_path / "images", colours_of, own_answers(tiny, colours_of))
+    done = benchmark(
+        *("--profile", "pytorch-torch", "--dataset", "imagenet", "--model", export(tiny, tmp_path)),
+        *("--dataset-path", images, "--accuracy", "--scenario", scenario, "--max-batchsize", 4),
+    )
+    assert done.status == 0, done.stderr
+    assert done.result["accuracy"] == {"top1": 100.0, "good": COUNT, "total": COUNT}
+
+
+def test_nan_scores_end_the_run(benchmark: Runner, tmp_path: Path) -> None:
+    images = solid(tmp_path / "images", palette(white_last=True), [0] * COUNT)
+    model = export(Tiny(batch=-1, nan_on_white=True), tmp_path)
+    done = benchmark(
+        *("--profile", "pytorch-torch", "--dataset", "imagenet", "--model", model),
+        *("--dataset-path", images, "--scenario", "Offline", "--queries", 50),
+    )
+    assert done.status == 1
+    assert "NaN" in done.error
+    assert done.left_nothing
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    module = TinyModule(Tiny()).eval()
+    module.weights.data[0, 0] = torch.nan
+    program = torch.export.export(module, (torch.zeros(1, 3, 224, 224),))
+    torch.export.save(program, tmp_path / "nan.pt2")
+    assert "weights (1 of 3000 values NaN)" in refusal(tmp_path / "nan.pt2")
 
 
 def refusal(model: Path, batch: int = 1) -> str:

@@ -19,13 +19,10 @@ from mlperf_benchmark.models.files.ports import (
     image_batch,
     image_layout,
 )
+from mlperf_benchmark.onnxruntime_model.weights import FLOATS
 
 IMAGES = "mlperf-benchmark/images"
 """The input of the fitted model, whose name no exporter gives."""
-
-FLOATS = frozenset(
-    {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE}
-)
 
 
 @dataclass(frozen=True)

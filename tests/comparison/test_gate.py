@@ -81,6 +81,16 @@ def test_a_variant_that_fails_or_is_missing_now_is_worse() -> None:
     assert failed(comparison_with(row_of("fp32", BASE, good=760))) == [("int8", "speed")]
 
 
+def test_a_variant_that_is_not_run_now_is_worse_and_one_that_was_not_is_skipped() -> None:
+    first, second = comparison_with(
+        row_of("fp32", BASE, good=760), row_of("int8", BASE, baseline=BASE)
+    ).rows
+    other = dataclasses.replace(second, measurements=[], not_run="no INT8")
+    assert failed(comparison_with(first, other)) == [("int8", "speed")]
+    report = judge(comparison_with(first, second), comparison_with(first, other), LIMITS)
+    assert [one.name for one in report.verdicts if one.status == SKIPPED] == ["int8"]
+
+
 def with_status(current: Comparison, status: str, limits: Limits = LIMITS) -> list[tuple[str, str]]:
     report = judge(current, accepted(), limits)
     return [(one.name, one.message) for one in report.verdicts if one.status == status]

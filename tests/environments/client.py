@@ -29,6 +29,8 @@ ENVIRONMENTS: Mapping[str, str] = MappingProxyType(
         "sample.py": PREPARE,
     }
 )
+OF_TORCH = "matrices/results-table.toml"
+"""A comparison that runs PyTorch, which the first environment lacks."""
 INVALID = 3
 """Exit status of a run that is too short to be VALID."""
 
@@ -44,7 +46,7 @@ def main(venvs: Path, data: Path, journal: Path) -> int:
     if journal.exists() and line in journal.read_text(encoding="utf-8").splitlines(keepends=True):
         return 0
     if ENVIRONMENTS[script] == RUN:
-        python = venvs / RUN / "bin" / "python"
+        python = venvs / (PREPARE if OF_TORCH in short else RUN) / "bin" / "python"
         status = subprocess.run([python, *short], check=False).returncode
     else:
         status = _forked(venvs / SOCKET, short)
