@@ -91,7 +91,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="a state dict of the model, alone or as training scripts save it, a checkpoint of"
         " finetune.py, or the name of a source:"
-        " torchvision (resnet50), package (efficientnet-lite0), random (any model)",
+        " torchvision (resnet50), package (efficientnet-lite0 to -lite2), random (any model)",
     )
     add("--seed", type=seed, help="of everything random (default: 0)")
     add("--cache-dir", type=Path, help="for downloads and preprocessed images (default: cache)")
