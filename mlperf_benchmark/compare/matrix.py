@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from mlperf_benchmark.compare.recipes import Making
+
 Value = str | int | float | bool
 Options = Mapping[str, Value | tuple[str, ...]]
 """Options of main.py by their names with underscores."""
@@ -46,10 +48,15 @@ class Stopping:
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to run a model; `options` override those that all variants share."""
+    """One way to run a model; `options` override those that all variants share.
+
+    `making` says how its model is made, where a recipe does; `unmade` why that failed.
+    """
 
     name: str
     options: Options
+    making: Making | None = None
+    unmade: str | None = None
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,10 @@ OVERHEAD_SECONDS = 4.0
 
 @dataclass(frozen=True)
 class Cell:
-    """One row of the table. `arguments` are main.py's, without those about the output."""
+    """One row of the table. `arguments` are main.py's, without those about the output.
+
+    `unmade` is why there is no model to run.
+    """
 
     key: str
     variant: str
@@ -31,6 +34,7 @@ class Cell:
     metric: Metric
     baseline: str
     queries_per_turn: int | None
+    unmade: str | None = None
 
     @property
     def turn_arguments(self) -> tuple[str, ...]:
@@ -120,6 +124,7 @@ def make_plan(matrix: Matrix) -> Plan:
                 metric=metric_for(matrix, scenario),
                 baseline=baselines[scenario],
                 queries_per_turn=matrix.queries_per_turn if scenario in TURN_SCENARIOS else None,
+                unmade=variant.unmade,
             )
             for key, (variant, scenario, count) in zip(keys, places, strict=True)
         ),

@@ -30,6 +30,17 @@ COMPILED_BACKEND = "tvm"
 
 def parse(arguments: Sequence[str]) -> Recipe:
     """Read the command line. Raises UsageError."""
+    given = vars(_parser().parse_args(arguments))
+    return _recipe(given)
+
+
+def option_names() -> tuple[str, ...]:
+    """All options without their dashes."""
+    names = _parser()._option_string_actions
+    return tuple(sorted(name[2:] for name in names if name.startswith("--")))
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="prepare.py",
         description="Turn the weights of a model into a model file with its description.",
@@ -42,7 +53,10 @@ def parse(arguments: Sequence[str]) -> Recipe:
     _quantization(parser)
     _compilation(parser)
     add_images(parser)
-    given = vars(parser.parse_args(arguments))
+    return parser
+
+
+def _recipe(given: dict[str, Any]) -> Recipe:
     pruning = take(given, PruningConfig)
     quantization = take(given, QuantizationConfig)
     compilation = take(given, CompileOptions)
