@@ -92,9 +92,9 @@ def test_layers_are_kept_in_floating_point(name: str) -> None:
 
 
 def test_learned_rounding_keeps_sums_that_nearest_loses() -> None:
-    """Two inputs that are always equal: only the sum of their weights counts, 63 + 0.4 + 0.4."""
+    """Two inputs that are always equal: only the sum of their weights counts, 0.45 + 0.35."""
     step = 0.5
-    weight = step * torch.tensor([[63.0, 0.4, 0.4], [-63.0, 0.1, 0.2]])
+    weight = step * torch.tensor([[63.0, 0.45, 0.35], [-63.0, 0.1, 0.2]])
     first, shared = torch.randn(2, 1, 500, 1, generator=torch.Generator().manual_seed(0))
     rows = torch.cat([first, shared, shared], dim=2)
     learned = learn_rounding(weight, rows, 63, seed=0) / step
@@ -121,8 +121,10 @@ def test_weights_stay_as_their_rounding_was_learned(fix: str) -> None:
         stored = constants[source.input[0] if source else node.input[0]]
         whole = stored / scale if source else stored.astype(np.float32)
         wanted = layer.weight.detach().numpy() / scale
-        assert np.abs(wanted - np.round(wanted)).max() < 1e-3
-        assert np.array_equal(np.round(whole), np.round(wanted))
+        # Of 7 bits, the largest of a channel lies between two.
+        inside = np.abs(wanted) < 63.4 if fix == "all" else np.abs(wanted) < 200
+        assert np.abs(wanted - np.round(wanted))[inside].max() < 1e-3
+        assert np.array_equal(np.round(whole)[inside], np.round(wanted)[inside])
 
 
 @pytest.mark.parametrize(

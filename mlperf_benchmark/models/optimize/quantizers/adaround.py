@@ -57,15 +57,15 @@ class AdaRound(Quantizer):
         for number, layer in enumerate(rounded):
             weight = layer.get_parameter("weight")
             learned = learn_rounding(
-                weight.detach().flatten(1), inputs[layer], self._highest(layer), seed=number
+                weight.detach().flatten(1), inputs[layer], self._steps(layer), seed=number
             )
             with torch.no_grad():
                 weight.copy_(learned.reshape(weight.shape))
 
-    def _highest(self, layer: nn.Module) -> int:
-        """The largest integer of a weight: of 7 bits where NNCF takes 7, else of 8."""
+    def _steps(self, layer: nn.Module) -> float:
+        """What NNCF divides a channel's largest weight by: 63.5 where it takes 7 bits, else 127."""
         is_depthwise = isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1
-        return 127 if is_depthwise or self.config.overflow_fix == "none" else 63
+        return 127 if is_depthwise or self.config.overflow_fix == "none" else 63.5
 
 
 def _positions_by_layer(module: nn.Module, image: np.ndarray) -> dict[nn.Module, int]:

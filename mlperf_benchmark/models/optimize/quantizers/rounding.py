@@ -1,5 +1,7 @@
 """AdaRound: learn which way to round, https://arxiv.org/abs/2004.10568."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -14,20 +16,21 @@ EXPONENTS = (20.0, 2.0)
 WARM_UP = 0.2
 
 
-def learn_rounding(weight: Tensor, rows: Tensor, highest: int, *, seed: int) -> Tensor:
+def learn_rounding(weight: Tensor, rows: Tensor, steps: float, *, seed: int) -> Tensor:
     """The weights of a layer on their symmetric grids, whole multiples of one step a channel.
 
     `weight` is (outputs, inputs of a group), `rows` (groups, rows, inputs of a group) what the
-    layer reads. A channel's step is its largest weight over `highest`, so that its largest weight
-    stays as it is. A channel whose outputs come out worse on `rows` than with weights rounded to
-    nearest gets these.
+    layer reads. A channel's step is its largest weight over `steps`; that weight stays as it is, on
+    the grid or not, as the grid hangs on it. A channel whose outputs come out worse on `rows` than
+    with weights rounded to nearest gets these.
     """
-    step = weight.abs().amax(1, keepdim=True).clamp(min=1e-12) / highest
-    exact = (weight / step).clamp(-highest, highest)
+    step = weight.abs().amax(1, keepdim=True).clamp(min=1e-12) / steps
+    exact = weight / step
+    highest = math.floor(steps)
+    is_largest = exact.abs() > steps - 1e-3
+    nearest = torch.where(is_largest, exact, exact.round().clamp(-highest, highest))
     learned = _learn(exact, rows, seed).clamp(-highest, highest)
-    nearest = exact.round()
-    # However a largest weight comes out of the division, the grid hangs on it.
-    learned = torch.where(nearest.abs() == highest, nearest, learned)
+    learned = torch.where(is_largest, exact, learned)
     better = _error(learned, exact, rows) < _error(nearest, exact, rows)
     return torch.where(better[:, None], learned, nearest) * step
 
