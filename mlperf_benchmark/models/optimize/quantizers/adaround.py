@@ -14,8 +14,10 @@ from mlperf_benchmark.models.optimize.quantization import quantize
 from mlperf_benchmark.models.optimize.quantizers.quantizer import Quantizer, Source
 from mlperf_benchmark.models.optimize.quantizers.rounding import learn_rounding
 
-ROWS = 4096
-"""Positions that a layer's rounding is learned on, spread over all images."""
+ROWS, ROWS_IN_GROUPS = 4096, 512
+"""Positions that a layer's rounding is learned on, spread over all images. Where each channel reads
+its own few inputs, fewer will do, and they take as much memory.
+"""
 
 
 class AdaRound(Quantizer):
@@ -82,14 +84,15 @@ def _positions_by_layer(module: nn.Module, image: np.ndarray) -> dict[nn.Module,
 def _inputs(module: nn.Module, layers: list[nn.Module], images: Images) -> dict[nn.Module, Tensor]:
     """What each layer reads at some positions of each image, (groups, rows, inputs of a group).
 
-    The positions are drawn by the image's number, at most `ROWS` in all.
+    The positions are drawn by the image's number.
     """
     found: dict[nn.Module, list[Tensor]] = {layer: [] for layer in layers}
-    wanted = max(1, ROWS // len(images))
 
     def keep(layer: nn.Module, inputs: tuple[Tensor, ...], _output: Tensor) -> None:
         rows = _rows(layer, inputs[0])
         generator = torch.Generator().manual_seed(len(found[layer]))
+        all_rows = ROWS if len(rows) == 1 else ROWS_IN_GROUPS
+        wanted = max(1, all_rows // len(images))
         drawn = torch.randperm(rows.shape[1], generator=generator)[:wanted]
         found[layer].append(rows[:, drawn].clone())
 

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-ITERATIONS = 400
+ITERATIONS = 250
 BATCH = 256
 LEARNING_RATE = 0.05
 # The paper's: the rectified sigmoid, the weight of the regulariser, its exponent's way down, and
