@@ -22,6 +22,8 @@ DATASETS = Registry(
         "imagenet": "imagenet:ImageNetVgg",
         "imagenet_pytorch": "imagenet:ImageNetPytorch",
         "imagenet_efficientnet_lite": "imagenet:ImageNetEfficientNetLite",
+        "imagenet_efficientnet_lite1": "imagenet:ImageNetEfficientNetLite1",
+        "imagenet_efficientnet_lite2": "imagenet:ImageNetEfficientNetLite2",
         "synthetic": "mlperf_benchmark.images.synthetic:Synthetic",
     },
     group="mlperf_benchmark.datasets",

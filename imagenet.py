@@ -267,6 +267,18 @@ class ImageNetPytorch(ImageNet):
 
 
 class ImageNetEfficientNetLite(ImageNet):
-    """For EfficientNet-Lite0."""
+    """For EfficientNet-Lite0, 224 x 224."""
 
     preprocessing = transforms.EFFICIENTNET_LITE
+
+
+class ImageNetEfficientNetLite1(ImageNet):
+    """For EfficientNet-Lite1, 240 x 240."""
+
+    preprocessing = transforms.EFFICIENTNET_LITE1
+
+
+class ImageNetEfficientNetLite2(ImageNet):
+    """For EfficientNet-Lite2, 260 x 260."""
+
+    preprocessing = transforms.EFFICIENTNET_LITE2

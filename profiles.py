@@ -36,6 +36,12 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         "efficientnet-lite0-openvino": Profile(
             backend="openvino", dataset="imagenet_efficientnet_lite"
         ),
+        "efficientnet-lite1-openvino": Profile(
+            backend="openvino", dataset="imagenet_efficientnet_lite1"
+        ),
+        "efficientnet-lite2-openvino": Profile(
+            backend="openvino", dataset="imagenet_efficientnet_lite2"
+        ),
         "pytorch-onnxruntime": Profile(
             backend="onnxruntime", dataset="imagenet_pytorch", precision="default"
         ),
@@ -60,6 +66,12 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         "efficientnet-lite0-tvm": Profile(
             backend="tvm", dataset="imagenet_efficientnet_lite", precision="default"
         ),
+        "efficientnet-lite1-tvm": Profile(
+            backend="tvm", dataset="imagenet_efficientnet_lite1", precision="default"
+        ),
+        "efficientnet-lite2-tvm": Profile(
+            backend="tvm", dataset="imagenet_efficientnet_lite2", precision="default"
+        ),
         "pytorch-kserve": Profile(
             backend="kserve",
             dataset="imagenet_pytorch",
@@ -71,6 +83,18 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
             dataset="imagenet_efficientnet_lite",
             precision="default",
             served_model="efficientnet-lite0",
+        ),
+        "efficientnet-lite1-kserve": Profile(
+            backend="kserve",
+            dataset="imagenet_efficientnet_lite1",
+            precision="default",
+            served_model="efficientnet-lite1",
+        ),
+        "efficientnet-lite2-kserve": Profile(
+            backend="kserve",
+            dataset="imagenet_efficientnet_lite2",
+            precision="default",
+            served_model="efficientnet-lite2",
         ),
         # The name that pytorch-tvm had in earlier harnesses.
         "model1-tvm": PYTORCH_TVM,

@@ -13,7 +13,13 @@ from tests.synthetic_images import jpeg, picture, png, write_folder
 
 FIXTURES = Path(__file__).parent / "fixtures"
 REAL_IMAGES = Path(__file__).parents[2] / "shared" / "imagenet-300" / "val"
-NAMES = ("imagenet", "imagenet_pytorch", "imagenet_efficientnet_lite")
+NAMES = (
+    "imagenet",
+    "imagenet_pytorch",
+    "imagenet_efficientnet_lite",
+    "imagenet_efficientnet_lite1",
+    "imagenet_efficientnet_lite2",
+)
 
 
 def prepared(name: str, folder: Path, cache: Path) -> Dataset:
@@ -55,6 +61,14 @@ def test_pixels_equal_the_references(name: str, tmp_path: Path) -> None:
         (
             "imagenet_efficientnet_lite",
             "dcde14983c56c95209448a8f61dd17b229f29d01ff11f652b3a4a7d21bac7b8d",
+        ),
+        (
+            "imagenet_efficientnet_lite1",
+            "b7861bc5dd4b5c015900c44fbaef225a46169e37281932ef61306bfb898b5398",
+        ),
+        (
+            "imagenet_efficientnet_lite2",
+            "ed0a9555b33b6d8376ef4b45471402747fbaf8e1f9ab46d1d982eccc8650111d",
         ),
     ],
 )

@@ -36,6 +36,11 @@ class CellRun:
     noise: Noise
 
 
+def never_run(reason: str) -> CellRun:
+    """Of a cell that there is nothing to run for."""
+    return CellRun(time.time(), 0.0, reason, Noise(os.getloadavg()[0], None, None, None))
+
+
 def run_cell(program: Path, arguments: Sequence[str], folder: Path) -> CellRun:
     """Run `program` (main.py) to its end into `folder`."""
     with CellProcess(program, arguments, folder) as process:
@@ -111,7 +116,7 @@ class CellProcess:
     def finish(self) -> CellRun:
         """How it went, once it has ended."""
         status = self._process.wait()
-        failure = None if status in FINISHED else self._reason(status)
+        failure = None if status in FINISHED else reason_of(self._errors, status)
         if failure is None and not (self._folder / RESULT).is_file():
             failure = "the run ended without a results.json"
         return CellRun(
@@ -175,15 +180,17 @@ class CellProcess:
         options = os.WEXITED | os.WNOHANG | os.WNOWAIT
         return os.waitid(os.P_PID, self._process.pid, options) is not None
 
-    def _reason(self, status: int) -> str:
-        text = self._errors.read_text(encoding="utf-8", errors="replace")
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        for line in reversed(lines):
-            if line.startswith(ERROR):
-                return line.removeprefix(ERROR)
-        if status < 0:
-            name = Signals(-status).name
-            hint = ", perhaps for want of memory" if name == "SIGKILL" else ""
-            return f"the process was ended by {name}{hint}"
-        last = f": {lines[-1]}" if lines else ""
-        return f"the process ended with status {status}{last}"
+
+def reason_of(log: Path, status: int) -> str:
+    """Why a command of ours failed, by its exit status and what it wrote to stderr."""
+    text = log.read_text(encoding="utf-8", errors="replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    for line in reversed(lines):
+        if line.startswith(ERROR):
+            return line.removeprefix(ERROR)
+    if status < 0:
+        name = Signals(-status).name
+        hint = ", perhaps for want of memory" if name == "SIGKILL" else ""
+        return f"the process was ended by {name}{hint}"
+    last = f": {lines[-1]}" if lines else ""
+    return f"the process ended with status {status}{last}"

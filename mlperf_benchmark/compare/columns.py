@@ -78,6 +78,24 @@ def all_columns() -> tuple[Column, ...]:
         *(_latency(name) for name in ("p90", "p99")),
         Column("MB", "model_mb", lambda row: _number(_megabytes(row), ".1f"), _megabytes),
         Column("GMACs", "gmacs", lambda row: _number(_gmacs(row), ".2f"), _gmacs),
+        Column(
+            "M parameters",
+            "parameters_m",
+            lambda row: _number(_parameters(row), ".2f"),
+            _parameters,
+        ),
+        Column(
+            "Made in s",
+            "making_seconds",
+            lambda row: _number(_making(row, "seconds"), ".0f"),
+            lambda row: _making(row, "seconds"),
+        ),
+        Column(
+            "Images",
+            "making_images",
+            lambda row: _number(_making(row, "images"), ".0f"),
+            lambda row: _making(row, "images"),
+        ),
         _seconds("Read s", "read_seconds", detail=True),
         _seconds("Compile s", "compile_seconds", detail=True),
         _seconds("Start s", "first_answer_seconds"),
@@ -91,14 +109,23 @@ def all_columns() -> tuple[Column, ...]:
             constant=True,
         ),
         Column("Backend", "backend", lambda row: _backend(row, "name"), constant=True),
+        Column("Pruned", "pruned", _pruned, constant=True),
+        Column("Algorithm", "algorithm", lambda row: _of(row, "pruning", "method"), constant=True),
+        Column("Scope", "scope", lambda row: _of(row, "pruning", "scope"), constant=True),
+        Column("Recovery", "recovery", _recovery, constant=True),
         Column("Precision", "precision", _precision, constant=True),
+        Column(
+            "Quantizer",
+            "quantizer",
+            lambda row: _of(row, "quantization", "quantizer"),
+            constant=True,
+        ),
         Column(
             "Executed",
             "executed_precision",
             lambda row: _backend(row, "executed_precision"),
             constant=True,
         ),
-        Column("Pruned", "pruned", _pruned, constant=True),
         Column("Scenario", "scenario", lambda row: row.scenario, constant=True),
     )
 
@@ -281,6 +308,36 @@ def _is_executed_as_stored(row: Row) -> bool:
 def _pruned(row: Row) -> str:
     sizes = [_description(row).get(name) for name in ("size", "unpruned_size")]
     return NONE if None in sizes else "no" if sizes[0] == sizes[1] else "yes"
+
+
+def _of(row: Row, part: str, key: str) -> str:
+    """What the description says in one of its parts, which it may lack."""
+    described = _description(row).get(part)
+    return str(described.get(key, NONE)) if isinstance(described, dict) else NONE
+
+
+def _recovery(row: Row) -> str:
+    """What was done to a pruned model so that it answers as before."""
+    description = _description(row)
+    pruning, tuning = description.get("pruning"), description.get("fine_tuning")
+    if not isinstance(pruning, dict):
+        return NONE
+    steps = ["batch norm"]
+    if pruning.get("reconstruct"):
+        steps.append("reconstruction")
+    if isinstance(tuning, dict):
+        steps.append(f"{tuning['epochs']} epochs")
+    return ", ".join(steps)
+
+
+def _parameters(row: Row) -> float | None:
+    size = _description(row).get("size")
+    return size["parameters"] / 1e6 if isinstance(size, dict) else None
+
+
+def _making(row: Row, key: str) -> float | None:
+    making = _description(row).get("making")
+    return float(making[key]) if isinstance(making, dict) else None
 
 
 def _gmacs(row: Row) -> float | None:

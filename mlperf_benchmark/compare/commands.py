@@ -15,6 +15,7 @@ from mlperf_benchmark.compare.gate import Limits, judge
 from mlperf_benchmark.compare.intervals import MIN_ROUNDS
 from mlperf_benchmark.compare.junit import render as render_junit
 from mlperf_benchmark.compare.legible import legible
+from mlperf_benchmark.compare.making import is_made, make_missing
 from mlperf_benchmark.compare.matrix import METRICS, Matrix, Stopping
 from mlperf_benchmark.compare.matrix_file import (
     AXES,
@@ -74,13 +75,15 @@ def compare(arguments: Sequence[str], program: Path, console: Console) -> int:
     if options.dry_run:
         _print_plan(plan, output, console)
         return 0
+    plan = make_plan(make_missing(matrix, program.with_name("prepare.py"), console))
     return _status(measure(plan, output, options.overwrite, program, console))
 
 
 def _check_models(plan: Plan) -> None:
     """Refuse a missing file now. A file that is no model fails later, and alone."""
+    made = {variant.name for variant in plan.matrix.variants if variant.making is not None}
     for cell in plan.cells:
-        model = parse(cell.arguments).model
+        model = None if cell.variant in made else parse(cell.arguments).model
         if model is not None and not model.is_file():
             raise UsageError(
                 f'Variant "{cell.variant}": there is no model {model}; prepare.py makes '
@@ -193,6 +196,11 @@ def _folder_name(options: argparse.Namespace) -> str:
 
 
 def _print_plan(plan: Plan, output: Path, console: Console) -> None:
+    for variant in plan.matrix.variants:
+        if variant.making is not None:
+            done = "made" if is_made(variant.making) else "to make"
+            words = shlex.join(variant.making.arguments)
+            say(console, f"{variant.name}, {done}: python3 prepare.py {words}")
     for cell in plan.cells:
         mark = " (baseline)" if cell.is_baseline else ""
         say(console, f"{cell.name}{mark}: python3 main.py {shlex.join(cell.arguments)}")

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from mlperf_benchmark.compare.recipes import Making
+
 Value = str | int | float | bool
 Options = Mapping[str, Value | tuple[str, ...]]
 """Options of main.py by their names with underscores."""
@@ -54,11 +56,14 @@ class Variant:
     """One way to run a model; `options` override those that all variants share.
 
     `not_run` is why it has a row without figures: what a backend cannot do is said, not left out.
+    `making` says how its model is made, where a recipe does; `unmade` why that failed.
     """
 
     name: str
     options: Options
     not_run: str | None = None
+    making: Making | None = None
+    unmade: str | None = None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from mlperf_benchmark.compare.best import check_best
 from mlperf_benchmark.compare.matrix import METRICS, PEAK, Matrix, Options, Stopping, Variant
+from mlperf_benchmark.compare.recipes import making_of
 from mlperf_benchmark.compare.sweeps import SWEEPS
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.option_values import LARGEST, LARGEST_SEED, LARGEST_WHOLE
@@ -40,7 +41,7 @@ SETTINGS: Mapping[str, tuple[type, ...]] = MappingProxyType(
         "max_time": (float, int),
     }
 )
-TABLES = ("run", "axes", "variant")
+TABLES = ("run", "axes", "variant", "prepare", "recipe")
 # What a [[variant]] has beside options of main.py.
 VARIANT = ("name", "not_run")
 AXES = ("model", "backend", "scenario", *SWEEPS)
@@ -112,11 +113,12 @@ def _matrix(content: Mapping[str, Any], stem: str) -> Matrix:
     }
     run = _options(_table(content, "run"), "[run]")
     axes = _axes(_table(content, "axes"))
-    tables = content.get("variant", [])
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise UsageError("write variants as [[variant]] tables.")
-    if tables:
-        matrix = _from_variants(tables, run, axes, stem)
+    tables, recipes = _tables(content, "variant"), _tables(content, "recipe")
+    shared = _table(content, "prepare")
+    if shared and not recipes:
+        raise UsageError("[prepare] is for [[recipe]] tables, and there are none.")
+    if tables or recipes:
+        matrix = _from_variants(tables, recipes, shared, run=run, axes=axes, title=stem)
     else:
         matrix = matrix_from_axes(axes, run, stem)
     stopping = {
@@ -128,11 +130,18 @@ def _matrix(content: Mapping[str, Any], stem: str) -> Matrix:
 
 
 def _from_variants(
-    tables: Sequence[Mapping[str, Any]], run: Options, axes: Mapping[str, list[Any]], title: str
+    tables: Sequence[Mapping[str, Any]],
+    recipes: Sequence[Mapping[str, Any]],
+    shared: Mapping[str, Any],
+    *,
+    run: Options,
+    axes: Mapping[str, list[Any]],
+    title: str,
 ) -> Matrix:
+    kind = "[[variant]]" if tables else "[[recipe]]"
     for axis in ("model", "backend"):
         if axis in axes:
-            raise UsageError(f"{axis} stands in [axes]: give that or [[variant]] tables.")
+            raise UsageError(f"{axis} stands in [axes]: give that or {kind} tables.")
     variants = []
     for number, table in enumerate(tables, start=1):
         name = table.get("name")
@@ -148,7 +157,9 @@ def _from_variants(
         for axis in SWEEPS:
             if axis in axes and axis in options:
                 raise UsageError(f'"{name}" sets {axis}, which stands in [axes], too.')
-        variants.append(Variant(name, MappingProxyType(dict(run) | dict(options)), reason))
+        variants.append(Variant(name, MappingProxyType(dict(run) | dict(options)), not_run=reason))
+    for number, table in enumerate(recipes, start=1):
+        variants += variants_of(number, table, shared, run)
     return Matrix(
         title=title,
         variants=tuple(variants),
@@ -161,10 +172,53 @@ def _sweeps(axes: Mapping[str, Sequence[Any]]) -> Mapping[str, tuple[int | float
     return MappingProxyType({name: tuple(axes[name]) for name in SWEEPS if axes.get(name)})
 
 
+def variants_of(
+    number: int, table: Mapping[str, Any], shared: Mapping[str, Any], run: Options
+) -> list[Variant]:
+    """The variant that a [[recipe]] makes, or one for each of its `seeds`."""
+    name = table.get("name")
+    if not isinstance(name, str) or not name.strip():
+        raise UsageError(f"[[recipe]] number {number} needs a name.")
+    own = _options(_table(table, "run"), f'[recipe.run] of "{name}"')
+    if "model" in own:
+        raise UsageError(f'[recipe.run] of "{name}" sets model, which the recipe makes.')
+    options = dict(run) | dict(own)
+    prepare = dict(shared) | {
+        key: value for key, value in table.items() if key not in ("name", "run", "seeds")
+    }
+    seeds = table.get("seeds", [None])
+    if not isinstance(seeds, list) or not seeds or (seeds != [None] and not _all_of(seeds, int)):
+        raise UsageError(f'seeds in "{name}" takes a list of whole numbers.')
+    variants = []
+    for seed in seeds:
+        seeded = prepare if seed is None else prepare | {"seed": seed}
+        try:
+            making = making_of(seeded, Path(str(options.get("cache_dir", "cache"))))
+        except UsageError as error:
+            raise UsageError(f'recipe "{name}": {error}') from error
+        variants.append(
+            Variant(
+                name if seed is None else f"{name}, seed {seed}",
+                MappingProxyType(options | {"model": str(making.model)}),
+                making=making,
+            )
+        )
+    return variants
+
+
+def _tables(content: Mapping[str, Any], name: str) -> Sequence[Mapping[str, Any]]:
+    tables = content.get(name, [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise UsageError(f"write {name}s as [[{name}]] tables.")
+    return tables
+
+
 def _checked(matrix: Matrix) -> Matrix:
     run = [variant.name for variant in matrix.variants if variant.not_run is None]
     if not run:
-        raise UsageError("there is nothing to compare: add [[variant]] tables or [axes].")
+        raise UsageError(
+            "there is nothing to compare: add [[variant]] or [[recipe]] tables or [axes]."
+        )
     names = [variant.name for variant in matrix.variants]
     for name in names:
         if names.count(name) > 1:

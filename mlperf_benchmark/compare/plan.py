@@ -28,7 +28,10 @@ PEAK_RUNS = 8
 
 @dataclass(frozen=True)
 class Cell:
-    """One row of the table. `arguments` are main.py's, without those about the output."""
+    """One row of the table. `arguments` are main.py's, without those about the output.
+
+    `unmade` is why there is no model to run.
+    """
 
     key: str
     variant: str
@@ -39,6 +42,7 @@ class Cell:
     baseline: str
     queries_per_turn: int | None = None
     tests_per_run: int | None = None
+    unmade: str | None = None
 
     @property
     def turn_arguments(self) -> tuple[str, ...]:
@@ -147,6 +151,7 @@ def make_plan(matrix: Matrix) -> Plan:
                 baseline=baselines[scenario, point.get(QPS)],
                 queries_per_turn=matrix.queries_per_turn if scenario in TURN_SCENARIOS else None,
                 tests_per_run=_tests_per_run(matrix, scenario),
+                unmade=variant.unmade,
             )
             for key, (variant, scenario, point) in zip(keys, places, strict=True)
         ),

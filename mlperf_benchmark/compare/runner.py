@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import Console
 
 from mlperf_benchmark.compare.accuracy import AccuracyOutcome, AccuracyRuns
-from mlperf_benchmark.compare.cell_process import CellRun, run_cell
+from mlperf_benchmark.compare.cell_process import CellRun, never_run, run_cell
 from mlperf_benchmark.compare.identity import change
 from mlperf_benchmark.compare.intervals import MIN_ROUNDS, median
 from mlperf_benchmark.compare.matrix import Stopping
@@ -70,7 +70,8 @@ class Runner:
         runs: dict[str, CellRun] = {}
         for group in self._plan.groups(number):
             cells = [cell for cell in group if cell.key not in failed]
-            runs |= self._run(number, cells)
+            runs |= {cell.key: never_run(cell.unmade) for cell in cells if cell.unmade is not None}
+            runs |= self._run(number, [cell for cell in cells if cell.unmade is None])
             for cell in cells:
                 runs[cell.key] = self._of_the_same(cell.key, runs[cell.key], number, rounds)
                 reason = runs[cell.key].failure

@@ -1,5 +1,7 @@
 """The architectures are the published ones."""
 
+from pathlib import Path
+
 import efficientnet_lite_pytorch
 import pytest
 import torch
@@ -8,7 +10,7 @@ from torch import nn
 from mlperf_benchmark.core.errors import UnknownNameError
 from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES
 from mlperf_benchmark.models.optimize.macs import count_macs, count_parameters
-from tests.models.conftest import Labelled
+from tests.models.conftest import Labelled, load
 
 
 def test_resnet50_has_torchvisions_keys(resnet50: nn.Module) -> None:
@@ -36,18 +38,29 @@ def test_resnet50_is_version_1_5(resnet50: nn.Module) -> None:
     }
 
 
-def test_lite0_has_the_published_size(lite0: nn.Module) -> None:
-    assert 0.385e9 <= count_macs(lite0, 224) <= 0.41e9
-    assert count_parameters(lite0) == 4_652_008
-
-
-def test_lite0_equals_the_published_implementation(lite0: nn.Module) -> None:
-    published = efficientnet_lite_pytorch.EfficientNet.from_name("efficientnet-lite0").eval()
-    assert list(published.state_dict()) == list(lite0.state_dict())
-    published.load_state_dict(lite0.state_dict())
-    images = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(1))
+@pytest.mark.parametrize(
+    ("name", "gmacs", "parameters"),
+    [
+        ("efficientnet-lite0", 0.385, 4_652_008),
+        ("efficientnet-lite1", 0.600, 5_416_680),
+        ("efficientnet-lite2", 0.860, 6_092_072),
+    ],
+)
+def test_efficientnet_lite_equals_the_published_implementation(
+    name: str, gmacs: float, parameters: int, cache_dir: Path
+) -> None:
+    """The package's code, the package's weights, and the sizes that its authors state."""
+    architecture = ARCHITECTURES.load(name)
+    ours = load(name, "package", cache_dir)
+    published = efficientnet_lite_pytorch.EfficientNet.from_name(name).eval()
+    assert list(published.state_dict()) == list(ours.state_dict())
+    published.load_state_dict(ours.state_dict())
+    shape = (2, 3, architecture.input_size, architecture.input_size)
+    images = torch.randn(shape, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        torch.testing.assert_close(lite0(images), published(images), rtol=0, atol=1e-6)
+        torch.testing.assert_close(ours(images), published(images), rtol=0, atol=1e-6)
+    assert count_macs(ours, architecture.input_size) == pytest.approx(1e9 * gmacs, rel=2e-3)
+    assert count_parameters(ours) == parameters
 
 
 def test_lite0_scores_as_expected_on_real_images(lite0: nn.Module, validation: Labelled) -> None:

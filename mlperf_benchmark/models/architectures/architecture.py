@@ -20,6 +20,8 @@ ARCHITECTURES = Registry(
     "model",
     {
         "efficientnet-lite0": "mlperf_benchmark.models.architectures.efficientnet_lite:lite0",
+        "efficientnet-lite1": "mlperf_benchmark.models.architectures.efficientnet_lite:lite1",
+        "efficientnet-lite2": "mlperf_benchmark.models.architectures.efficientnet_lite:lite2",
         "resnet50": "resnet50.model:architecture",
     },
     group="mlperf_benchmark.models",

@@ -98,7 +98,11 @@ class AccuracyControl:
 
 @dataclass(frozen=True)
 class Quantization:
-    """Post-training quantization. Without `accuracy_control` every layer is in INT8."""
+    """Post-training quantization by the algorithm `quantizer`, whose tool `method` names.
+
+    Without `accuracy_control` and `keep_fp32` every layer is in INT8. `fast_bias_correction` tells
+    the fast one from the full one where there is `bias_correction`.
+    """
 
     method: str
     preset: str
@@ -107,6 +111,19 @@ class Quantization:
     overflow_fix: str
     calibration: Calibration
     accuracy_control: AccuracyControl | None
+    quantizer: str = "nncf"
+    bias_correction: bool = True
+    keep_fp32: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Making:
+    """What making the file took: seconds on the clock from the weights to the file, and the
+    `images` that were looked at, once or more.
+    """
+
+    seconds: float
+    images: int
 
 
 @dataclass(frozen=True)
@@ -126,6 +143,7 @@ class ModelDescription:
     tools: Mapping[str, str]
     files: Mapping[str, str]
     schema: int = SCHEMA
+    making: Making | None = None
 
     @property
     def has_random_weights(self) -> bool:

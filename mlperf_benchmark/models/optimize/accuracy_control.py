@@ -15,11 +15,8 @@ from numpy.typing import NDArray
 from mlperf_benchmark.core.errors import ModelError, UsageError
 from mlperf_benchmark.models.optimize.config import QuantizationConfig
 from mlperf_benchmark.models.optimize.images import Images
+from mlperf_benchmark.models.optimize.layers import LAYERS, layer_name
 from mlperf_benchmark.models.optimize.quantization import refused_models, settings
-
-LAYERS = frozenset({"Convolution", "GroupConvolution", "MatMul"})
-FOLDED = "/WithoutBiases"
-"""What OpenVINO's converter appends to the name of a convolution whose bias it splits off."""
 
 RANKED_ON_AT_MOST = 300
 
@@ -80,9 +77,7 @@ def quantize_within_drop(
             **settings(graph, images, config, preset_name, key="advanced_quantization_parameters"),
         )
     layers = [node for node in quantized.get_ordered_ops() if node.get_type_name() in LAYERS]
-    reverted = tuple(
-        node.friendly_name.removesuffix(FOLDED) for node in layers if not _is_int8(node)
-    )
+    reverted = tuple(layer_name(node) for node in layers if not _is_int8(node))
     after = _count_right(quantized, control)
     outcome = Outcome(before, after, reverted)
     if len(reverted) == len(layers) or before - after > max_drop * len(control):

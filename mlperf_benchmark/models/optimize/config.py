@@ -25,14 +25,26 @@ SCOPES = Registry(
     },
 )
 
+QUANTIZERS = Registry(
+    "quantizer",
+    {
+        "adaround": "mlperf_benchmark.models.optimize.quantizers.adaround:AdaRound",
+        "nncf": "mlperf_benchmark.models.optimize.quantizers.nncf_quantizer:Nncf",
+        "onnxruntime": "mlperf_benchmark.models.optimize.quantizers.onnxruntime_quantizer"
+        ":OnnxRuntime",
+    },
+    group="mlperf_benchmark.quantizers",
+)
+
 CHANNELS = ("all", "inner")
 
 PRESETS = ("mixed", "performance")
 """performance: symmetric activations; mixed: asymmetric ones, for activations below zero."""
 
-RANGE_ESTIMATORS = ("minmax", "percentile")
-"""Range of an activation: the extremes over all images, or the widest of the ranges that hold
-99.98 % of the values of each image."""
+RANGE_ESTIMATORS = ("minmax", "percentile", "entropy")
+"""Range of an activation: the extremes over all images; what holds nearly all values (NNCF: the
+widest of the ranges that hold 99.98 % of each image's); what keeps most of the information
+(ONNX Runtime alone)."""
 
 
 OVERFLOW_FIXES = ("all", "first-layer", "none")
@@ -75,18 +87,26 @@ class PruningConfig:
 class QuantizationConfig:
     """Post-training INT8. `preset` None stands for the one of the architecture.
 
+    Which settings a quantizer has, its class says. `fast_bias_correction` tells the fast from the
+    full one, where there is `bias_correction`; the layers `keep_fp32` stay in floating point.
     `max_drop` is the part of top-1 that may be lost, 0.01 for one percentage point, measured on
     the labelled images of `validation_path`; None: any.
     """
 
+    quantizer: str = "nncf"
     preset: str | None = None
     range_estimator: str = "minmax"
+    bias_correction: bool = True
     fast_bias_correction: bool = True
     overflow_fix: str = "all"
     max_drop: float | None = None
     validation_path: Path | None = None
+    keep_fp32: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        known_name(QUANTIZERS.kind, self.quantizer, QUANTIZERS.names())
+        if not self.bias_correction and not self.fast_bias_correction:
+            raise UsageError("--no-bias-correction and --full-bias-correction exclude each other.")
         if self.preset is not None:
             known_name("preset", self.preset, PRESETS)
         known_name("range estimator", self.range_estimator, RANGE_ESTIMATORS)

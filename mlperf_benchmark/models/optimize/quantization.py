@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.models.optimize.config import QuantizationConfig
 from mlperf_benchmark.models.optimize.images import Images
+from mlperf_benchmark.models.optimize.layers import find_layers
 
 # A mean over the images instead of their extremes clips what few images need: EfficientNet-Lite0
 # got 142 of 200 images right instead of 181.
@@ -73,10 +74,12 @@ def settings(
         "target_device": nncf.TargetDevice.CPU,
         "subset_size": len(images),
         "fast_bias_correction": config.fast_bias_correction,
+        "ignored_scope": nncf.IgnoredScope(names=find_layers(graph, config.keep_fp32)),
         key: AdvancedQuantizationParameters(
             overflow_fix=_OVERFLOW_FIXES[config.overflow_fix],
             activations_range_estimator_params=_RANGES[config.range_estimator],
             activations_quantization_params=_activations(graph),
+            disable_bias_correction=not config.bias_correction,
         ),
     }
 

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from mlperf_benchmark.models.optimize.config import (
     CRITERIA,
     OVERFLOW_FIXES,
     PRESETS,
+    QUANTIZERS,
     RANGE_ESTIMATORS,
     SCOPES,
     PruningConfig,
@@ -28,6 +30,17 @@ COMPILED_BACKEND = "tvm"
 
 def parse(arguments: Sequence[str]) -> Recipe:
     """Read the command line. Raises UsageError."""
+    given = vars(_parser().parse_args(arguments))
+    return _recipe(given)
+
+
+def option_names() -> tuple[str, ...]:
+    """All options without their dashes."""
+    names = _parser()._option_string_actions
+    return tuple(sorted(name[2:] for name in names if name.startswith("--")))
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="prepare.py",
         description="Turn the weights of a model into a model file with its description.",
@@ -40,7 +53,10 @@ def parse(arguments: Sequence[str]) -> Recipe:
     _quantization(parser)
     _compilation(parser)
     add_images(parser)
-    given = vars(parser.parse_args(arguments))
+    return parser
+
+
+def _recipe(given: dict[str, Any]) -> Recipe:
     pruning = take(given, PruningConfig)
     quantization = take(given, QuantizationConfig)
     compilation = take(given, CompileOptions)
@@ -77,6 +93,7 @@ def _option(given: dict[str, Any]) -> str:
         "scope": "--prune-scope",
         "channels": "--prune-channels",
         "fast_bias_correction": "--full-bias-correction",
+        "bias_correction": "--no-bias-correction",
     }
     first = next(iter(given))
     return names.get(first, "--" + first.replace("_", "-"))
@@ -91,7 +108,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="a state dict of the model, alone or as training scripts save it, a checkpoint of"
         " finetune.py, or the name of a source:"
-        " torchvision (resnet50), package (efficientnet-lite0), random (any model)",
+        " torchvision (resnet50), package (efficientnet-lite0 to -lite2), random (any model)",
     )
     add("--seed", type=seed, help="of everything random (default: 0)")
     add("--cache-dir", type=Path, help="for downloads and preprocessed images (default: cache)")
@@ -141,17 +158,29 @@ def add_pruning(parser: argparse.ArgumentParser) -> None:
 
 def _quantization(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("quantization, with --precision int8").add_argument
+    add(
+        "--quantizer",
+        metavar="NAME",
+        help=f"algorithm: {', '.join(QUANTIZERS.names())} (default: nncf)",
+    )
+    add("--list-quantizers", action=ListQuantizers, help="say what each of them does, and stop")
     add("--preset", help=f"{' or '.join(PRESETS)} (default: what suits the model)")
     add(
         "--range-estimator",
         metavar="NAME",
-        help=f"of activations: {', '.join(RANGE_ESTIMATORS)} (default: minmax)",
+        help=f"of activations: {', '.join(RANGE_ESTIMATORS)} (onnxruntime alone) (default: minmax)",
     )
     add(
         "--full-bias-correction",
         dest="fast_bias_correction",
         action="store_false",
         help="the slower and more exact bias correction",
+    )
+    add(
+        "--no-bias-correction",
+        dest="bias_correction",
+        action="store_false",
+        help="leave the means of the outputs as quantization has made them",
     )
     add(
         "--overflow-fix",
@@ -171,6 +200,41 @@ def _quantization(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="labelled images to measure that on; neither calibration nor evaluation images",
     )
+    add(
+        "--keep-fp32",
+        nargs="+",
+        action=Names,
+        metavar="LAYER",
+        help="leave these layers in floating point (mixed precision), named as --max-drop names"
+        " those that it returns",
+    )
+
+
+class ListQuantizers(argparse.Action):
+    """Prints a line on each and exits with status 0."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **rest: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, **rest)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        # It imports the quantizers, which takes seconds.
+        from mlperf_benchmark.models.optimize.quantizers.quantizer import summaries  # noqa: PLC0415
+
+        sys.stdout.write(summaries())
+        parser.exit()
+
+
+class Names(argparse.Action):
+    """Keeps a tuple, as configuration does not change."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        setattr(namespace, self.dest, tuple(values))
 
 
 def _compilation(parser: argparse.ArgumentParser) -> None:

@@ -1,6 +1,7 @@
 """The steps from weights to a model file with its description."""
 
 import sys
+import time
 from pathlib import Path
 
 from torch import nn
@@ -12,6 +13,7 @@ from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES, Ar
 from mlperf_benchmark.models.architectures.onnx_export import export_onnx
 from mlperf_benchmark.models.files.calibration_list import write_calibration_list
 from mlperf_benchmark.models.files.description import (
+    Making,
     ModelDescription,
     Size,
     description_path,
@@ -20,6 +22,11 @@ from mlperf_benchmark.models.files.description import (
 )
 from mlperf_benchmark.models.files.formats import FORMATS, ModelFormat
 from mlperf_benchmark.models.optimize.macs import count_macs, count_parameters
+from mlperf_benchmark.models.optimize.quantizers.quantizer import (
+    Quantizer,
+    Source,
+    make_quantizer,
+)
 from mlperf_benchmark.models.prepare.calibration import (
     CALIBRATION_NEEDED,
     CalibrationSource,
@@ -27,7 +34,7 @@ from mlperf_benchmark.models.prepare.calibration import (
 )
 from mlperf_benchmark.models.prepare.initial_weights import initial_weights
 from mlperf_benchmark.models.prepare.recipe import Recipe
-from mlperf_benchmark.models.prepare.variant import prune_model, quantize_graph
+from mlperf_benchmark.models.prepare.variant import prune_model, quantize_model
 
 
 def prepare_model(recipe: Recipe) -> Path:
@@ -43,7 +50,9 @@ def prepare_model(recipe: Recipe) -> Path:
             "onnxruntime, openvino or tvm run INT8."
         )
     architecture: Architecture = ARCHITECTURES.load(recipe.model)
+    quantizer = _quantizer(recipe, architecture)
     _check_images(recipe, architecture)
+    start = time.monotonic()
     loaded = initial_weights(
         architecture, recipe.weights, seed=recipe.seed, cache_dir=recipe.cache_dir
     )
@@ -68,17 +77,23 @@ def prepare_model(recipe: Recipe) -> Path:
     pruning = loaded.pruning
     if recipe.pruning and calibration:
         pruning = prune_model(loaded, architecture, recipe.pruning, recipe.seed, calibration)
-    graph = file_format.graph(loaded.module, architecture.input_size, export_onnx)
+    unquantized = Source(
+        loaded.module,
+        lambda module: export_onnx(module, architecture.input_size),
+        file_format.convert,
+    )
     quantization = None
-    if recipe.quantization and calibration:
-        graph, quantization = quantize_graph(
-            graph,
+    if quantizer and calibration:
+        graph, quantization = quantize_model(
+            unquantized,
+            quantizer,
             architecture,
-            recipe.quantization,
             calibration,
             evaluation_path=recipe.evaluation_path,
             cache_dir=recipe.cache_dir,
         )
+    else:
+        graph = file_format.graph(loaded.module, architecture.input_size, export_onnx)
     with staged(recipe.output) as folder:
         model = file_format.save(graph, folder, stem, printable(str(loaded.weights)))
         if calibration and calibration.contents:
@@ -94,11 +109,23 @@ def prepare_model(recipe: Recipe) -> Path:
             pruning=pruning,
             fine_tuning=loaded.fine_tuning,
             quantization=quantization,
-            tools=tool_versions(file_format.tools),
+            tools=tool_versions((*file_format.tools, *(quantizer.tools if quantizer else ()))),
             files={file.name: file_sha256(file) for file in sorted(folder.iterdir())},
+            making=Making(
+                seconds=round(time.monotonic() - start, 1),
+                images=len(calibration.contents) if calibration else 0,
+            ),
         )
         write_description(model, description)
     return target
+
+
+def _quantizer(recipe: Recipe, architecture: Architecture) -> Quantizer | None:
+    """Raises UsageError for settings that it does not have, before anything is downloaded."""
+    if recipe.quantization is None:
+        return None
+    preset = recipe.quantization.preset or architecture.quantization_preset
+    return make_quantizer(recipe.quantization, preset)
 
 
 def _check_images(recipe: Recipe, architecture: Architecture) -> None:

@@ -11,14 +11,13 @@ from mlperf_benchmark.models.architectures.architecture import Architecture
 from mlperf_benchmark.models.architectures.weights import LoadedModel
 from mlperf_benchmark.models.files.calibration_list import refuse_calibration_images
 from mlperf_benchmark.models.files.description import AccuracyControl, Pruning, Quantization
-from mlperf_benchmark.models.optimize.config import PruningConfig, QuantizationConfig
+from mlperf_benchmark.models.optimize.config import PruningConfig
 from mlperf_benchmark.models.optimize.macs import count_macs
 from mlperf_benchmark.models.optimize.pruning.pruner import prune
+from mlperf_benchmark.models.optimize.quantizers.quantizer import Quantizer, Source
 from mlperf_benchmark.models.prepare.calibration import CalibrationImages
 from mlperf_benchmark.models.prepare.images import ImageSelection, load_images, select_labelled
 from mlperf_benchmark.models.prepare.model_input import Batches
-
-NNCF = "NNCF post-training quantization"
 
 
 def prune_model(
@@ -48,30 +47,36 @@ def prune_model(
     )
 
 
-def quantize_graph(
-    graph: Any,
+def quantize_model(
+    source: Source,
+    quantizer: Quantizer,
     architecture: Architecture,
-    config: QuantizationConfig,
     calibration: CalibrationImages,
     *,
     evaluation_path: Path | None,
     cache_dir: Path,
 ) -> tuple[Any, Quantization]:
-    """Quantize the graph and say what was done. Raises UsageError, DatasetError or ModelError."""
-    # NNCF takes seconds to import, and an FP32 model does not need it.
-    from mlperf_benchmark.models.optimize.accuracy_control import Labelled, quantize_within_drop  # noqa: PLC0415
-    from mlperf_benchmark.models.optimize.quantization import quantize  # noqa: PLC0415
-
-    preset = config.preset or architecture.quantization_preset
+    """Quantize the model and say what was done. Raises UsageError, DatasetError or ModelError."""
+    config = quantizer.config
     control = None
     if config.validation_path is None or config.max_drop is None:
-        quantized = quantize(graph, calibration.images, config, preset)
+        quantized = quantizer.quantize(source, calibration.images)
     else:
+        # NNCF takes seconds to import, and others do not need it.
+        from mlperf_benchmark.models.optimize.accuracy_control import (  # noqa: PLC0415
+            Labelled,
+            quantize_within_drop,
+        )
+
         selection = _validation_images(config.validation_path, calibration, evaluation_path)
         images = load_images(selection, architecture.dataset, cache_dir)
-        labelled = Labelled(images, np.array(selection.labels, np.int64))
         quantized, outcome = quantize_within_drop(
-            graph, calibration.images, config, preset, labelled, max_drop=config.max_drop
+            source.convert(source.export(source.module)),
+            calibration.images,
+            config,
+            quantizer.preset,
+            Labelled(images, np.array(selection.labels, np.int64)),
+            max_drop=config.max_drop,
         )
         sys.stderr.write(
             f"Top-1 on {len(images)} validation images: {outcome.fp32_right} right in FP32,"
@@ -85,13 +90,16 @@ def quantize_graph(
             reverted=outcome.reverted,
         )
     return quantized, Quantization(
-        method=NNCF,
-        preset=preset,
+        method=quantizer.method,
+        preset=quantizer.preset,
         range_estimator=config.range_estimator,
         fast_bias_correction=config.fast_bias_correction,
         overflow_fix=config.overflow_fix,
         calibration=calibration.description,
         accuracy_control=control,
+        quantizer=config.quantizer,
+        bias_correction=quantizer.corrects_bias,
+        keep_fp32=config.keep_fp32,
     )
 
 

@@ -1,0 +1,33 @@
+"""The layers of a graph that are computed in INT8, by the names that users see."""
+
+from typing import Any
+
+import openvino as ov
+
+from mlperf_benchmark.core.registry import known_name
+
+LAYERS = frozenset({"Convolution", "GroupConvolution", "MatMul"})
+OPERATORS = frozenset({"Conv", "Gemm", "MatMul"})
+FOLDED = "/WithoutBiases"
+"""What OpenVINO's converter appends to the name of a convolution whose bias it splits off."""
+
+
+def layer_name(node: ov.Node) -> str:
+    """Of an OpenVINO node, as the ONNX graph that it was made from has it."""
+    return str(node.friendly_name).removesuffix(FOLDED)
+
+
+def layers_by_name(graph: Any) -> dict[str, str]:
+    """The convolutions and linear layers of an ov.Model or onnx.ModelProto in their order: the
+    graph's own name by the name in the ONNX graph.
+    """
+    if isinstance(graph, ov.Model):
+        nodes = [node for node in graph.get_ordered_ops() if node.get_type_name() in LAYERS]
+        return {layer_name(node): node.friendly_name for node in nodes}
+    return {node.name: node.name for node in graph.graph.node if node.op_type in OPERATORS}
+
+
+def find_layers(graph: Any, names: tuple[str, ...]) -> list[str]:
+    """The graph's own names of the layers `names`. Raises UnknownNameError with the nearest."""
+    known = layers_by_name(graph)
+    return [known[known_name("layer", name, known)] for name in names]

@@ -1,0 +1,1 @@
+"""Algorithms of post-training quantization, a class each."""

@@ -1,0 +1,127 @@
+"""Learned rounding of the weights, then NNCF for the rest."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mlperf_benchmark.models.optimize.images import Images
+from mlperf_benchmark.models.optimize.layers import find_layers, layers_by_name
+from mlperf_benchmark.models.optimize.quantization import quantize
+from mlperf_benchmark.models.optimize.quantizers.quantizer import Quantizer, Source
+from mlperf_benchmark.models.optimize.quantizers.rounding import learn_rounding
+
+ROWS, ROWS_IN_GROUPS = 4096, 512
+"""Positions that a layer's rounding is learned on, spread over all images. Where each channel reads
+its own few inputs, fewer will do, and they take as much memory.
+"""
+
+
+class AdaRound(Quantizer):
+    """Weights go up or down so that each layer's outputs change least.
+
+    The weights are put on the grid that NNCF will find, which therefore keeps them; activations
+    and biases are left to it.
+    """
+
+    method = "AdaRound of the weights, NNCF post-training quantization of the rest"
+    summary = (
+        "each weight rounded up or down as learned from the layer's outputs (AdaRound,"
+        " https://arxiv.org/abs/2004.10568), activations and biases as nncf does"
+    )
+    accepts = frozenset(
+        {
+            "preset",
+            "range_estimator",
+            "fast_bias_correction",
+            "bias_correction",
+            "overflow_fix",
+        }
+    )
+    range_estimators = ("minmax", "percentile")
+
+    def quantize(self, source: Source, images: Images) -> Any:
+        self._round(source, images)
+        graph = source.convert(source.export(source.module))
+        return quantize(graph, images, self.config, self.preset)
+
+    def _round(self, source: Source, images: Images) -> None:
+        graph = source.export(source.module)
+        kept = set(find_layers(graph, self.config.keep_fp32))
+        layers = list(_positions_by_layer(source.module, images[0]))
+        # Both are in the order of execution.
+        names = dict(zip(layers, layers_by_name(graph), strict=True))
+        rounded = [layer for layer in layers if names[layer] not in kept]
+        inputs = _inputs(source.module, rounded, images)
+        for number, layer in enumerate(rounded):
+            weight = layer.get_parameter("weight")
+            learned = learn_rounding(
+                weight.detach().flatten(1), inputs[layer], self._steps(layer), seed=number
+            )
+            with torch.no_grad():
+                weight.copy_(learned.reshape(weight.shape))
+
+    def _steps(self, layer: nn.Module) -> float:
+        """What NNCF divides a channel's largest weight by: 63.5 where it takes 7 bits, else 127."""
+        is_depthwise = isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1
+        return 127 if is_depthwise or self.config.overflow_fix == "none" else 63.5
+
+
+def _positions_by_layer(module: nn.Module, image: np.ndarray) -> dict[nn.Module, int]:
+    """Output positions of each convolution and linear layer, in the order of execution."""
+    found: dict[nn.Module, int] = {}
+
+    def count(layer: nn.Module, _inputs: Any, output: Tensor) -> None:
+        found[layer] = output[0, 0].numel()
+
+    _run(module, _layers(module), count, iter([image]))
+    return found
+
+
+def _inputs(module: nn.Module, layers: list[nn.Module], images: Images) -> dict[nn.Module, Tensor]:
+    """What each layer reads at some positions of each image, (groups, rows, inputs of a group).
+
+    The positions are drawn by the image's number.
+    """
+    found: dict[nn.Module, list[Tensor]] = {layer: [] for layer in layers}
+
+    def keep(layer: nn.Module, inputs: tuple[Tensor, ...], _output: Tensor) -> None:
+        rows = _rows(layer, inputs[0])
+        generator = torch.Generator().manual_seed(len(found[layer]))
+        all_rows = ROWS if len(rows) == 1 else ROWS_IN_GROUPS
+        wanted = max(1, all_rows // len(images))
+        drawn = torch.randperm(rows.shape[1], generator=generator)[:wanted]
+        found[layer].append(rows[:, drawn].clone())
+
+    _run(module, layers, keep, iter(images))
+    return {layer: torch.cat(rows, dim=1) for layer, rows in found.items()}
+
+
+def _rows(layer: nn.Module, inputs: Tensor) -> Tensor:
+    """The inputs of one image's outputs, (groups, positions, inputs of a group)."""
+    if not isinstance(layer, nn.Conv2d):
+        return inputs.reshape(1, -1, inputs.shape[-1])
+    padding = layer.padding
+    assert not isinstance(padding, str)
+    columns = functional.unfold(inputs, layer.kernel_size, layer.dilation, padding, layer.stride)[0]
+    return columns.reshape(layer.groups, -1, columns.shape[-1]).transpose(1, 2)
+
+
+def _layers(module: nn.Module) -> list[nn.Module]:
+    return [layer for layer in module.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+
+
+def _run(
+    module: nn.Module, layers: list[nn.Module], hook: Any, images: Iterator[np.ndarray]
+) -> None:
+    handles = [layer.register_forward_hook(hook) for layer in layers]
+    try:
+        with torch.no_grad():
+            for image in images:
+                module(torch.from_numpy(np.asarray(image))[None])
+    finally:
+        for handle in handles:
+            handle.remove()
