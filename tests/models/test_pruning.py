@@ -14,7 +14,7 @@ from mlperf_benchmark.models.optimize.batch_norm import change_keeping_batch_nor
 from mlperf_benchmark.models.optimize.config import PruningConfig
 from mlperf_benchmark.models.optimize.macs import count_macs
 from mlperf_benchmark.models.optimize.pruning.channels import ChannelGraph
-from mlperf_benchmark.models.optimize.pruning.criteria import GroupL2
+from mlperf_benchmark.models.optimize.pruning.criteria.norms import GroupL2
 from mlperf_benchmark.models.optimize.pruning.pruner import prune
 
 SIZE = 32
