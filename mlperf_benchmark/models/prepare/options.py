@@ -32,6 +32,7 @@ def parse(arguments: Sequence[str]) -> Recipe:
     parser = Parser(
         prog="prepare.py",
         description="Turn the weights of a model into a model file with its description.",
+        epilog="prepare.py sensitivity MODEL --help: measure which layers channels are missed in.",
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
     )

@@ -29,7 +29,7 @@ class Evidence:
         self, module: nn.Module, batches: Iterable[Tensor], labels: Sequence[int] | None
     ) -> None:
         self.module = module
-        self._batches = batches
+        self.batches = batches
         self._labels = labels
         self._answers: set[str] = set()
 
@@ -41,7 +41,7 @@ class Evidence:
     def portions(self, size: int = PORTION) -> Iterator[Tensor]:
         """`size` images at a time. Raises UsageError where there are none."""
         empty = True
-        for batch in self._batches:
+        for batch in self.batches:
             empty = False
             yield from torch.split(batch, size)
         if empty:
