@@ -12,7 +12,7 @@ SMALL = "small"
 class Small(nn.Module):
     """Inner channels that are made, scaled, filtered and read; a residual sum; a classifier."""
 
-    def __init__(self, inner: int = 8) -> None:
+    def __init__(self, inner: int = 8, classes: int = 10) -> None:
         super().__init__()
         self.stem = nn.Conv2d(3, 6, 3, 2, 1, bias=False)
         self.expand = nn.Conv2d(6, inner, 1, bias=False)
@@ -20,7 +20,7 @@ class Small(nn.Module):
         self.depthwise = nn.Conv2d(inner, inner, 3, padding=1, groups=inner, bias=False)
         self.project = nn.Conv2d(inner, 6, 1, bias=False)
         self.out = nn.BatchNorm2d(6)
-        self.classifier = nn.Linear(6, 10)
+        self.classifier = nn.Linear(6, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         x = torch.relu(self.stem(x))
@@ -53,7 +53,7 @@ def register_small() -> str:
     if SMALL not in ARCHITECTURES.names():
         architecture = Architecture(
             name=SMALL,
-            build=lambda: Small(32),
+            build=lambda: Small(32, 1000),
             input_size=224,
             dataset="imagenet_pytorch",
             weight_sources={},

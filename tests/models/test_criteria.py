@@ -141,9 +141,12 @@ def test_obs_removes_what_the_others_make_up_for_best() -> None:
     covariance += RIDGE * 8 / rows.shape[1] * mean_variance * torch.eye(8, dtype=torch.float64)
 
     seen: list[Tensor] = []
-    hook = net.project.register_forward_hook(
-        lambda _layer, _inputs, output: (output.retain_grad(), seen.append(output)) and None
-    )
+
+    def keep(_layer: object, _inputs: object, output: Tensor) -> None:
+        output.retain_grad()
+        seen.append(output)
+
+    hook = net.project.register_forward_hook(keep)
     losses(net, None).sum().backward()  # type: ignore[no-untyped-call]
     hook.remove()
     assert seen[0].grad is not None
@@ -175,6 +178,11 @@ def test_scores_are_the_same_to_the_bit_and_random_ones_follow_the_seed() -> Non
         inner_group(net, "random", Evidence(net, [], None), seed).importance for seed in (0, 1)
     ]
     assert not torch.equal(*scores)
+
+
+def test_label_that_the_model_does_not_know_is_named() -> None:
+    with pytest.raises(UsageError, match="has the label 10, but the model knows 10 classes"):
+        importance(small(), "taylor", [*LABELS[:-1], 10])
 
 
 @pytest.mark.parametrize("method", ["taylor", "hessian", "activation", "obs"])

@@ -18,7 +18,7 @@ PRUNABLE = (nn.Conv2d, nn.Linear, nn.BatchNorm2d)
 SHOWN_LAYERS = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ChannelGroup:
     """Channels that several layers share: one is removed from all of them or from none.
 
@@ -37,6 +37,13 @@ class ChannelGroup:
     def order(self) -> Tensor:
         """The channels in the order of their removal, shape (width,)."""
         return self.importance.argsort(stable=True)
+
+    @property
+    def makers(self) -> tuple[nn.Module, ...]:
+        return tuple(part.layer for part in self.parts if part.role is Role.MAKES)
+
+    def is_read_by(self, layer: nn.Module) -> bool:
+        return any(part.layer is layer and part.role is Role.READS for part in self.parts)
 
     @property
     def structure(self) -> tuple[tuple[str, str], ...]:
@@ -64,6 +71,7 @@ class ChannelGraph:
         self._graph = tp.DependencyGraph()
         layers = macs_by_layer(module, input_size)
         *_, classifier = layers
+        self._classifier = classifier
         try:
             self._graph.build_dependency(module, torch.zeros(1, 3, input_size, input_size))
             found = list(
@@ -116,6 +124,20 @@ class ChannelGraph:
                 if part.role is not Role.READS:
                     found.setdefault(part.layer, []).append(part.places[stay].flatten())
         return {layer: torch.cat(places).sort().values for layer, places in found.items()}
+
+    @property
+    def head(self) -> frozenset[int]:
+        """Places of the groups that the head, which alone feeds the classifier, reads and makes.
+
+        Empty where the classifier reads a residual sum.
+        """
+        made = [one for one in self.groups if one.is_inner and one.is_read_by(self._classifier)]
+        heads = [layer for group in made for layer in group.makers]
+        return frozenset(
+            place
+            for place, group in enumerate(self.groups)
+            if group in made or any(group.is_read_by(layer) for layer in heads)
+        )
 
     @property
     def projections(self) -> frozenset[nn.Module]:

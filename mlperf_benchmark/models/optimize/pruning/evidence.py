@@ -54,6 +54,7 @@ class Evidence:
 
         It is that with the labels, where they are known and `labelled`, or else with the classes
         that the module itself answers. It can be differentiated by the images and the weights.
+        Raises UsageError for labels that the module has no scores for.
         """
         first = 0
         known = self._labels if labelled else None
@@ -64,7 +65,7 @@ class Evidence:
             if known is None:
                 wanted = scores.detach().argmax(1)
             else:
-                wanted = torch.tensor(known[first : first + len(images)])
+                wanted = _classes(known[first : first + len(images)], scores.shape[1])
             first += len(images)
             yield functional.cross_entropy(scores, wanted, reduction="sum"), leaf
 
@@ -72,3 +73,12 @@ class Evidence:
     def output_errors(self) -> OutputErrors:
         """What the outputs lose with any channels. Taken from the module as it is at first use."""
         return OutputErrors.measure(self.module, self.portions(), self.losses(labelled=False))
+
+
+def _classes(labels: Sequence[int], count: int) -> Tensor:
+    if max(labels) >= count:
+        raise UsageError(
+            f"A calibration image has the label {max(labels)}, but the model knows {count} classes,"
+            " from 0. Give images without a label list, or those of the model's classes."
+        )
+    return torch.tensor(labels)

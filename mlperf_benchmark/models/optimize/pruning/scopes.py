@@ -32,10 +32,12 @@ class Candidates:
 class Scope(ABC):
     """Shares out what goes. `most` is the part of a group's channels that may be gone.
 
-    Inner channels alone are pruned until `inner_most` of them is gone, then all channels are.
+    Inner channels alone are pruned until `inner_most` of them is gone, then all channels are. With
+    `spares_head`, those of the head count with the others, not with the inner ones.
     """
 
     inner_most = 0.5
+    spares_head = False
 
     def __init__(self, candidates: Candidates, most: float) -> None:
         self._candidates = candidates
@@ -99,6 +101,10 @@ class Fisher(Scope):
 
     # Errors are foreseen for small changes.
     inner_most = 0.6
+    # Errors of different positions count as independent. Those of the head add up, as its outputs
+    # are averaged over positions, and were underrated: EfficientNet-Lite0 got 134 of 200 images
+    # right without 30 % of its multiply-accumulates, instead of 167.
+    spares_head = True
 
     def __init__(self, candidates: Candidates, most: float) -> None:
         super().__init__(candidates, most)

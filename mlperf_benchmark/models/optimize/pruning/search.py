@@ -34,7 +34,14 @@ def find_widths(graph: ChannelGraph, config: PruningConfig, evidence: Evidence) 
 
     widths = [group.width for group in graph.groups]
     if config.channels == "inner":
-        inner = candidates([place for place, one in enumerate(graph.groups) if one.is_inner])
+        spared = graph.head if scope.spares_head else ()
+        inner = candidates(
+            [
+                place
+                for place, group in enumerate(graph.groups)
+                if group.is_inner and place not in spared
+            ]
+        )
         widths = _search(inner, target, scope(inner, scope.inner_most))
     if not is_met(widths):
         every = candidates(range(len(graph.groups)))

@@ -60,7 +60,7 @@ def measure_sensitivity(
 
 
 def _maker(group: ChannelGroup) -> nn.Module:
-    return next(part.layer for part in group.parts if part.role is Role.MAKES)
+    return group.makers[0]
 
 
 def _silence(group: ChannelGroup, count: int) -> None:
