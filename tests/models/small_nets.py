@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES, Architecture
+from resnet50.model import Bottleneck
 
 SIZE = 16
 SMALL = "small"
@@ -12,7 +13,7 @@ SMALL = "small"
 class Small(nn.Module):
     """Inner channels that are made, scaled, filtered and read; a residual sum; a classifier."""
 
-    def __init__(self, inner: int = 8, classes: int = 10) -> None:
+    def __init__(self, inner: int = 8) -> None:
         super().__init__()
         self.stem = nn.Conv2d(3, 6, 3, 2, 1, bias=False)
         self.expand = nn.Conv2d(6, inner, 1, bias=False)
@@ -20,13 +21,27 @@ class Small(nn.Module):
         self.depthwise = nn.Conv2d(inner, inner, 3, padding=1, groups=inner, bias=False)
         self.project = nn.Conv2d(inner, 6, 1, bias=False)
         self.out = nn.BatchNorm2d(6)
-        self.classifier = nn.Linear(6, classes)
+        self.classifier = nn.Linear(6, 10)
 
     def forward(self, x: Tensor) -> Tensor:
         x = torch.relu(self.stem(x))
         y = self.depthwise(torch.relu(self.norm(self.expand(x))))
         x = x + self.out(self.project(y))
         output: Tensor = self.classifier(torch.relu(x).mean((2, 3)))
+        return output
+
+
+class Bottlenecks(nn.Module):
+    """ResNet-50's blocks: 3x3 layers read inner channels, and a convolution is the shortcut."""
+
+    def __init__(self, classes: int = 10) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, 2, 1)
+        self.blocks = nn.Sequential(Bottleneck(8, 8, 2), Bottleneck(32, 8, 1))
+        self.fc = nn.Linear(32, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        output: Tensor = self.fc(self.blocks(self.stem(x)).mean((2, 3)))
         return output
 
 
@@ -45,15 +60,15 @@ def small(inner: int = 8) -> Small:
 def batches() -> list[Tensor]:
     """Ten images, the last batch smaller than the others."""
     images = torch.randn(10, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(1))
-    return list(images.split(4))
+    return list(torch.split(images, 4))
 
 
 def register_small() -> str:
-    """Make the network a model of the product, in this process; return its name."""
+    """Make Bottlenecks a model of the product, in this process; return its name."""
     if SMALL not in ARCHITECTURES.names():
         architecture = Architecture(
             name=SMALL,
-            build=lambda: Small(32, 1000),
+            build=lambda: Bottlenecks(1000),
             input_size=224,
             dataset="imagenet_pytorch",
             weight_sources={},

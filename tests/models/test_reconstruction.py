@@ -10,8 +10,7 @@ from mlperf_benchmark.core.errors import ModelError, UsageError
 from mlperf_benchmark.models.optimize.config import CRITERIA, SCOPES, PruningConfig
 from mlperf_benchmark.models.optimize.macs import count_macs
 from mlperf_benchmark.models.optimize.pruning.pruner import prune
-from resnet50.model import Bottleneck
-from tests.models.small_nets import SIZE, Small, batches, small
+from tests.models.small_nets import SIZE, Bottlenecks, Small, batches, small
 
 WIDTH = 32
 
@@ -29,7 +28,7 @@ def redundant() -> Small:
 
 def images() -> list[Tensor]:
     generator = torch.Generator().manual_seed(2)
-    return list(torch.randn(60, 3, SIZE, SIZE, generator=generator).split(25))
+    return list(torch.split(torch.randn(60, 3, SIZE, SIZE, generator=generator), 25))
 
 
 def pruned(net: nn.Module, config: PruningConfig) -> nn.Module:
@@ -68,20 +67,6 @@ def test_every_criterion_works_in_every_scope_and_is_reconstructed(method: str, 
     assert 1 - count_macs(module, SIZE) / count_macs(net, SIZE) == pytest.approx(0.2, rel=0.02)
     for name, value in pruned(net, config).state_dict().items():
         assert torch.equal(value, module.state_dict()[name]), name
-
-
-class Bottlenecks(nn.Module):
-    """ResNet-50's blocks: 3x3 layers read inner channels, and a convolution is the shortcut."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem = nn.Conv2d(3, 8, 3, 2, 1)
-        self.blocks = nn.Sequential(Bottleneck(8, 8, 2), Bottleneck(32, 8, 1))
-        self.fc = nn.Linear(32, 10)
-
-    def forward(self, x: Tensor) -> Tensor:
-        output: Tensor = self.fc(self.blocks(self.stem(x)).mean((2, 3)))
-        return output
 
 
 @pytest.mark.parametrize("channels", ["inner", "all"])

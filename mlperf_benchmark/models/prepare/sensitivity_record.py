@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -71,7 +72,7 @@ def _draw(record: Sensitivity, path: Path) -> None:
     if not layers:
         return
     # Names are text, and the same record gives the same file.
-    settings = {"svg.fonttype": "none", "svg.hashsalt": FIGURE, "text.parse_math": False}
+    settings: Any = {"svg.fonttype": "none", "svg.hashsalt": FIGURE, "text.parse_math": False}
     with mpl.rc_context(settings):
         figure = Figure(figsize=(5, 1.2 + ROW_INCHES * len(layers)), layout="constrained")
         axes = figure.add_subplot()
