@@ -14,7 +14,7 @@ from mlperf_benchmark.models.optimize.batch_norm import change_keeping_batch_nor
 from mlperf_benchmark.models.optimize.config import PruningConfig
 from mlperf_benchmark.models.optimize.macs import count_macs
 from mlperf_benchmark.models.optimize.pruning.channels import ChannelGraph
-from mlperf_benchmark.models.optimize.pruning.criteria import GroupL2
+from mlperf_benchmark.models.optimize.pruning.criteria.norms import GroupL2
 from mlperf_benchmark.models.optimize.pruning.pruner import prune
 
 SIZE = 32
@@ -98,6 +98,23 @@ def test_foreseen_macs_are_those_of_the_pruned_module(branches: nn.Module) -> No
     foreseen = graph.macs(widths)
     graph.remove(widths)
     assert count_macs(branches, SIZE) == pytest.approx(foreseen)
+
+
+def test_head_is_what_alone_feeds_the_classifier(lite0: nn.Module, resnet50: nn.Module) -> None:
+    graph = ChannelGraph(lite0, 224, GroupL2(0))
+    assert {graph.groups[place].width for place in graph.head} == {320, 1280}
+    assert not ChannelGraph(resnet50, 224, GroupL2(0)).head
+
+
+def test_depthwise_weights_count(branches: nn.Module) -> None:
+    def score() -> float:
+        graph = ChannelGraph(branches, SIZE, GroupL2(0))
+        return float(next(group for group in graph.groups if group.width == 96).importance[5])
+
+    before = score()
+    with torch.no_grad():
+        branches.get_submodule("depthwise").get_parameter("weight")[5] *= 10
+    assert score() > 1.5 * before
 
 
 def test_least_important_channels_go(branches: nn.Module) -> None:

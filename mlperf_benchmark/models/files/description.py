@@ -56,7 +56,10 @@ class Calibration:
 class Pruning:
     """`ratio` of the multiply-accumulates was to go, `reached` of them is gone.
 
-    `batch_norm` are the images that batch-norm statistics were estimated anew on.
+    `batch_norm` are the images that batch-norm statistics were estimated anew on, and everything
+    else that `method`, `scope` and reconstruction take from images. `gradients_from` is what
+    gradients were taken towards, where they were: "labels", "own answers" of the unpruned model.
+    `seconds` is how long all that took; None: older versions did not say.
     """
 
     method: str
@@ -67,6 +70,9 @@ class Pruning:
     round_to: int
     seed: int
     batch_norm: Calibration
+    reconstruct: bool = False
+    gradients_from: tuple[str, ...] = ()
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)

@@ -38,14 +38,26 @@ def change_keeping_batch_norm(
     than replaced: 173 of 200 images right instead of 163, for EfficientNet-Lite0 without 5 % of
     its multiply-accumulates and 100 images. Variances are corrected by their quotient.
     """
+    take_corrections(module, batches)
+    change()
+    apply_corrections(module, batches)
+
+
+def take_corrections(module: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Put what corrects an estimate on `batches` into the place of the running statistics.
+
+    There it loses the same channels as they would.
+    """
     before = [(mean.clone(), variance.clone()) for mean, variance in _statistics(module)]
     reestimate_batch_norm(module, batches)
     for norm, (mean, variance) in zip(_norms(module), before, strict=True):
         own_mean, own_variance = _of(norm)
         own_mean.copy_(mean - own_mean)
         own_variance.copy_((variance + norm.eps) / (own_variance + norm.eps))
-    change()
-    # Kept in the place of the statistics, the corrections have lost the same channels.
+
+
+def apply_corrections(module: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Estimate the statistics on `batches`, corrected by what `take_corrections` left."""
     corrections = [(mean.clone(), factor.clone()) for mean, factor in _statistics(module)]
     reestimate_batch_norm(module, batches)
     for norm, (offset, factor) in zip(_norms(module), corrections, strict=True):

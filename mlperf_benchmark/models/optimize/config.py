@@ -10,9 +10,16 @@ from mlperf_benchmark.core.registry import Registry, known_name
 CRITERIA = Registry(
     "pruning method",
     {
-        "bn-scale": "mlperf_benchmark.models.optimize.pruning.criteria:BatchNormScale",
-        "l2": "mlperf_benchmark.models.optimize.pruning.criteria:GroupL2",
-        "random": "mlperf_benchmark.models.optimize.pruning.criteria:Random",
+        "activation": "mlperf_benchmark.models.optimize.pruning.criteria.activation:Activation",
+        "bn-scale": "mlperf_benchmark.models.optimize.pruning.criteria.bn_scale:BatchNormScale",
+        "fpgm": "mlperf_benchmark.models.optimize.pruning.criteria.fpgm:GeometricMedian",
+        "hessian": "mlperf_benchmark.models.optimize.pruning.criteria.gradients:Hessian",
+        "l1": "mlperf_benchmark.models.optimize.pruning.criteria.norms:GroupL1",
+        "l2": "mlperf_benchmark.models.optimize.pruning.criteria.norms:GroupL2",
+        "lamp": "mlperf_benchmark.models.optimize.pruning.criteria.lamp:Lamp",
+        "obs": "mlperf_benchmark.models.optimize.pruning.criteria.obs:OptimalBrainSurgeon",
+        "random": "mlperf_benchmark.models.optimize.pruning.criteria.control:Random",
+        "taylor": "mlperf_benchmark.models.optimize.pruning.criteria.gradients:Taylor",
     },
     group="mlperf_benchmark.criteria",
 )
@@ -20,8 +27,10 @@ CRITERIA = Registry(
 SCOPES = Registry(
     "pruning scope",
     {
-        "global": "mlperf_benchmark.models.optimize.pruning.search:keep_globally",
-        "uniform": "mlperf_benchmark.models.optimize.pruning.search:keep_uniformly",
+        "fisher": "mlperf_benchmark.models.optimize.pruning.scopes:Fisher",
+        "global": "mlperf_benchmark.models.optimize.pruning.scopes:Global",
+        "isomorphic": "mlperf_benchmark.models.optimize.pruning.scopes:Isomorphic",
+        "uniform": "mlperf_benchmark.models.optimize.pruning.scopes:Uniform",
     },
 )
 
@@ -61,7 +70,7 @@ class PruningConfig:
     With the channels `inner`, those that residual sums join are spared as long as the others
     suffice, which costs least accuracy; with `all` they go alike, which gives the fastest models.
     Channel counts become multiples of `round_to`, which fill vector registers: 16 float32
-    values in 512 bits.
+    values in 512 bits. `reconstruct`: layers that read pruned channels are solved anew.
     """
 
     prune: float
@@ -69,6 +78,7 @@ class PruningConfig:
     scope: str = "uniform"
     channels: str = "inner"
     round_to: int = 16
+    reconstruct: bool = False
 
     def __post_init__(self) -> None:
         known_name(CRITERIA.kind, self.method, CRITERIA.names())

@@ -38,11 +38,15 @@ class CalibrationSource:
 
 @dataclass(frozen=True)
 class CalibrationImages:
-    """The images, and what a model description says of them. `contents` is empty for noise."""
+    """The images, and what a model description says of them. `contents` is empty for noise.
+
+    `labels` are their class indices; None where the folder does not tell them.
+    """
 
     images: ModelInput
     description: Calibration
     contents: tuple[CalibrationImage, ...]
+    labels: tuple[int, ...] | None = None
 
     def doubts(self) -> list[str]:
         """Why ranges and statistics taken from these images may be wrong for others."""
@@ -97,4 +101,5 @@ def load_calibration(
     if source.evaluation_path is not None:
         selection.refuse_overlap(source.evaluation_path)
     images = load_images(selection, architecture.dataset, source.cache_dir)
-    return CalibrationImages(images, selection.description(), selection.contents)
+    labels = selection.labels if selection.is_labelled else None
+    return CalibrationImages(images, selection.description(), selection.contents, labels)

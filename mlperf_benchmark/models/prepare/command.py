@@ -2,11 +2,25 @@
 
 import sys
 
+from mlperf_benchmark.models.prepare import sensitivity_options
 from mlperf_benchmark.models.prepare.options import parse
 from mlperf_benchmark.models.prepare.preparer import prepare_model
 
 
 def main() -> int:
-    """Prepare one model file and say where it is."""
-    sys.stdout.write(f"{prepare_model(parse(sys.argv[1:]))}\n")
+    """Prepare one model file and say where it is; or measure what its layers are worth."""
+    arguments = sys.argv[1:]
+    if arguments[:1] == [sensitivity_options.SUBCOMMAND]:
+        # matplotlib takes a second to import, and a model file does not need it.
+        from mlperf_benchmark.models.prepare.sensitivity import find_sensitivity  # noqa: PLC0415
+
+        run = sensitivity_options.parse(arguments[1:])
+        _report(str(find_sensitivity(run, _report)))
+    else:
+        _report(str(prepare_model(parse(arguments))))
     return 0
+
+
+def _report(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()

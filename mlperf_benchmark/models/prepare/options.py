@@ -22,6 +22,7 @@ from mlperf_benchmark.models.optimize.config import (
     PruningConfig,
     QuantizationConfig,
 )
+from mlperf_benchmark.models.prepare.method_list import ListMethods
 from mlperf_benchmark.models.prepare.recipe import PRECISIONS, Recipe
 from mlperf_benchmark.tvm_compiler.options import CompileOptions
 
@@ -44,8 +45,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="prepare.py",
         description="Turn the weights of a model into a model file with its description.",
+        epilog="prepare.py sensitivity MODEL --help: measure which layers channels are missed in.",
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
+    )
+    parser.add_argument(
+        "--list-methods", action=ListMethods, help="explain the ways of pruning and exit"
     )
     add_model(parser)
     _file(parser)
@@ -132,14 +137,14 @@ def add_pruning(parser: argparse.ArgumentParser) -> None:
         "--prune-method",
         dest="method",
         metavar="NAME",
-        help=f"what makes a channel important: {', '.join(CRITERIA.names())} (default: l2)",
+        help=f"what makes a channel important: {', '.join(CRITERIA.names())} (default: l2;"
+        " prepare.py --list-methods explains them)",
     )
     add(
         "--prune-scope",
         dest="scope",
         metavar="NAME",
-        help=f"compare channels of all layers or of each: {', '.join(SCOPES.names())}"
-        " (default: uniform)",
+        help=f"how many channels each layer loses: {', '.join(SCOPES.names())} (default: uniform)",
     )
     add(
         "--prune-channels",
@@ -153,6 +158,12 @@ def add_pruning(parser: argparse.ArgumentParser) -> None:
         type=positive_int,
         metavar="N",
         help="channels are multiples of N (default: 16)",
+    )
+    add(
+        "--reconstruct",
+        action="store_true",
+        help="solve the layers that read pruned channels anew, so that their outputs come near the"
+        " unpruned model's on the calibration images; no labels, no training",
     )
 
 

@@ -1,18 +1,22 @@
 """The steps that make a variant of a model: pruned, quantized."""
 
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.images.progress import tell
 from mlperf_benchmark.models.architectures.architecture import Architecture
 from mlperf_benchmark.models.architectures.weights import LoadedModel
 from mlperf_benchmark.models.files.calibration_list import refuse_calibration_images
 from mlperf_benchmark.models.files.description import AccuracyControl, Pruning, Quantization
 from mlperf_benchmark.models.optimize.config import PruningConfig
 from mlperf_benchmark.models.optimize.macs import count_macs
+from mlperf_benchmark.models.optimize.pruning.evidence import LABELS, OWN_ANSWERS
 from mlperf_benchmark.models.optimize.pruning.pruner import prune
 from mlperf_benchmark.models.optimize.quantizers.quantizer import Quantizer, Source
 from mlperf_benchmark.models.prepare.calibration import CalibrationImages
@@ -34,7 +38,17 @@ def prune_model(
         )
     size = architecture.input_size
     before = count_macs(loaded.module, size)
-    prune(loaded.module, size, config, seed, Batches(calibration.images))
+    start = time.monotonic()
+    gradients_from = prune(
+        loaded.module,
+        size,
+        config,
+        seed,
+        Batches(calibration.images),
+        labels=calibration.labels,
+    )
+    seconds = time.monotonic() - start
+    _tell_gradients(config, gradients_from, calibration)
     return Pruning(
         method=config.method,
         scope=config.scope,
@@ -44,7 +58,21 @@ def prune_model(
         round_to=config.round_to,
         seed=seed,
         batch_norm=calibration.description,
+        reconstruct=config.reconstruct,
+        gradients_from=gradients_from,
+        seconds=round(seconds, 1),
     )
+
+
+def _tell_gradients(
+    config: PruningConfig, gradients_from: Sequence[str], calibration: CalibrationImages
+) -> None:
+    """Say on stderr what the gradients were taken towards."""
+    if LABELS in gradients_from:
+        tell(f"{config.method} took gradients towards the labels of the calibration images.")
+    if OWN_ANSWERS in gradients_from:
+        why = "" if calibration.labels else ", as the calibration images have no labels"
+        tell(f"Gradients were taken towards the unpruned model's own answers{why}.")
 
 
 def quantize_model(

@@ -11,13 +11,14 @@ from torch import Tensor, nn
 
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.models.optimize.macs import count_macs, macs_by_layer
-from mlperf_benchmark.models.optimize.pruning.criteria import Criterion
+from mlperf_benchmark.models.optimize.pruning.criterion import Criterion
+from mlperf_benchmark.models.optimize.pruning.parts import Part, Role, is_depthwise, parts
 
 PRUNABLE = (nn.Conv2d, nn.Linear, nn.BatchNorm2d)
 SHOWN_LAYERS = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ChannelGroup:
     """Channels that several layers share: one is removed from all of them or from none.
 
@@ -30,6 +31,24 @@ class ChannelGroup:
     width: int
     is_inner: bool
     importance: Tensor
+    parts: tuple[Part, ...]
+
+    @property
+    def order(self) -> Tensor:
+        """The channels in the order of their removal, shape (width,)."""
+        return self.importance.argsort(stable=True)
+
+    @property
+    def makers(self) -> tuple[nn.Module, ...]:
+        return tuple(part.layer for part in self.parts if part.role is Role.MAKES)
+
+    def is_read_by(self, layer: nn.Module) -> bool:
+        return any(part.layer is layer and part.role is Role.READS for part in self.parts)
+
+    @property
+    def structure(self) -> tuple[tuple[str, str], ...]:
+        """What kinds of layers take part and how: groups of the same structure are isomorphic."""
+        return tuple(sorted((type(one.layer).__name__, one.role.value) for one in self.parts))
 
 
 @dataclass(frozen=True)
@@ -52,6 +71,7 @@ class ChannelGraph:
         self._graph = tp.DependencyGraph()
         layers = macs_by_layer(module, input_size)
         *_, classifier = layers
+        self._classifier = classifier
         try:
             self._graph.build_dependency(module, torch.zeros(1, 3, input_size, input_size))
             found = list(
@@ -82,7 +102,7 @@ class ChannelGraph:
         Raises ModelError where the layers do not fit together afterwards.
         """
         for group, width in zip(self.groups, widths, strict=True):
-            least = group.importance.argsort(stable=True)[: group.width - width].tolist()
+            least = group.order[: group.width - width].tolist()
             if least:
                 self._graph.get_pruning_group(group.root, group.prune, sorted(least)).prune()
         # Not every way to join and reshape channels is followed by torch-pruning.
@@ -95,20 +115,50 @@ class ChannelGraph:
                 "This model cannot be pruned: its channels are joined in a way unknown."
             )
 
+    def kept_channels(self, widths: Sequence[int]) -> dict[nn.Module, Tensor]:
+        """Which channels each layer that makes, filters or scales some keeps, in rising order."""
+        found: dict[nn.Module, list[Tensor]] = {}
+        for group, width in zip(self.groups, widths, strict=True):
+            stay = group.order[group.width - width :]
+            for part in group.parts:
+                if part.role is not Role.READS:
+                    found.setdefault(part.layer, []).append(part.places[stay].flatten())
+        return {layer: torch.cat(places).sort().values for layer, places in found.items()}
+
+    @property
+    def head(self) -> frozenset[int]:
+        """Places of the groups that the head, which alone feeds the classifier, reads and makes.
+
+        Empty where the classifier reads a residual sum.
+        """
+        made = [one for one in self.groups if one.is_inner and one.is_read_by(self._classifier)]
+        heads = [layer for group in made for layer in group.makers]
+        return frozenset(
+            place
+            for place, group in enumerate(self.groups)
+            if group in made or any(group.is_read_by(layer) for layer in heads)
+        )
+
+    @property
+    def projections(self) -> frozenset[nn.Module]:
+        """The convolutions that read inner channels, for reconstruct."""
+        return frozenset(
+            part.layer
+            for group in self.groups
+            if group.is_inner
+            for part in group.parts
+            if part.role is Role.READS and _can_be_solved(part.layer)
+        )
+
     def _describe(self, group: tp.dependency.Group, criterion: Criterion) -> ChannelGroup:
-        makers = [
-            dependency.target.module
-            for dependency, _ in group
-            if self._graph.is_out_channel_pruning_fn(dependency.handler)
-            and isinstance(dependency.target.module, nn.Conv2d | nn.Linear)
-            and not _is_depthwise(dependency.target.module)
-        ]
+        own = parts(group)
         return ChannelGroup(
             root=group[0].dep.target.module,
             prune=group[0].dep.handler,
             width=len(group[0].idxs),
-            is_inner=len(makers) == 1,
+            is_inner=sum(part.role is Role.MAKES for part in own) == 1,
             importance=criterion.importance(group),
+            parts=own,
         )
 
     def _shares(
@@ -124,18 +174,23 @@ class ChannelGraph:
             for index, group in enumerate(groups)
             for dependency, indices in group
             if dependency.target.module is layer and is_side(dependency.handler)
-            if side == "out" or not _is_depthwise(layer)
+            if side == "out" or not is_depthwise(layer)
         )
 
 
-def _is_depthwise(layer: nn.Module) -> bool:
-    return isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1
+def _can_be_solved(layer: nn.Module) -> bool:
+    """Whether what it reads can be laid out as rows: padding is numbers, of zeros."""
+    return (
+        isinstance(layer, nn.Conv2d)
+        and isinstance(layer.padding, tuple)
+        and layer.padding_mode == "zeros"
+    )
 
 
 def _check_layers(module: nn.Module) -> None:
     bad = []
     for name, layer in module.named_modules():
-        if isinstance(layer, nn.Conv2d) and layer.groups > 1 and not _is_depthwise(layer):
+        if isinstance(layer, nn.Conv2d) and layer.groups > 1 and not is_depthwise(layer):
             bad.append(f"{name} (convolution in {layer.groups} groups)")
         elif list(layer.parameters(recurse=False)) and not isinstance(layer, PRUNABLE):
             bad.append(f"{name} ({type(layer).__name__})")

@@ -1,13 +1,16 @@
 """Prunes a module to a part of its multiply-accumulates."""
 
-from collections.abc import Iterable
+import copy
+from collections.abc import Iterable, Sequence
 
 from torch import Tensor, nn
 
 from mlperf_benchmark.models.optimize.batch_norm import change_keeping_batch_norm
 from mlperf_benchmark.models.optimize.config import CRITERIA, PruningConfig
 from mlperf_benchmark.models.optimize.pruning.channels import ChannelGraph
-from mlperf_benchmark.models.optimize.pruning.criteria import Criterion
+from mlperf_benchmark.models.optimize.pruning.criterion import Criterion
+from mlperf_benchmark.models.optimize.pruning.evidence import Evidence
+from mlperf_benchmark.models.optimize.pruning.reconstruction import reconstruct
 from mlperf_benchmark.models.optimize.pruning.search import find_widths
 
 
@@ -17,14 +20,29 @@ def prune(
     config: PruningConfig,
     seed: int,
     batches: Iterable[Tensor],
-) -> None:
-    """Remove channels of `module` in place and adapt batch norm on `batches`.
+    *,
+    labels: Sequence[int] | None = None,
+) -> tuple[str, ...]:
+    """Remove channels of `module` in place and adapt the rest of it to that on `batches`.
 
-    A batch is float32 (batch, 3, input_size, input_size), normalised as the module expects.
+    A batch is float32 (batch, 3, input_size, input_size), normalised as the module expects; the
+    batches can be gone through several times. `labels` are the classes of the images, if known.
+    Returns what gradients were taken towards, see `Evidence.gradients_from`.
+
     Raises ModelError for a module that cannot be pruned and UsageError for a part of the
-    multiply-accumulates that cannot be met within 2 % of it.
+    multiply-accumulates that cannot be met within 2 % of it, or where images are needed.
     """
+    module.eval()
+    evidence = Evidence(module, batches, labels)
     criterion: Criterion = CRITERIA.load(config.method)(seed)
+    criterion.observe(evidence)
     graph = ChannelGraph(module, input_size, criterion)
-    widths = find_widths(graph, config)
-    change_keeping_batch_norm(module, batches, lambda: graph.remove(widths))
+    widths = find_widths(graph, config, evidence)
+    if config.reconstruct:
+        original = copy.deepcopy(module)
+        kept = graph.kept_channels(widths)
+        graph.remove(widths)
+        reconstruct(module, original, graph.projections, kept, evidence.portions)
+    else:
+        change_keeping_batch_norm(module, batches, lambda: graph.remove(widths))
+    return evidence.gradients_from

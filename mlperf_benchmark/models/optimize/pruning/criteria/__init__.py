@@ -1,0 +1,1 @@
+"""The pruning criteria, a module each."""

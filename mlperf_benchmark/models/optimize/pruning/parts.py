@@ -1,0 +1,71 @@
+"""What each layer has of a group of channels."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+import torch
+import torch_pruning as tp
+from torch import Tensor, nn
+
+
+class Role(Enum):
+    """What a layer does with the channels."""
+
+    MAKES = "makes"
+    SCALES = "scales"
+    FILTERS = "filters"
+    READS = "reads"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Places of a layer that belong to the channels of a group.
+
+    `places` has shape (width, places a channel): usually one, but a linear layer behind a
+    flattened map reads each channel at many. A depthwise convolution filters channels, batch norm
+    scales them.
+    """
+
+    layer: nn.Module
+    role: Role
+    places: Tensor
+
+    def rows(self, values: Tensor) -> Tensor:
+        """Of `values`, which are shaped as the layer's weight, those of each channel.
+
+        Returns (width, values a channel).
+        """
+        of_places = values.transpose(0, 1) if self.role is Role.READS else values
+        return of_places[self.places].flatten(1)
+
+    @property
+    def weight(self) -> Tensor:
+        return self.layer.get_parameter("weight").detach()
+
+
+def parts(group: tp.dependency.Group) -> tuple[Part, ...]:
+    """The convolutions, linear layers and batch norms of `group` that have weights."""
+    width = len(group[0].idxs)
+    found = []
+    for item in group:
+        layer = item.dep.target.module
+        role = _role(layer, item.dep.handler.__name__)
+        if role is not None:
+            # Each channel has the same number of places, listed in any order.
+            order = torch.tensor(item.root_idxs).argsort(stable=True)
+            found.append(Part(layer, role, torch.tensor(item.idxs)[order].reshape(width, -1)))
+    return tuple(found)
+
+
+def is_depthwise(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1
+
+
+def _role(layer: nn.Module, handler: str) -> Role | None:
+    if isinstance(layer, nn.BatchNorm2d):
+        return Role.SCALES if layer.affine else None
+    if not isinstance(layer, nn.Conv2d | nn.Linear):
+        return None
+    if is_depthwise(layer):
+        return Role.FILTERS
+    return Role.READS if handler == "prune_in_channels" else Role.MAKES

@@ -1,0 +1,41 @@
+"""`prepare.py --list-methods`: the ways of pruning, a line each."""
+
+import argparse
+import sys
+from typing import Any
+
+from mlperf_benchmark.core.registry import Registry
+from mlperf_benchmark.models.optimize.config import CRITERIA, SCOPES
+
+LISTED = (
+    ("--prune-method", "which channels matter, by", CRITERIA),
+    ("--prune-scope", "what each layer loses", SCOPES),
+)
+RECONSTRUCT = """\
+--reconstruct: after any of these
+  Ridge regression of the unpruned outputs on the pruned inputs, layer by layer, https://arxiv.org/abs/1707.06168
+"""
+
+
+class ListMethods(argparse.Action):
+    """Prints the list and ends, as --help does, whatever else is missing."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options | {"nargs": 0, "default": argparse.SUPPRESS})
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        sections = [f"{option}: {what}\n{_lines(names)}" for option, what, names in LISTED]
+        sys.stdout.write("\n".join([*sections, RECONSTRUCT]))
+        parser.exit()
+
+
+def _lines(registry: Registry) -> str:
+    """Each name with the first line of what it stands for says of itself."""
+    names = registry.names()
+    width = max(map(len, names))
+    return "".join(f"  {name:<{width}}  {_summary(registry.load(name))}\n" for name in names)
+
+
+def _summary(plug_in: Any) -> str:
+    text = plug_in.__doc__ or "says nothing of itself"
+    return str(text).strip().splitlines()[0].removesuffix(".")
