@@ -15,18 +15,22 @@ from typing import Any
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.typed_json import from_plain
 
-FORMAT = 1
+FORMAT = 2
 DESCRIPTION = "model.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True)
 class Library:
-    """One shared library of the file, compiled for `batch` images."""
+    """One shared library of the file, compiled for `batch` images.
+
+    `convolutions` counts those that each method computes, "direct" or Winograd's "F(4x4)".
+    """
 
     batch: int
     file: str
     sha256: str
+    convolutions: Mapping[str, int]
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,10 @@ from mlperf_benchmark.core.errors import ModelError, OutputError
 from mlperf_benchmark.core.working_folder import scratch_folder
 from mlperf_benchmark.tvm_compiler.artifact import CompiledModel, Library, sha256, write_artifact
 from mlperf_benchmark.tvm_compiler.building import build, check_linker, link
+from mlperf_benchmark.tvm_compiler.choosing import DIRECT, Choice, Rule, method_of
 from mlperf_benchmark.tvm_compiler.fusion import fuse
 from mlperf_benchmark.tvm_compiler.graph import Convolution, Graph, multiply_accumulates
+from mlperf_benchmark.tvm_compiler.kernels.convolution import ConvolutionSpec
 from mlperf_benchmark.tvm_compiler.lowering import Lowered, TileChooser, lower
 from mlperf_benchmark.tvm_compiler.onnx_source import (
     OnnxSource,
@@ -25,7 +27,6 @@ from mlperf_benchmark.tvm_compiler.options import CompileOptions
 from mlperf_benchmark.tvm_compiler.relax_reader import read_relax
 from mlperf_benchmark.tvm_compiler.target import CpuTarget, check_host_runs, cpu_target, host_lacks
 from mlperf_benchmark.tvm_compiler.threads import usable_threads, use_threads
-from mlperf_benchmark.tvm_compiler.tiling import default_tile
 from mlperf_benchmark.tvm_compiler.timing import TimedNetwork, share_of_others
 from mlperf_benchmark.tvm_compiler.tuning import Tiles, key, read_tiles, tune, write_tiles
 from mlperf_benchmark.tvm_compiler.versions import check_versions
@@ -48,13 +49,16 @@ def compile_model(
     with scratch_folder("tvm") as folder:
         compiled: CompiledModel | None = None
         libraries = []
-        chooser: TileChooser | None = None
+        rule = Rule(usable_threads(options.threads), options.exact_convolutions)
+        tiles = _read_tiles(target, options)
         for batch in sorted(set(options.batches)):
             with _faults_named():
                 graph = image_graph(source, batch)
-            chooser = chooser or _tile_chooser(graph, target, options, report)
+            if options.tune > 0:
+                tiles |= _tuned(graph, target, rule, options, report)
+                _write_tiles(target, options, tiles)
             with _faults_named():
-                lowered = lower(graph, target, chooser)
+                lowered = lower(graph, target, _chooser(rule, tiles))
             if compiled is None:
                 compiled = _describe(source, target, graph, lowered, batch)
                 _report_fallbacks(compiled, report)
@@ -93,20 +97,36 @@ def _faults_named() -> Iterator[None]:
         raise ModelError(f"TVM cannot compile the model: {first_line(error)}") from error
 
 
-def _tile_chooser(
-    graph: Graph, target: CpuTarget, options: CompileOptions, report: Report
-) -> TileChooser:
-    """The winners of tuning where there are some, else the rule's tiles."""
-    tiles: Tiles = {}
+def _read_tiles(target: CpuTarget, options: CompileOptions) -> Tiles:
     if options.tiles is not None and options.tiles.exists():
-        tiles = read_tiles(options.tiles, target)
-    if options.tune > 0:
-        check_host_runs("The tuned model", target.cpu, target.features)
-        threads = usable_threads(options.threads)
-        tiles |= tune(graph, target, options.tune, threads, report)
-        if options.tiles is not None:
-            write_tiles(options.tiles, target, tiles)
-    return lambda spec: tiles.get(key(spec)) or default_tile(spec)
+        return read_tiles(options.tiles, target)
+    return {}
+
+
+def _write_tiles(target: CpuTarget, options: CompileOptions, tiles: Tiles) -> None:
+    if options.tiles is not None:
+        write_tiles(options.tiles, target, tiles)
+
+
+def _tuned(
+    graph: Graph, target: CpuTarget, rule: Rule, options: CompileOptions, report: Report
+) -> Tiles:
+    """The winners for the batch of `graph`, which gets its share of the time."""
+    check_host_runs("The tuned model", target.cpu, target.features)
+    seconds = options.tune / len(set(options.batches))
+    return tune(graph, target, seconds, rule, report)
+
+
+def _chooser(rule: Rule, tiles: Tiles) -> TileChooser:
+    """The winners of tuning where there are some, else what the rule says."""
+
+    def choose(spec: ConvolutionSpec) -> Choice:
+        winner = tiles.get(key(spec))
+        if winner is None or (rule.exact and method_of(winner) != DIRECT):
+            return rule.choose(spec)
+        return winner
+
+    return choose
 
 
 def _export(lowered: Lowered, target: CpuTarget, batch: int, folder: Path) -> Library:
@@ -114,7 +134,7 @@ def _export(lowered: Lowered, target: CpuTarget, batch: int, folder: Path) -> Li
     with _faults_named():
         executable = build(lowered.module, target)
     link(executable, file)
-    return Library(batch, file.name, sha256(file.read_bytes()))
+    return Library(batch, file.name, sha256(file.read_bytes()), dict(lowered.methods))
 
 
 def _describe(
