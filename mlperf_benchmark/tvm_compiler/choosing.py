@@ -9,7 +9,7 @@ from typing import Any
 
 from mlperf_benchmark.tvm_compiler.kernels.convolution import ConvolutionSpec, Tile
 from mlperf_benchmark.tvm_compiler.kernels.winograd import WinogradTile
-from mlperf_benchmark.tvm_compiler.tiling import candidate_tiles, expected_cycles
+from mlperf_benchmark.tvm_compiler.tiling import Machine, candidate_tiles, expected_cycles
 from mlperf_benchmark.tvm_compiler.winograd_tiling import Expected, expected_winograd
 
 Choice = Tile | WinogradTile
@@ -29,9 +29,9 @@ def method_of(choice: Choice) -> str:
 
 @dataclass(frozen=True)
 class Rule:
-    """Chooses for so many threads; `exact` ones never by Winograd's method."""
+    """With `exact` no convolution is computed by Winograd's method."""
 
-    threads: int
+    machine: Machine
     exact: bool = False
 
     def choose(self, spec: ConvolutionSpec) -> Choice:
@@ -40,13 +40,13 @@ class Rule:
     def candidates(self, spec: ConvolutionSpec) -> list[Choice]:
         """The rule's choice first, then those of each method in turn, the likeliest first."""
         direct = candidate_tiles(spec)
-        winograd = [] if self.exact else expected_winograd(spec, self.threads)
+        winograd = [] if self.exact else expected_winograd(spec, self.machine)
         methods: list[list[Choice]] = [
             [e.tile for e in winograd if e.tile.outputs == outputs]
             for outputs in _methods(winograd)
         ]
         first = bool(winograd) and winograd[0].cycles < expected_cycles(
-            spec, direct[0], self.threads
+            spec, direct[0], self.machine
         )
         methods.insert(len(methods) if first else 0, list(direct))
         return [choice for turn in zip_longest(*methods) for choice in turn if choice is not None]

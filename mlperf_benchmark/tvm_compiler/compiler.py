@@ -27,6 +27,7 @@ from mlperf_benchmark.tvm_compiler.options import CompileOptions
 from mlperf_benchmark.tvm_compiler.relax_reader import read_relax
 from mlperf_benchmark.tvm_compiler.target import CpuTarget, check_host_runs, cpu_target, host_lacks
 from mlperf_benchmark.tvm_compiler.threads import usable_threads, use_threads
+from mlperf_benchmark.tvm_compiler.tiling import Machine
 from mlperf_benchmark.tvm_compiler.timing import TimedNetwork, share_of_others
 from mlperf_benchmark.tvm_compiler.tuning import Tiles, key, read_tiles, tune, write_tiles
 from mlperf_benchmark.tvm_compiler.versions import check_versions
@@ -49,7 +50,7 @@ def compile_model(
     with scratch_folder("tvm") as folder:
         compiled: CompiledModel | None = None
         libraries = []
-        rule = Rule(usable_threads(options.threads), options.exact_convolutions)
+        rule = Rule(Machine.of(target, usable_threads(options.threads)), options.exact_convolutions)
         tiles = _read_tiles(target, options)
         for batch in sorted(set(options.batches)):
             with _faults_named():

@@ -38,11 +38,38 @@ class _Cache:
 _CACHES = MappingProxyType({16: _Cache(256 * 1024, 10), 32: _Cache(512 * 1024, 32)})
 """Of processors with so many vector registers."""
 
-_MEMORY_SPEEDS = MappingProxyType({16: 8, 32: 16})
-"""Bytes a cycle that all cores together get from memory, likewise."""
+_MEMORY_SPEED = 6
+"""Bytes a cycle that memory gives each thread, where many ask."""
 
-_IN_THE_WAY = 0.25
-"""The part of the shorter of arithmetic and waiting for memory that the longer does not cover."""
+_IN_THE_WAY = (0.15, 0.1)
+"""The part of the shorter of arithmetic and waiting for memory that the longer does not cover: at
+least, and for each pass over the weights."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """So many threads of it, and the bytes a cycle that they get from memory together."""
+
+    threads: int
+    memory: float
+
+    @classmethod
+    def of(cls, target: CpuTarget, threads: int) -> "Machine":
+        """A lone thread gets more than its share, and more than eight no more. Cycles are those of
+        two vector multiply-adds."""
+        shares = min(max(threads, 1.5), 8)
+        return cls(threads, _MEMORY_SPEED * shares * (2 if target.splits_512 else 1))
+
+    def makespan(self, tasks: int) -> int:
+        """How many tasks the busiest thread gets."""
+        return -(-tasks // self.threads)
+
+    def beside_memory(self, arithmetic: float, weights: int, passes: int) -> float:
+        """Cycles of `arithmetic` in so many passes over weights (bytes) that come from memory:
+        those of a whole network are more than caches hold."""
+        waiting = weights / self.memory
+        least, each = _IN_THE_WAY
+        return max(arithmetic, waiting) + (least + each * passes) * min(arithmetic, waiting)
 
 
 def fits_registers(registers: Registers, pixels: int, blocks: int) -> bool:
@@ -67,27 +94,15 @@ def candidate_tiles(spec: ConvolutionSpec) -> list[Tile]:
     return tiles
 
 
-def expected_cycles(spec: ConvolutionSpec, tile: Tile, threads: int) -> float:
-    """Of the whole batch with so many threads."""
+def expected_cycles(spec: ConvolutionSpec, tile: Tile, machine: Machine) -> float:
+    """Of the whole batch."""
     source, sink = spec.source, spec.stored.sink
     steps = -(-source.channels // spec.dot.group) * _taps(spec)
     cycles = _cost(spec, (tile.rows, tile.columns, tile.blocks), tile.chunk) * steps * sink.batch
     rows = 1 if tile.chunk else -(-sink.height // tile.rows)
     tasks = sink.batch * rows * -(-sink.blocks // tile.blocks)
-    arithmetic = cycles / tasks * makespan(tasks, threads)
-    return with_memory(spec, arithmetic, _weight_bytes(spec))
-
-
-def makespan(tasks: int, threads: int) -> int:
-    """How many tasks the busiest thread gets."""
-    return -(-tasks // threads)
-
-
-def with_memory(spec: ConvolutionSpec, arithmetic: float, weights: int) -> float:
-    """Cycles of `arithmetic` while so many bytes of weights come from memory, once each: those of
-    a whole network are more than caches hold."""
-    waiting = weights / _MEMORY_SPEEDS[spec.dot.registers.total]
-    return max(arithmetic, waiting) + _IN_THE_WAY * min(arithmetic, waiting)
+    arithmetic = cycles / tasks * machine.makespan(tasks)
+    return machine.beside_memory(arithmetic, _weight_bytes(spec), 1)
 
 
 def _shapes(spec: ConvolutionSpec) -> list[Size]:

@@ -85,7 +85,7 @@ def write_tiles(path: Path, target: CpuTarget, tiles: Mapping[str, Choice]) -> N
 
 def tune(graph: Graph, target: CpuTarget, seconds: float, rule: Rule, report: Report) -> Tiles:
     """The winners after about `seconds`, and at least one variant of the network."""
-    use_threads(rule.threads)
+    use_threads(rule.machine.threads)
     end = time.monotonic() + seconds
     search = _Search(rule)
     base = _Network(lower(graph, target, rule.choose), target)

@@ -7,12 +7,11 @@ from mlperf_benchmark.tvm_compiler.kernels.winograd import TileGrid, WinogradTil
 from mlperf_benchmark.tvm_compiler.kernels.winograd_transforms import points
 from mlperf_benchmark.tvm_compiler.storage import LANES
 from mlperf_benchmark.tvm_compiler.tiling import (
+    Machine,
     cache,
     fits_registers,
-    makespan,
     parts,
     step_cycles,
-    with_memory,
 )
 
 _OUTPUTS = (2, 4)
@@ -23,7 +22,7 @@ _GROUPS = range(4, 65)
 _TRANSFORM = {2: 30, 4: 100}
 """Cycles to transform one tile of 16 channels, in one direction, with 512-bit registers."""
 
-_FAR_SPEED = 12
+_FAR_SPEED = 7
 """Bytes a cycle that come from beyond the second-level cache."""
 
 _PREFETCHED = 1 << 20
@@ -36,10 +35,10 @@ class Expected:
     tile: WinogradTile
 
 
-def expected_winograd(spec: ConvolutionSpec, threads: int) -> list[Expected]:
+def expected_winograd(spec: ConvolutionSpec, machine: Machine) -> list[Expected]:
     """The best of each group size, quickest first; empty where the kernel cannot compute `spec`.
 
-    Cycles are of the whole batch with so many threads.
+    Cycles are of the whole batch.
     """
     if not suits_winograd(spec):
         return []
@@ -48,7 +47,7 @@ def expected_winograd(spec: ConvolutionSpec, threads: int) -> list[Expected]:
         total = TileGrid.of(spec, outputs).total
         for group in sorted({total, *(g for g in _GROUPS if g < total)}):
             tiles = _tiles(spec, outputs, group)
-            choices = [Expected(_cycles(spec, tile, threads), tile) for tile in tiles]
+            choices = [Expected(_cycles(spec, tile, machine), tile) for tile in tiles]
             found += [min(choices, key=lambda choice: choice.cycles)] if choices else []
     return sorted(found, key=lambda choice: choice.cycles)
 
@@ -81,7 +80,7 @@ def _near_bytes(spec: ConvolutionSpec, tile: WinogradTile) -> int:
     return points(tile.outputs) * vectors * LANES * 4
 
 
-def _cycles(spec: ConvolutionSpec, tile: WinogradTile, threads: int) -> float:
+def _cycles(spec: ConvolutionSpec, tile: WinogradTile, machine: Machine) -> float:
     sink, inputs = spec.stored.sink, spec.source.blocks
     total = TileGrid.of(spec, tile.outputs).total
     weights = weight_bytes(spec, tile.outputs)
@@ -98,16 +97,16 @@ def _cycles(spec: ConvolutionSpec, tile: WinogradTile, threads: int) -> float:
         multiplied = sum(
             times * multiply(blocks) for blocks, times in parts(sink.blocks, tile.blocks)
         )
-        if weights > cache(spec).size:
+        if weights + _near_bytes(spec, tile) > 2 * cache(spec).size:
             multiplied = max(multiplied, weights / _FAR_SPEED)
         task = multiplied + (inputs + sink.blocks) * tile.group * transform
-        arithmetic = makespan(-(-total // tile.group), threads) * task
+        arithmetic = machine.makespan(-(-total // tile.group)) * task
     else:
         multiplied = multiply(tile.blocks)
         near = points(tile.outputs) * inputs * total * LANES * 4
         if near > cache(spec).size:
             multiplied = max(multiplied, near / _FAR_SPEED)
         task = multiplied + tile.blocks * total * transform
-        arithmetic = makespan(-(-sink.blocks // tile.blocks), threads) * task
-        arithmetic += makespan(inputs * total, threads) * transform
-    return with_memory(spec, arithmetic, weights)
+        arithmetic = machine.makespan(-(-sink.blocks // tile.blocks)) * task
+        arithmetic += machine.makespan(inputs * total) * transform
+    return machine.beside_memory(arithmetic, weights, -(-tile.group // tile.tiles))

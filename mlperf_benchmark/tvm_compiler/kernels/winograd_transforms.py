@@ -49,13 +49,13 @@ def packed_winograd_weights(weights: NDArray[Any], m: int, blocks: int) -> NDArr
     channels are padded to 16 with zeros. Transformed in float64.
     """
     outputs, inputs = weights.shape[:2]
-    padded = np.zeros((-(-outputs // LANES) * LANES, inputs, TAPS, TAPS))
-    padded[:outputs] = weights
+    padded = np.zeros((TAPS**2, inputs, -(-outputs // LANES) * LANES))
+    padded[:, :, :outputs] = weights.reshape(outputs, inputs, TAPS**2).transpose(2, 1, 0)
     g = kernel_transform(m)
-    transformed = np.einsum("ia,ocab,jb->ijco", g, padded, g, optimize=True)
+    transformed = np.kron(g, g) @ padded.reshape(TAPS**2, -1)
     flat = transformed.astype(np.float32).reshape(points(m), inputs, -1)
     step = blocks * LANES
-    groups = [flat[:, :, first : first + step] for first in range(0, len(padded), step)]
+    groups = [flat[:, :, first : first + step] for first in range(0, flat.shape[2], step)]
     return np.concatenate([group.ravel() for group in groups])
 
 
