@@ -1,4 +1,5 @@
-"""The compiled model as one file: a zip of `model.json` and one shared library per batch size.
+"""The compiled model as one file: a zip of `model.json`, the weights, and one shared library per
+batch size.
 
 The libraries are machine code: whoever loads a file runs what its author wrote.
 """
@@ -6,6 +7,7 @@ The libraries are machine code: whoever loads a file runs what its author wrote.
 import dataclasses
 import hashlib
 import json
+import shutil
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,22 +16,27 @@ from typing import Any
 
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.typed_json import from_plain
+from mlperf_benchmark.tvm_compiler.weights import FILE, WeightArray
 
 FORMAT = 2
 DESCRIPTION = "model.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+_COPIED = 1 << 20
+"""Bytes at a time."""
 
 
 @dataclass(frozen=True)
 class Library:
     """One shared library of the file, compiled for `batch` images.
 
-    `convolutions` counts those that each method computes, "direct" or Winograd's "F(4x4)".
+    `weights` are the numbers of the arrays that it takes. `convolutions` counts those that each
+    method computes, "direct" or Winograd's "F(4x4)".
     """
 
     batch: int
     file: str
     sha256: str
+    weights: tuple[int, ...]
     convolutions: Mapping[str, int]
 
 
@@ -58,12 +65,13 @@ class CompiledModel:
     tiles: Mapping[str, Any]
     fallbacks: Mapping[str, float]
     libraries: tuple[Library, ...]
+    weights: tuple[WeightArray, ...]
     fallback_bytes: Mapping[str, float] = field(default_factory=dict)
     format: int = FORMAT
 
 
 def write_artifact(path: Path, model: CompiledModel, folder: Path) -> None:
-    """Write `model` and its libraries, which are in `folder`, to `path`. Raises OSError."""
+    """Write `model` to `path` with its weights and libraries from `folder`. Raises OSError."""
     temporary = path.with_name(f".{path.name}.partial")
     try:
         with zipfile.ZipFile(temporary, "w") as archive:
@@ -71,10 +79,13 @@ def write_artifact(path: Path, model: CompiledModel, folder: Path) -> None:
             # A fixed date makes the same model the same file; machine code is not compressed,
             # so that loading is quick.
             archive.writestr(zipfile.ZipInfo(DESCRIPTION, _EPOCH), text + "\n")
-            for library in model.libraries:
-                entry = zipfile.ZipInfo(library.file, _EPOCH)
-                with archive.open(entry, "w", force_zip64=True) as target:
-                    target.write((folder / library.file).read_bytes())
+            for name in (FILE, *(library.file for library in model.libraries)):
+                entry = zipfile.ZipInfo(name, _EPOCH)
+                with (
+                    (folder / name).open("rb") as source,
+                    archive.open(entry, "w", force_zip64=True) as target,
+                ):
+                    shutil.copyfileobj(source, target, _COPIED)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

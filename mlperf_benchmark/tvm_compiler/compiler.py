@@ -31,6 +31,7 @@ from mlperf_benchmark.tvm_compiler.tiling import Machine
 from mlperf_benchmark.tvm_compiler.timing import TimedNetwork, share_of_others
 from mlperf_benchmark.tvm_compiler.tuning import Tiles, key, read_tiles, tune, write_tiles
 from mlperf_benchmark.tvm_compiler.versions import check_versions
+from mlperf_benchmark.tvm_compiler.weights import WeightsWriter
 
 Report = Callable[[str], None]
 
@@ -50,6 +51,7 @@ def compile_model(
     with scratch_folder("tvm") as folder:
         compiled: CompiledModel | None = None
         libraries = []
+        weights = WeightsWriter(folder)
         rule = Rule(Machine.of(target, usable_threads(options.threads)), options.exact_convolutions)
         tiles = _read_tiles(target, options)
         for batch in sorted(set(options.batches)):
@@ -66,13 +68,15 @@ def compile_model(
                 _report_large_weights(lowered, report)
                 _report_restored_weights(lowered, report)
             report(f"Compiling batch {batch} for {target.cpu}: {_summary(lowered, batch)}")
-            libraries.append(_export(lowered, target, batch, folder))
+            libraries.append(_export(lowered, target, batch, folder, weights.add(lowered.weights)))
             if lowered.fallbacks and len(libraries) == 1 and not host_lacks(target.features):
                 library = folder / libraries[0].file
                 _report_fallback_time(lowered, library, options.threads, report)
         if compiled is None:
             raise ModelError("No batch size to compile for was given.")
-        compiled = dataclasses.replace(compiled, libraries=tuple(libraries))
+        compiled = dataclasses.replace(
+            compiled, libraries=tuple(libraries), weights=tuple(weights.arrays)
+        )
         try:
             write_artifact(path, compiled, folder)
         except OSError as error:
@@ -130,12 +134,15 @@ def _chooser(rule: Rule, tiles: Tiles) -> TileChooser:
     return choose
 
 
-def _export(lowered: Lowered, target: CpuTarget, batch: int, folder: Path) -> Library:
+def _export(
+    lowered: Lowered, target: CpuTarget, batch: int, folder: Path, weights: tuple[int, ...]
+) -> Library:
+    """Compile to a library in `folder`. `weights` are the numbers of those that it takes."""
     file = folder / f"batch{batch}.so"
     with _faults_named():
         executable = build(lowered.module, target)
     link(executable, file)
-    return Library(batch, file.name, sha256(file.read_bytes()), dict(lowered.methods))
+    return Library(batch, file.name, sha256(file.read_bytes()), weights, dict(lowered.methods))
 
 
 def _describe(
@@ -167,6 +174,7 @@ def _describe(
             name: work.bytes / lowered.bytes for name, work in lowered.fallbacks.items()
         },
         libraries=(),
+        weights=(),
     )
 
 
@@ -192,7 +200,8 @@ def _report_fallback_time(
     lowered: Lowered, library: Path, threads: int | None, report: Report
 ) -> None:
     use_threads(usable_threads(threads))
-    share = share_of_others(TimedNetwork(library, lowered.parameters), lowered.kernels)
+    network = TimedNetwork(library, lowered.parameters, lowered.weights)
+    share = share_of_others(network, lowered.kernels)
     report(
         f"Operators without a schedule, and the changes of layout around them, take {share:.0%} of "
         "the time of an inference here."

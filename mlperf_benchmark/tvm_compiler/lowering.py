@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tvm import relax
 
 from mlperf_benchmark.tvm_compiler.choosing import Choice, method_of
@@ -58,7 +59,8 @@ class Work:
 
 @dataclass
 class Lowered:
-    """A Relax module with the names of our functions in it, its parameters' shapes and dtypes.
+    """A Relax module with the names of our functions in it, its parameters' shapes and dtypes,
+    and the flat arrays of weights that `main` takes after them, as one tuple.
 
     `specs` and `tiles` are of the convolutions, by the name of their TIR function; `methods`
     counts the convolutions that each method computes, depthwise ones apart. Multiply-
@@ -70,6 +72,7 @@ class Lowered:
     module: Any = None
     kernels: frozenset[str] = frozenset()
     parameters: tuple[tuple[tuple[int, ...], str], ...] = ()
+    weights: tuple[NDArray[Any], ...] = ()
     specs: dict[str, ConvolutionSpec] = field(default_factory=dict)
     tiles: dict[str, Choice] = field(default_factory=dict)
     methods: Counter[str] = field(default_factory=Counter)
@@ -106,6 +109,7 @@ class _Lowering:
         self.lowered.module = self.writer.write(body)
         self.lowered.parameters = self.writer.parameters
         self.lowered.kernels = self.writer.kernels()
+        self.lowered.weights = self.writer.weights()
         return self.lowered
 
     def lower_node(self, node: Node) -> None:

@@ -109,7 +109,7 @@ class _Network:
         with scratch_folder("tvm") as folder:
             file = folder / "network.so"
             link(build(lowered.module, target), file)
-            self._timed = TimedNetwork(file, lowered.parameters)
+            self._timed = TimedNetwork(file, lowered.parameters, lowered.weights)
 
     def run(self) -> dict[str, float]:
         """Seconds by the key of a convolution, over all of the network."""

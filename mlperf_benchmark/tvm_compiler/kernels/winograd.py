@@ -26,6 +26,7 @@ from mlperf_benchmark.tvm_compiler.kernels.emit import (
 )
 from mlperf_benchmark.tvm_compiler.kernels.winograd_transforms import (
     TAPS,
+    block_stride,
     both_ways,
     input_transform,
     output_transform,
@@ -126,13 +127,14 @@ class WinogradKernel:
         self.grid = TileGrid.of(spec, tile.outputs)
         self.points = points(tile.outputs)
         self.square = tile.outputs + TAPS - 1
+        self.block_stride = block_stride(tile.outputs, spec.source.channels)
 
     def pack(self, weights: NDArray[Any]) -> NDArray[Any]:
         """(O, I, 3, 3) to what the kernel reads."""
-        return packed_winograd_weights(weights, self.tile.outputs, self.tile.blocks)
+        return packed_winograd_weights(weights, self.tile.outputs)
 
     def function(self) -> Any:
-        weights = self.sink.blocks * LANES * self.spec.source.channels * self.points
+        weights = self.sink.blocks * self.block_stride
         source = (self.spec.source.size, self.spec.source.dtype)
         return build(source, (weights, self.spec.dot.weights), self.spec.stored, self.body)
 
@@ -220,21 +222,22 @@ class WinogradKernel:
         blocks = part.blocks
         point, first, size = where
         dot, channels = self.spec.dot, self.spec.source.channels
-        origin = (part.block * self.points + point * blocks) * (channels * LANES)
+        origin = part.block * self.block_stride + point * (channels * LANES)
         accs = accumulators(size * blocks, dot.accumulator)
         for acc in accs:
             write(acc, splat(0.0))
-        # The register tiles of a point fetch the next one's weights, an equal share each.
-        lines = -(-blocks // -(-part.count // self.tile.tiles))
-        ahead = origin + (blocks + first // self.tile.tiles * lines) * (channels * LANES)
+        # The register tiles of a point fetch the next one's weights, so many blocks each.
+        share = -(-blocks // -(-part.count // self.tile.tiles))
+        ahead = first // self.tile.tiles * (share * self.block_stride) + channels * LANES
 
         def reduce(c: Any, steps: int) -> None:
             with tir.serial(0, steps) as k:
                 step = c * LANES + k
-                for line in range(lines if self.tile.prefetch else 0):
-                    prefetch(all_weights, ahead + (step * lines + line) * LANES)
+                here = origin + step * LANES
+                for b in range(share if self.tile.prefetch else 0):
+                    prefetch(all_weights, here + ahead + b * self.block_stride)
                 weights = [
-                    dot.load_weights(all_weights, origin + (step * blocks + b) * LANES)
+                    dot.load_weights(all_weights, here + b * self.block_stride)
                     for b in range(blocks)
                 ]
                 for i in range(size):

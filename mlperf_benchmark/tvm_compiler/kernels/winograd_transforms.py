@@ -42,21 +42,28 @@ def kernel_transform(m: int) -> NDArray[np.float64]:
     return np.array([*rows, [0.0, 0.0, 1.0]])
 
 
-def packed_winograd_weights(weights: NDArray[Any], m: int, blocks: int) -> NDArray[np.float32]:
-    """(O, I, 3, 3) to flat float32 [group][point][I][blocks of the group][16].
+def block_stride(m: int, inputs: int) -> int:
+    """Elements from the weights of one block of 16 output channels to the next.
 
-    Groups are of `blocks` blocks of 16 output channels, the last of as many as are left. Output
-    channels are padded to 16 with zeros. Transformed in float64.
+    An odd number of vectors: a power of two would map all blocks to one set of the cache.
+    """
+    return (points(m) * inputs | 1) * LANES
+
+
+def packed_winograd_weights(weights: NDArray[Any], m: int) -> NDArray[np.float32]:
+    """(O, I, 3, 3) to flat float32 [O / 16][point][I][16], blocks `block_stride` apart.
+
+    Output channels are padded to 16 with zeros. Transformed in float64.
     """
     outputs, inputs = weights.shape[:2]
     padded = np.zeros((TAPS**2, inputs, -(-outputs // LANES) * LANES))
     padded[:, :, :outputs] = weights.reshape(outputs, inputs, TAPS**2).transpose(2, 1, 0)
     g = kernel_transform(m)
     transformed = np.kron(g, g) @ padded.reshape(TAPS**2, -1)
-    flat = transformed.astype(np.float32).reshape(points(m), inputs, -1)
-    step = blocks * LANES
-    groups = [flat[:, :, first : first + step] for first in range(0, flat.shape[2], step)]
-    return np.concatenate([group.ravel() for group in groups])
+    by_block = transformed.reshape(points(m) * inputs, -1, LANES).transpose(1, 0, 2)
+    packed = np.zeros((len(by_block), block_stride(m, inputs)), np.float32)
+    packed[:, : points(m) * inputs * LANES] = by_block.reshape(len(by_block), -1)
+    return packed.reshape(-1)
 
 
 def input_transform(m: int, d: Sequence[Any]) -> list[Any]:
