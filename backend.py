@@ -67,6 +67,7 @@ class BackendInfo:
     it keeps in flight. `executed_precision` is what the runtime computes in, which need not be
     what was asked for, and where they differ what the weights are stored as. `int8_can_overflow`
     says that this CPU's INT8 kernels may add the products of this model's weights wrongly.
+    `convolutions` says by which methods they are computed, where the backend knows.
     `threads` and `streams` are 0 where a served node does not tell. `nodes` is empty for a backend
     in this process.
     """
@@ -83,6 +84,7 @@ class BackendInfo:
     streams: int
     executed_precision: str
     int8_can_overflow: bool = False
+    convolutions: str = ""
     nodes: tuple[NodeInfo, ...] = ()
 
     @property

@@ -80,6 +80,7 @@ class TVMBackend(Backend):
             threads=self._threads,
             streams=1,
             executed_precision="f32" if model.precision == "float32" else model.precision,
+            convolutions="; ".join(library.computes_by for library in needed),
         )
 
     def predict(self, images: Images) -> Scores:

@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.typed_json import from_plain
-from mlperf_benchmark.tvm_compiler.weights import FILE, WeightArray
 
 FORMAT = 2
 DESCRIPTION = "model.json"
+WEIGHTS = "weights.bin"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _COPIED = 1 << 20
 """Bytes at a time."""
@@ -30,7 +32,7 @@ class Library:
     """One shared library of the file, compiled for `batch` images.
 
     `weights` are the numbers of the arrays that it takes. `convolutions` counts those that each
-    method computes, "direct" or Winograd's "F(4x4)".
+    method computes, "direct" or "Winograd F(4x4)".
     """
 
     batch: int
@@ -38,6 +40,26 @@ class Library:
     sha256: str
     weights: tuple[int, ...]
     convolutions: Mapping[str, int]
+
+    @property
+    def computes_by(self) -> str:
+        """ "batch 8: 41 direct, 13 Winograd F(4x4)"."""
+        counts = (f"{count} {method}" for method, count in self.convolutions.items())
+        return f"batch {self.batch}: {', '.join(counts)}"
+
+
+@dataclass(frozen=True)
+class WeightArray:
+    """`count` elements of `dtype` from byte `offset` of the weights on."""
+
+    dtype: str
+    count: int
+    offset: int
+    sha256: str
+
+    @property
+    def bytes(self) -> int:
+        return self.count * np.dtype(self.dtype).itemsize
 
 
 @dataclass(frozen=True)
@@ -79,7 +101,7 @@ def write_artifact(path: Path, model: CompiledModel, folder: Path) -> None:
             # A fixed date makes the same model the same file; machine code is not compressed,
             # so that loading is quick.
             archive.writestr(zipfile.ZipInfo(DESCRIPTION, _EPOCH), text + "\n")
-            for name in (FILE, *(library.file for library in model.libraries)):
+            for name in (WEIGHTS, *(library.file for library in model.libraries)):
                 entry = zipfile.ZipInfo(name, _EPOCH)
                 with (
                     (folder / name).open("rb") as source,

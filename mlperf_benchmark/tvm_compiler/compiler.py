@@ -69,6 +69,7 @@ def compile_model(
                 _report_restored_weights(lowered, report)
             report(f"Compiling batch {batch} for {target.cpu}: {_summary(lowered, batch)}")
             libraries.append(_export(lowered, target, batch, folder, weights.add(lowered.weights)))
+            report(f"Convolutions of {libraries[-1].computes_by}")
             if lowered.fallbacks and len(libraries) == 1 and not host_lacks(target.features):
                 library = folder / libraries[0].file
                 _report_fallback_time(lowered, library, options.threads, report)

@@ -5,7 +5,6 @@ import hashlib
 import mmap
 import zipfile
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,8 +13,7 @@ import tvm_ffi
 from numpy.typing import NDArray
 
 from mlperf_benchmark.core.errors import ModelError
-
-FILE = "weights.bin"
+from mlperf_benchmark.tvm_compiler.artifact import WEIGHTS, WeightArray
 
 _ALIGNMENT = 64
 """What the kernels' vector loads take for granted."""
@@ -28,25 +26,11 @@ _READ = 1 << 20
 _HUGE_PAGE = 2 * 1024 * 1024
 
 
-@dataclass(frozen=True)
-class WeightArray:
-    """`count` elements of `dtype` from byte `offset` of the file on."""
-
-    dtype: str
-    count: int
-    offset: int
-    sha256: str
-
-    @property
-    def bytes(self) -> int:
-        return self.count * np.dtype(self.dtype).itemsize
-
-
 class WeightsWriter:
     """Writes arrays to `folder`/weights.bin, equal ones once."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = folder / FILE
+        self._file = folder / WEIGHTS
         self._file.touch()
         self._known: dict[tuple[str, str], int] = {}
         self.arrays: list[WeightArray] = []
@@ -80,7 +64,7 @@ def read_weights(
     tensors = {}
     try:
         memory = _Memory(sum(arrays[number].bytes + _ALIGNMENT for number in wanted))
-        with zipfile.ZipFile(path) as archive, archive.open(FILE) as file:
+        with zipfile.ZipFile(path) as archive, archive.open(WEIGHTS) as file:
             for number in sorted(wanted, key=lambda number: arrays[number].offset):
                 array = arrays[number]
                 place = memory.take(array.bytes)

@@ -54,7 +54,7 @@ class WinogradTile:
 
     @property
     def method(self) -> str:
-        return f"F({self.outputs}x{self.outputs})"
+        return f"Winograd F({self.outputs}x{self.outputs})"
 
 
 @dataclass(frozen=True)
