@@ -74,12 +74,13 @@ class BackendInfo:
     takes no smaller one, `requests` how many requests it keeps in flight. `executed_precision` is
     what the runtime computes in, which need not be what was asked for, and where they differ what
     the weights are stored as. `int8_can_overflow` says that this CPU's INT8 kernels may add the
-    products of this model's weights wrongly. `threads` and `streams` are 0 where a served node does
-    not tell. `execution_providers` run the model's layers, in a runtime that has such. `nodes` is
-    empty for a backend in this process. `read_seconds` and `compile_seconds` are what the runtime
-    took in `load` to read the model and to make it fit to run, None where it has no such step or
-    cannot tell; `from_model_cache` whether it took the compiled model from
-    `BackendConfig.model_cache`, None where there is none.
+    products of this model's weights wrongly. `convolutions` says by which methods they are
+    computed, where the backend knows. `threads` and `streams` are 0 where a served node does not
+    tell. `execution_providers` run the model's layers, in a runtime that has such. `nodes` is empty
+    for a backend in this process. `read_seconds` and `compile_seconds` are what the runtime took in
+    `load` to read the model and to make it fit to run, None where it has no such step or cannot
+    tell; `from_model_cache` whether it took the compiled model from `BackendConfig.model_cache`,
+    None where there is none.
     """
 
     name: str
@@ -96,6 +97,7 @@ class BackendInfo:
     int8_can_overflow: bool = False
     batch_is_fixed: bool = False
     execution_providers: tuple[str, ...] = ()
+    convolutions: str = ""
     nodes: tuple[NodeInfo, ...] = ()
     read_seconds: float | None = None
     compile_seconds: float | None = None

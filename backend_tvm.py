@@ -24,6 +24,7 @@ from mlperf_benchmark.tvm_compiler.artifact import (
 from mlperf_benchmark.tvm_compiler.target import check_host_runs
 from mlperf_benchmark.tvm_compiler.threads import usable_threads, use_threads
 from mlperf_benchmark.tvm_compiler.versions import check_versions
+from mlperf_benchmark.tvm_compiler.weights import arguments, read_weights
 
 
 class TVMBackend(Backend):
@@ -39,6 +40,7 @@ class TVMBackend(Backend):
     def __init__(self, config: BackendConfig) -> None:
         super().__init__(config)
         self._functions: dict[int, Any] = {}
+        self._weights: dict[int, Any] = {}
         self._normalisation: tuple[Any, Any]
         self._scores: Scores
         self._lock = threading.Lock()
@@ -56,10 +58,14 @@ class TVMBackend(Backend):
         smallest = min(library.batch for library in model.libraries)
         largest = max(self.config.max_batch_size or 1, smallest)
         with scratch_folder("tvm") as folder:
-            for library in _needed(model.libraries, largest):
+            needed = _needed(model.libraries, largest)
+            wanted = {number for library in needed for number in library.weights}
+            weights = read_weights(path, model.weights, wanted)
+            for library in needed:
                 file = extract_library(path, library, folder)
                 machine = relax.VirtualMachine(tvm.runtime.load_module(str(file)), tvm.cpu())
                 self._functions[library.batch] = machine["main"]
+                self._weights[library.batch] = arguments(weights[n] for n in library.weights)
         read_seconds = time.perf_counter() - start
         image = self.config.image
         std, mean = np.array(image.std, np.float32), np.array(image.mean, np.float32)
@@ -81,6 +87,7 @@ class TVMBackend(Backend):
             streams=1,
             executed_precision="f32" if model.precision == "float32" else model.precision,
             read_seconds=read_seconds,
+            convolutions="; ".join(library.computes_by for library in needed),
         )
 
     def predict(self, images: Images) -> Scores:
@@ -90,7 +97,9 @@ class TVMBackend(Backend):
             while done < len(images):
                 batch = self._next_batch(len(images) - done)
                 part = images[done : done + batch]
-                result = self._functions[batch](_tensor(part, batch), *self._normalisation)
+                result = self._functions[batch](
+                    _tensor(part, batch), *self._normalisation, self._weights[batch]
+                )
                 self._scores[done : done + len(part)] = result.numpy()[: len(part)]
                 done += len(part)
             return self._scores[: len(images)]
@@ -103,6 +112,7 @@ class TVMBackend(Backend):
 
     def close(self) -> None:
         self._functions.clear()
+        self._weights.clear()
 
     def _next_batch(self, left: int) -> int:
         """The largest compiled batch that `left` images fill, or else the smallest of all."""

@@ -49,6 +49,8 @@ def _rows(result: Result) -> list[tuple[str, str]]:
             f"{backend['executed_precision']}, " + _parallel(backend),
         )
     )
+    if backend.get("convolutions"):
+        rows.append(("Convolutions", backend["convolutions"]))
     rows.append(("Samples", f"{result.dataset['count']} of {result.dataset['name']}"))
     rows.extend(_performance(result))
     if result.padded_images:

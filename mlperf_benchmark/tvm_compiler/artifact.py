@@ -1,4 +1,5 @@
-"""The compiled model as one file: a zip of `model.json` and one shared library per batch size.
+"""The compiled model as one file: a zip of `model.json`, the weights, and one shared library per
+batch size.
 
 The libraries are machine code: whoever loads a file runs what its author wrote.
 """
@@ -6,29 +7,61 @@ The libraries are machine code: whoever loads a file runs what its author wrote.
 import dataclasses
 import hashlib
 import json
+import shutil
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.image_format import ImageFormat
 from mlperf_benchmark.core.placeholders import placeholder_in
 from mlperf_benchmark.core.typed_json import from_plain
 
-FORMAT = 1
+FORMAT = 2
 DESCRIPTION = "model.json"
+WEIGHTS = "weights.bin"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+_COPIED = 1 << 20
+"""Bytes at a time."""
 
 
 @dataclass(frozen=True)
 class Library:
-    """One shared library of the file, compiled for `batch` images."""
+    """One shared library of the file, compiled for `batch` images.
+
+    `weights` are the numbers of the arrays that it takes. `convolutions` counts those that each
+    method computes, "direct" or "Winograd F(4x4)".
+    """
 
     batch: int
     file: str
     sha256: str
+    weights: tuple[int, ...]
+    convolutions: Mapping[str, int]
+
+    @property
+    def computes_by(self) -> str:
+        """ "batch 8: 41 direct, 13 Winograd F(4x4)"."""
+        counts = (f"{count} {method}" for method, count in self.convolutions.items())
+        return f"batch {self.batch}: {', '.join(counts)}"
+
+
+@dataclass(frozen=True)
+class WeightArray:
+    """`count` elements of `dtype` from byte `offset` of the weights on."""
+
+    dtype: str
+    count: int
+    offset: int
+    sha256: str
+
+    @property
+    def bytes(self) -> int:
+        return self.count * np.dtype(self.dtype).itemsize
 
 
 @dataclass(frozen=True)
@@ -56,12 +89,13 @@ class CompiledModel:
     tiles: Mapping[str, Any]
     fallbacks: Mapping[str, float]
     libraries: tuple[Library, ...]
+    weights: tuple[WeightArray, ...]
     fallback_bytes: Mapping[str, float] = field(default_factory=dict)
     format: int = FORMAT
 
 
 def write_artifact(path: Path, model: CompiledModel, folder: Path) -> None:
-    """Write `model` and its libraries, which are in `folder`, to `path`. Raises OSError."""
+    """Write `model` to `path` with its weights and libraries from `folder`. Raises OSError."""
     temporary = path.with_name(f".{path.name}.partial")
     try:
         with zipfile.ZipFile(temporary, "w") as archive:
@@ -69,10 +103,13 @@ def write_artifact(path: Path, model: CompiledModel, folder: Path) -> None:
             # A fixed date makes the same model the same file; machine code is not compressed,
             # so that loading is quick.
             archive.writestr(zipfile.ZipInfo(DESCRIPTION, _EPOCH), text + "\n")
-            for library in model.libraries:
-                entry = zipfile.ZipInfo(library.file, _EPOCH)
-                with archive.open(entry, "w", force_zip64=True) as target:
-                    target.write((folder / library.file).read_bytes())
+            for name in (WEIGHTS, *(library.file for library in model.libraries)):
+                entry = zipfile.ZipInfo(name, _EPOCH)
+                with (
+                    (folder / name).open("rb") as source,
+                    archive.open(entry, "w", force_zip64=True) as target,
+                ):
+                    shutil.copyfileobj(source, target, _COPIED)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

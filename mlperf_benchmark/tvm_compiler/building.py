@@ -13,10 +13,11 @@ from mlperf_benchmark.tvm_compiler.target import CpuTarget
 
 
 def build(module: Any, target: CpuTarget) -> Any:
-    """The Relax executable of a lowered module."""
+    """The Relax executable of a lowered module, whose `main` takes its weights as one tuple."""
     transform = relax.transform
     pipeline = tvm.transform.Sequential(
         [
+            transform.BundleModelParams(),
             transform.LegalizeOps(),
             tvm.transform.module_pass(_parallelise, opt_level=0),
             transform.ToNonDataflow(),

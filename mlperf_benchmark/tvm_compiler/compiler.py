@@ -13,18 +13,21 @@ from mlperf_benchmark.core.text import first_line
 from mlperf_benchmark.core.working_folder import scratch_folder
 from mlperf_benchmark.tvm_compiler.artifact import CompiledModel, Library, sha256, write_artifact
 from mlperf_benchmark.tvm_compiler.building import build, check_linker, link
+from mlperf_benchmark.tvm_compiler.choosing import DIRECT, Choice, Rule, method_of
 from mlperf_benchmark.tvm_compiler.fusion import fuse
 from mlperf_benchmark.tvm_compiler.graph import Convolution, Graph, multiply_accumulates
+from mlperf_benchmark.tvm_compiler.kernels.convolution import ConvolutionSpec
 from mlperf_benchmark.tvm_compiler.lowering import Lowered, TileChooser, lower
 from mlperf_benchmark.tvm_compiler.onnx_source import OnnxSource, import_relax, open_model
 from mlperf_benchmark.tvm_compiler.options import CompileOptions
 from mlperf_benchmark.tvm_compiler.relax_reader import read_relax
 from mlperf_benchmark.tvm_compiler.target import CpuTarget, check_host_runs, cpu_target, host_lacks
 from mlperf_benchmark.tvm_compiler.threads import usable_threads, use_threads
-from mlperf_benchmark.tvm_compiler.tiling import default_tile
+from mlperf_benchmark.tvm_compiler.tiling import Machine
 from mlperf_benchmark.tvm_compiler.timing import TimedNetwork, share_of_others
 from mlperf_benchmark.tvm_compiler.tuning import Tiles, key, read_tiles, tune, write_tiles
 from mlperf_benchmark.tvm_compiler.versions import check_versions
+from mlperf_benchmark.tvm_compiler.weights import WeightsWriter
 
 Report = Callable[[str], None]
 
@@ -44,26 +47,33 @@ def compile_model(
     with scratch_folder("tvm") as folder:
         compiled: CompiledModel | None = None
         libraries = []
-        chooser: TileChooser | None = None
+        weights = WeightsWriter(folder)
+        rule = Rule(Machine.of(target, usable_threads(options.threads)), options.exact_convolutions)
+        tiles = _read_tiles(target, options)
         for batch in sorted(set(options.batches)):
             with _faults_named():
                 graph = image_graph(source, batch)
-            chooser = chooser or _tile_chooser(graph, target, options, report)
+            if options.tune > 0:
+                tiles |= _tuned(graph, target, rule, options, report)
+                _write_tiles(target, options, tiles)
             with _faults_named():
-                lowered = lower(graph, target, chooser)
+                lowered = lower(graph, target, _chooser(rule, tiles))
             if compiled is None:
                 compiled = _describe(source, target, graph, lowered, batch)
                 _report_fallbacks(compiled, report)
                 _report_large_weights(lowered, report)
                 _report_restored_weights(lowered, report)
             report(f"Compiling batch {batch} for {target.cpu}: {_summary(lowered, batch)}")
-            libraries.append(_export(lowered, target, batch, folder))
+            libraries.append(_export(lowered, target, batch, folder, weights.add(lowered.weights)))
+            report(f"Convolutions of {libraries[-1].computes_by}")
             if lowered.fallbacks and len(libraries) == 1 and not host_lacks(target.features):
                 library = folder / libraries[0].file
                 _report_fallback_time(lowered, library, options.threads, report)
         if compiled is None:
             raise ModelError("No batch size to compile for was given.")
-        compiled = dataclasses.replace(compiled, libraries=tuple(libraries))
+        compiled = dataclasses.replace(
+            compiled, libraries=tuple(libraries), weights=tuple(weights.arrays)
+        )
         try:
             write_artifact(path, compiled, folder)
         except OSError as error:
@@ -89,28 +99,47 @@ def _faults_named() -> Iterator[None]:
         raise ModelError(f"TVM cannot compile the model: {first_line(error)}") from error
 
 
-def _tile_chooser(
-    graph: Graph, target: CpuTarget, options: CompileOptions, report: Report
-) -> TileChooser:
-    """The winners of tuning where there are some, else the rule's tiles."""
-    tiles: Tiles = {}
+def _read_tiles(target: CpuTarget, options: CompileOptions) -> Tiles:
     if options.tiles is not None and options.tiles.exists():
-        tiles = read_tiles(options.tiles, target)
-    if options.tune > 0:
-        check_host_runs("The tuned model", target.cpu, target.features)
-        threads = usable_threads(options.threads)
-        tiles |= tune(graph, target, options.tune, threads, report)
-        if options.tiles is not None:
-            write_tiles(options.tiles, target, tiles)
-    return lambda spec: tiles.get(key(spec)) or default_tile(spec)
+        return read_tiles(options.tiles, target)
+    return {}
 
 
-def _export(lowered: Lowered, target: CpuTarget, batch: int, folder: Path) -> Library:
+def _write_tiles(target: CpuTarget, options: CompileOptions, tiles: Tiles) -> None:
+    if options.tiles is not None:
+        write_tiles(options.tiles, target, tiles)
+
+
+def _tuned(
+    graph: Graph, target: CpuTarget, rule: Rule, options: CompileOptions, report: Report
+) -> Tiles:
+    """The winners for the batch of `graph`, which gets its share of the time."""
+    check_host_runs("The tuned model", target.cpu, target.features)
+    seconds = options.tune / len(set(options.batches))
+    return tune(graph, target, seconds, rule, report)
+
+
+def _chooser(rule: Rule, tiles: Tiles) -> TileChooser:
+    """The winners of tuning where there are some, else what the rule says."""
+
+    def choose(spec: ConvolutionSpec) -> Choice:
+        winner = tiles.get(key(spec))
+        if winner is None or (rule.exact and method_of(winner) != DIRECT):
+            return rule.choose(spec)
+        return winner
+
+    return choose
+
+
+def _export(
+    lowered: Lowered, target: CpuTarget, batch: int, folder: Path, weights: tuple[int, ...]
+) -> Library:
+    """Compile to a library in `folder`. `weights` are the numbers of those that it takes."""
     file = folder / f"batch{batch}.so"
     with _faults_named():
         executable = build(lowered.module, target)
     link(executable, file)
-    return Library(batch, file.name, sha256(file.read_bytes()))
+    return Library(batch, file.name, sha256(file.read_bytes()), weights, dict(lowered.methods))
 
 
 def _describe(
@@ -142,6 +171,7 @@ def _describe(
             name: work.bytes / lowered.bytes for name, work in lowered.fallbacks.items()
         },
         libraries=(),
+        weights=(),
     )
 
 
@@ -167,7 +197,8 @@ def _report_fallback_time(
     lowered: Lowered, library: Path, threads: int | None, report: Report
 ) -> None:
     use_threads(usable_threads(threads))
-    share = share_of_others(TimedNetwork(library, lowered.parameters), lowered.kernels)
+    network = TimedNetwork(library, lowered.parameters, lowered.weights)
+    share = share_of_others(network, lowered.kernels)
     report(
         f"Operators without a schedule, and the changes of layout around them, take {share:.0%} of "
         "the time of an inference here."

@@ -1,12 +1,15 @@
 """Turns an operator graph into a Relax module that calls one TIR function per operator."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tvm import relax
 
+from mlperf_benchmark.tvm_compiler.choosing import Choice, method_of
 from mlperf_benchmark.tvm_compiler.epilogue import Epilogue, Scaling, plan
 from mlperf_benchmark.tvm_compiler.graph import (
     AddValue,
@@ -25,9 +28,7 @@ from mlperf_benchmark.tvm_compiler.graph import (
 from mlperf_benchmark.tvm_compiler.kernels.convolution import (
     ConvolutionKernel,
     ConvolutionSpec,
-    Tile,
     Window,
-    packed_weights,
 )
 from mlperf_benchmark.tvm_compiler.kernels.depthwise import (
     DepthwiseKernel,
@@ -39,12 +40,13 @@ from mlperf_benchmark.tvm_compiler.kernels.elementwise import ElementwiseSpec, e
 from mlperf_benchmark.tvm_compiler.kernels.emit import Stored
 from mlperf_benchmark.tvm_compiler.kernels.layout import ImageSpec, image
 from mlperf_benchmark.tvm_compiler.kernels.pooling import PoolSpec, global_sum, max_pool
+from mlperf_benchmark.tvm_compiler.kernels.winograd import WinogradKernel, WinogradTile
 from mlperf_benchmark.tvm_compiler.module_writer import ModuleWriter, TirFunction, shape_name
 from mlperf_benchmark.tvm_compiler.placement import place
 from mlperf_benchmark.tvm_compiler.target import CpuTarget
 from mlperf_benchmark.tvm_compiler.tiling import depthwise_columns
 
-TileChooser = Callable[[ConvolutionSpec], Tile]
+TileChooser = Callable[[ConvolutionSpec], Choice]
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,11 @@ class Work:
 
 @dataclass
 class Lowered:
-    """A Relax module with the names of our functions in it, its parameters' shapes and dtypes.
+    """A Relax module with the names of our functions in it, its parameters' shapes and dtypes,
+    and the flat arrays of weights that `main` takes after them, as one tuple.
 
-    `specs` and `tiles` are of the convolutions, by the name of their TIR function. Multiply-
+    `specs` and `tiles` are of the convolutions, by the name of their TIR function; `methods`
+    counts the convolutions that each method computes, depthwise ones apart. Multiply-
     accumulates (`macs`) and bytes read and written are for the whole batch: all, those of each
     operator that is left to TVM, the MACs of weights that have to be widened, and those of 8-bit
     weights that compute in float32.
@@ -68,8 +72,10 @@ class Lowered:
     module: Any = None
     kernels: frozenset[str] = frozenset()
     parameters: tuple[tuple[tuple[int, ...], str], ...] = ()
+    weights: tuple[NDArray[Any], ...] = ()
     specs: dict[str, ConvolutionSpec] = field(default_factory=dict)
-    tiles: dict[str, Tile] = field(default_factory=dict)
+    tiles: dict[str, Choice] = field(default_factory=dict)
+    methods: Counter[str] = field(default_factory=Counter)
     fallbacks: dict[str, Work] = field(default_factory=dict)
     macs: int = 0
     bytes: int = 0
@@ -103,6 +109,7 @@ class _Lowering:
         self.lowered.module = self.writer.write(body)
         self.lowered.parameters = self.writer.parameters
         self.lowered.kernels = self.writer.kernels()
+        self.lowered.weights = self.writer.weights()
         return self.lowered
 
     def lower_node(self, node: Node) -> None:
@@ -130,17 +137,25 @@ class _Lowering:
         integer = operator.weights.scales is not None
         dot = int8_dot(self.target, operator.weights.data) if integer else float_dot(self.target)
         stored, extra = self.stored(node, self.scaling(node, operator))
-        weights = packed_weights(operator.weights.data, view.block, dot)
-        arguments = [self.source(node), self.writer.constant(weights), *extra]
-        name = f"conv{_window_name(window)}_{shape_name(view)}_{shape_name(stored.sink)}"
+        shapes = f"{shape_name(view)}_{shape_name(stored.sink)}"
         if stored.sink.interleaved and view.interleaved:
             addends = tuple(addend.as_row() for addend in stored.addends)
             stored = replace(stored, sink=stored.sink.as_row(), addends=addends)
             view = view.as_row()
         spec = ConvolutionSpec(view, stored, window, dot)
         tile = self.choose_tile(spec)
-        kernel = ConvolutionKernel(spec, tile)
-        function = TirFunction(name, (spec, tile), kernel.function)
+        kernel: WinogradKernel | ConvolutionKernel
+        if isinstance(tile, WinogradTile):
+            kernel, kind = WinogradKernel(spec, tile), f"winograd{tile.outputs}"
+        else:
+            kernel, kind = ConvolutionKernel(spec, tile), f"conv{_window_name(window)}"
+        self.lowered.methods[method_of(tile)] += 1
+        arguments = [
+            self.source(node),
+            self.writer.constant(kernel.pack(operator.weights.data)),
+            *extra,
+        ]
+        function = TirFunction(f"{kind}_{shapes}", (spec, tile), kernel.function)
         symbol = self.writer.store(node.output, function, arguments)
         self.lowered.specs[symbol], self.lowered.tiles[symbol] = spec, tile
         if isinstance(dot, WidenedDot):

@@ -1,5 +1,6 @@
 """Collects TIR functions, constants and values into one Relax module."""
 
+import hashlib
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -43,7 +44,7 @@ class ModuleWriter:
         self._blocked: dict[tuple[str, View], Any] = {}
         self._plain: dict[str, Any] = {}
         self._functions: dict[Hashable, Any] = {}
-        self._constants: dict[bytes, Any] = {}
+        self._weights: dict[tuple[str, bytes], tuple[Any, NDArray[Any]]] = {}
 
     def write(self, body: Callable[[], None]) -> Any:
         """The module whose `main` is what `body` emits."""
@@ -60,12 +61,15 @@ class ModuleWriter:
         self._plain[value.name] = parameters[0]
         self.input = parameters[0]
         self.normalisation = parameters[1:]
-        with self.builder.function("main", parameters):
+        # Weights follow, a parameter each, of which `build` makes one.
+        attributes = {"num_input": len(parameters)}
+        with self.builder.function("main", attrs=attributes):
             with self.builder.dataflow():
                 body()
                 scores = self.plain(self.graph.output, self.graph.output_shape)
                 result = self.builder.emit_output(scores)
-            self.builder.emit_func_output(result)
+            weights = [variable for variable, _ in self._weights.values()]
+            self.builder.emit_func_output(result, [*parameters, *weights])
         return self.builder.get()
 
     def view(self, name: str) -> View:
@@ -130,11 +134,16 @@ class ModuleWriter:
         return frozenset(name for name in names if not name.startswith((PACK, UNPACK)))
 
     def constant(self, array: NDArray[Any]) -> Any:
-        """A constant of the module, shared by equal arrays."""
-        key = array.dtype.str.encode() + array.tobytes()
-        if key not in self._constants:
-            self._constants[key] = relax.const(array)
-        return self._constants[key]
+        """A parameter for the flat `array`, one for equal ones."""
+        key = (str(array.dtype), hashlib.sha256(array.data).digest())
+        if key not in self._weights:
+            ty = TensorType(array.shape, str(array.dtype))
+            self._weights[key] = relax.Var(f"weights{len(self._weights)}", ty), array
+        return self._weights[key][0]
+
+    def weights(self) -> tuple[NDArray[Any], ...]:
+        """The arrays that the module wants after its parameters, in their order."""
+        return tuple(array for _, array in self._weights.values())
 
     def channel_constant(self, values: FloatArray, view: View) -> Any:
         """One number per channel, as many as the blocks of `view` have."""

@@ -9,9 +9,11 @@ class CompileOptions:
     """`batches` are the numbers of images that get a library each; `target` is "host" or an
     LLVM processor name.
 
-    `tune` is for how many seconds to look for better tiles than the rule's, with `threads`
-    threads, and for the smallest batch. `tiles` is the file of winners: read where it exists,
-    written after tuning.
+    `threads` is how many shall run the model (default: all cores): the rule that chooses how
+    convolutions are computed cuts work for so many. `tune` is for how many seconds to look for
+    better choices than the rule's. `tiles` is the file of winners: read where it exists, written
+    after tuning. With `exact_convolutions` none is computed by Winograd's method, whose roundings
+    differ more.
     """
 
     batches: tuple[int, ...] = (1, 8)
@@ -19,3 +21,4 @@ class CompileOptions:
     tune: float = 0.0
     threads: int | None = None
     tiles: Path | None = None
+    exact_convolutions: bool = False

@@ -67,6 +67,11 @@ class CpuTarget:
             return "512"
         return "256" if "avxvnni" in self.features else None
 
+    @property
+    def splits_512(self) -> bool:
+        """Whether an AVX-512 instruction takes two cycles of 256 bits."""
+        return self.cpu == "znver4"
+
     def tvm_target(self) -> Any:
         """Features that the processor has by name but not in `features` are switched off."""
         named = _features_of(self.cpu)

@@ -1,4 +1,4 @@
-"""Which tile a convolution gets when nothing was tuned: a rule from a simple machine model."""
+"""Which tile a direct convolution gets when nothing was tuned, from a simple machine model."""
 
 from dataclasses import dataclass
 from itertools import product
@@ -38,8 +38,41 @@ class _Cache:
 _CACHES = MappingProxyType({16: _Cache(256 * 1024, 10), 32: _Cache(512 * 1024, 32)})
 """Of processors with so many vector registers."""
 
+_MEMORY_SPEED = 6
+"""Bytes a cycle that memory gives each thread, where many ask."""
 
-def _fits(registers: Registers, pixels: int, blocks: int) -> bool:
+_IN_THE_WAY = (0.15, 0.1)
+"""The part of the shorter of arithmetic and waiting for memory that the longer does not cover: at
+least, and for each pass over the weights."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """So many threads of it, and the bytes a cycle that they get from memory together."""
+
+    threads: int
+    memory: float
+
+    @classmethod
+    def of(cls, target: CpuTarget, threads: int) -> "Machine":
+        """A lone thread gets more than its share, and more than eight no more. Cycles are those of
+        two vector multiply-adds."""
+        shares = min(max(threads, 1.5), 8)
+        return cls(threads, _MEMORY_SPEED * shares * (2 if target.splits_512 else 1))
+
+    def makespan(self, tasks: int) -> int:
+        """How many tasks the busiest thread gets."""
+        return -(-tasks // self.threads)
+
+    def beside_memory(self, arithmetic: float, weights: int, passes: int) -> float:
+        """Cycles of `arithmetic` in so many passes over weights (bytes) that come from memory:
+        those of a whole network are more than caches hold."""
+        waiting = weights / self.memory
+        least, each = _IN_THE_WAY
+        return max(arithmetic, waiting) + (least + each * passes) * min(arithmetic, waiting)
+
+
+def fits_registers(registers: Registers, pixels: int, blocks: int) -> bool:
     """What does not would be spilled to memory, step by step."""
     needed = registers.sums * pixels * blocks + registers.weights * blocks + registers.element
     return needed <= registers.total
@@ -50,7 +83,7 @@ def candidate_tiles(spec: ConvolutionSpec) -> list[Tile]:
     chunk = _chunk(spec)
     shapes = [(shape, c) for shape in _shapes(spec) for c in ((0, chunk) if chunk else (0,))]
     shapes.sort(key=lambda candidate: (_cost(spec, *candidate), candidate))
-    large = _weight_bytes(spec) > _cache(spec).size / 2
+    large = _weight_bytes(spec) > cache(spec).size / 2
     tiles = []
     for shape, c in shapes:
         first = bool(c) or channels_first(spec, shape)
@@ -61,9 +94,15 @@ def candidate_tiles(spec: ConvolutionSpec) -> list[Tile]:
     return tiles
 
 
-def default_tile(spec: ConvolutionSpec) -> Tile:
-    """The candidate with the fewest cycles per step over the whole output."""
-    return candidate_tiles(spec)[0]
+def expected_cycles(spec: ConvolutionSpec, tile: Tile, machine: Machine) -> float:
+    """Of the whole batch."""
+    source, sink = spec.source, spec.stored.sink
+    steps = -(-source.channels // spec.dot.group) * _taps(spec)
+    cycles = _cost(spec, (tile.rows, tile.columns, tile.blocks), tile.chunk) * steps * sink.batch
+    rows = 1 if tile.chunk else -(-sink.height // tile.rows)
+    tasks = sink.batch * rows * -(-sink.blocks // tile.blocks)
+    arithmetic = cycles / tasks * machine.makespan(tasks)
+    return machine.beside_memory(arithmetic, _weight_bytes(spec), 1)
 
 
 def _shapes(spec: ConvolutionSpec) -> list[Size]:
@@ -71,10 +110,12 @@ def _shapes(spec: ConvolutionSpec) -> list[Size]:
     sink, registers = spec.stored.sink, spec.dot.registers
     found = []
     for blocks, columns in product(range(1, sink.blocks + 1), range(1, sink.width + 1)):
-        if not _fits(registers, columns, blocks):
+        if not fits_registers(registers, columns, blocks):
             continue
         rows = range(1, sink.height + 1) if columns == sink.width else (1,)
-        found += [(r, columns, blocks) for r in rows if _fits(registers, r * columns, blocks)]
+        found += [
+            (r, columns, blocks) for r in rows if fits_registers(registers, r * columns, blocks)
+        ]
     return found
 
 
@@ -96,9 +137,9 @@ def _cost(spec: ConvolutionSpec, shape: Size, chunk: int) -> float:
     """Cycles per step, over the whole output."""
     sink = spec.stored.sink
     total = 0.0
-    for rows, row_times in _parts(sink.height, shape[0]):
-        for columns, column_times in _parts(sink.width, shape[1]):
-            for blocks, block_times in _parts(sink.blocks, shape[2]):
+    for rows, row_times in parts(sink.height, shape[0]):
+        for columns, column_times in parts(sink.width, shape[1]):
+            for blocks, block_times in parts(sink.blocks, shape[2]):
                 times = row_times * column_times * block_times
                 total += times * _cycles(spec, rows * columns, blocks, chunk)
     return total
@@ -109,16 +150,21 @@ def _cycles(spec: ConvolutionSpec, pixels: int, blocks: int, chunk: int) -> floa
 
     Every tile reads the weights of its channels, which therefore better fit the nearest cache.
     """
-    registers = spec.dot.registers
-    sums = registers.sums * pixels * blocks
-    loads = (pixels + registers.weights * blocks) / 2
+    sums = spec.dot.registers.sums * pixels * blocks
     streamed = again = 0.0
     if chunk:
         steps = chunk * _taps(spec) * spec.source.block / spec.dot.group
         again = 2 * sums / steps
     elif blocks * _weight_bytes(spec) / spec.stored.sink.blocks > _L1_BYTES:
-        streamed = blocks * LANES * 4 / _cache(spec).speed
-    return max(sums / 2, loads, streamed, _LATENCY) + again + _STEP_OVERHEAD
+        streamed = blocks * LANES * 4 / cache(spec).speed
+    return step_cycles(spec.dot.registers, pixels, blocks, streamed) + again
+
+
+def step_cycles(registers: Registers, pixels: int, blocks: int, streamed: float = 0.0) -> float:
+    """Of one step that also waits `streamed` cycles for weights, meanwhile."""
+    sums = registers.sums * pixels * blocks
+    loads = (pixels + registers.weights * blocks) / 2
+    return max(sums / 2, loads, streamed, _LATENCY) + _STEP_OVERHEAD
 
 
 def channels_first(spec: ConvolutionSpec, shape: Size) -> bool:
@@ -128,16 +174,16 @@ def channels_first(spec: ConvolutionSpec, shape: Size) -> bool:
     of channels in this order, the weights for each group of rows in the other one.
     """
     rows, columns, blocks = shape
-    sink, cache = spec.stored.sink, _cache(spec).size
+    sink, near = spec.stored.sink, cache(spec).size
     source, weights = _source_bytes(spec), _weight_bytes(spec)
-    inputs = source * (sink.blocks / blocks) if source > cache else 0.0
-    passes = weights * (sink.height / rows) if weights > cache / 2 else 0.0
+    inputs = source * (sink.blocks / blocks) if source > near else 0.0
+    passes = weights * (sink.height / rows) if weights > near / 2 else 0.0
     # Weights lie in order; of the input a tile reads a short run in each block of channels.
     run = columns * spec.source.block * _element_bytes(spec)
     return passes * min(1.0, run / _IN_ORDER) >= inputs
 
 
-def _cache(spec: ConvolutionSpec) -> _Cache:
+def cache(spec: ConvolutionSpec) -> _Cache:
     return _CACHES[spec.dot.registers.total]
 
 
@@ -169,7 +215,7 @@ def depthwise_columns(spec: DepthwiseSpec, target: CpuTarget) -> int:
     return -(-width // passes)
 
 
-def _parts(extent: int, size: int) -> list[tuple[int, int]]:
+def parts(extent: int, size: int) -> list[tuple[int, int]]:
     """(size, how often) of the parts that an extent is cut into."""
     whole = [(size, extent // size)] if extent // size else []
     return whole + ([(extent % size, 1)] if extent % size else [])

@@ -3,13 +3,16 @@
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tvm
+from numpy.typing import NDArray
 from tvm import relax
+
+from mlperf_benchmark.tvm_compiler.weights import as_tensors
 
 WARM_UP = 2
 ROUNDS = 9
@@ -18,12 +21,18 @@ ROUNDS = 9
 class TimedNetwork:
     """A network out of a shared library, with ones for its parameters of `shapes` and dtypes."""
 
-    def __init__(self, library: Path, parameters: Sequence[tuple[tuple[int, ...], str]]) -> None:
+    def __init__(
+        self,
+        library: Path,
+        parameters: Sequence[tuple[tuple[int, ...], str]],
+        weights: Iterable[NDArray[Any]],
+    ) -> None:
         self._machine = relax.VirtualMachine(tvm.runtime.load_module(str(library)), tvm.cpu())
         self._times: dict[str, float] = defaultdict(float)
         self._started = 0.0
         self._machine.set_instrument(self._instrument)
         self._arguments = [tvm.runtime.tensor(np.ones(shape, dtype)) for shape, dtype in parameters]
+        self._arguments.append(as_tensors(weights))
 
     def run(self) -> Mapping[str, float]:
         """Seconds of one inference by the name of the function."""

@@ -19,29 +19,29 @@ from pathlib import Path
 from mlperf_benchmark.core.errors import OutputError, UsageError
 from mlperf_benchmark.core.working_folder import scratch_folder
 from mlperf_benchmark.tvm_compiler.building import build, link
+from mlperf_benchmark.tvm_compiler.choosing import Choice, Rule, choice_from
 from mlperf_benchmark.tvm_compiler.graph import Graph
-from mlperf_benchmark.tvm_compiler.kernels.convolution import ConvolutionSpec, Tile
+from mlperf_benchmark.tvm_compiler.kernels.convolution import ConvolutionSpec
 from mlperf_benchmark.tvm_compiler.lowering import Lowered, TileChooser, lower
 from mlperf_benchmark.tvm_compiler.target import CpuTarget
 from mlperf_benchmark.tvm_compiler.threads import use_threads
-from mlperf_benchmark.tvm_compiler.tiling import candidate_tiles, default_tile
 from mlperf_benchmark.tvm_compiler.timing import TimedNetwork
 
-FORMAT = 2
+FORMAT = 3
 ROUNDS = 9
 WARM_UP = 3
 WORTH_IT = 0.98
 """A candidate has to take less than this share of the rule's time."""
 
-Tiles = dict[str, Tile]
+Tiles = dict[str, Choice]
 Report = Callable[[str], None]
 
 
 def key(spec: ConvolutionSpec) -> str:
-    """What a tile depends on, as a line to be read; the same for all batches."""
+    """What a tile depends on, as a line to be read."""
     source, sink, window = spec.source, spec.stored.sink, spec.window
     return (
-        f"{spec.dot.kind} {source.channels}x{source.height}x{source.width}"
+        f"{spec.dot.kind} batch {source.batch}, {source.channels}x{source.height}x{source.width}"
         f" -> {sink.dtype} {sink.channels}x{sink.height}x{sink.width}"
         f" kernel {window.kernel[0]}x{window.kernel[1]}"
         f" stride {window.stride[0]}x{window.stride[1]}"
@@ -59,14 +59,14 @@ def read_tiles(path: Path, target: CpuTarget) -> Tiles:
                 f'{path} holds tiles for "{content["target"]}" (format {content["format"]}); '
                 f'"{target.cpu}" (format {FORMAT}) is wanted. Tune again with --tune.'
             )
-        return {name: Tile(**tile) for name, tile in content["tiles"].items()}
+        return {name: choice_from(tile) for name, tile in content["tiles"].items()}
     except OSError as error:
         raise UsageError(f"Cannot read the tiles {path}: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path} is not a file of tiles: {error}.") from error
 
 
-def write_tiles(path: Path, target: CpuTarget, tiles: Mapping[str, Tile]) -> None:
+def write_tiles(path: Path, target: CpuTarget, tiles: Mapping[str, Choice]) -> None:
     """Raises OutputError where `path` cannot be written."""
     content = {
         "format": FORMAT,
@@ -83,17 +83,17 @@ def write_tiles(path: Path, target: CpuTarget, tiles: Mapping[str, Tile]) -> Non
         temporary.unlink(missing_ok=True)
 
 
-def tune(graph: Graph, target: CpuTarget, seconds: float, threads: int, report: Report) -> Tiles:
+def tune(graph: Graph, target: CpuTarget, seconds: float, rule: Rule, report: Report) -> Tiles:
     """The winners after about `seconds`, and at least one variant of the network."""
-    use_threads(threads)
+    use_threads(rule.machine.threads)
     end = time.monotonic() + seconds
-    search = _Search()
-    rule = _Network(lower(graph, target, default_tile), target)
+    search = _Search(rule)
+    base = _Network(lower(graph, target, rule.choose), target)
     for number in count(1):
         variant = lower(graph, target, search.candidates(number))
-        if variant.tiles == rule.tiles:
+        if variant.tiles == base.tiles:
             break
-        search.compare(rule, _Network(variant, target))
+        search.compare(base, _Network(variant, target))
         report(f"Tuning: variant {number}, {len(search.winners())} convolutions are faster")
         if time.monotonic() > end:
             break
@@ -109,7 +109,7 @@ class _Network:
         with scratch_folder("tvm") as folder:
             file = folder / "network.so"
             link(build(lowered.module, target), file)
-            self._timed = TimedNetwork(file, lowered.parameters)
+            self._timed = TimedNetwork(file, lowered.parameters, lowered.weights)
 
     def run(self) -> dict[str, float]:
         """Seconds by the key of a convolution, over all of the network."""
@@ -119,40 +119,41 @@ class _Network:
                 totals[key(self.specs[symbol])] += seconds
         return totals
 
-    def tile(self, name: str) -> Tile:
+    def tile(self, name: str) -> Choice:
         return next(self.tiles[symbol] for symbol, spec in self.specs.items() if key(spec) == name)
 
 
 @dataclass(frozen=True)
 class _Winner:
-    tile: Tile
+    tile: Choice
     share: float
 
 
 class _Search:
-    def __init__(self) -> None:
-        self._candidates: dict[str, list[Tile]] = {}
+    def __init__(self, rule: Rule) -> None:
+        self._rule = rule
+        self._candidates: dict[str, list[Choice]] = {}
         self._best: dict[str, _Winner] = {}
 
     def candidates(self, number: int) -> TileChooser:
         """Candidate `number` of each, the likeliest first; the rule's where there are no more."""
 
-        def choose(spec: ConvolutionSpec) -> Tile:
+        def choose(spec: ConvolutionSpec) -> Choice:
             name = key(spec)
             if name not in self._candidates:
-                self._candidates[name] = candidate_tiles(spec)
+                self._candidates[name] = self._rule.candidates(spec)
             found = self._candidates[name]
-            return found[number] if number < len(found) else default_tile(spec)
+            return found[number] if number < len(found) else found[0]
 
         return choose
 
-    def compare(self, rule: _Network, variant: _Network) -> None:
+    def compare(self, base: _Network, variant: _Network) -> None:
         shares: dict[str, list[float]] = defaultdict(list)
         for number in range(WARM_UP + ROUNDS):
-            base, times = rule.run(), variant.run()
+            times, others = base.run(), variant.run()
             if number >= WARM_UP:
-                for name, seconds in times.items():
-                    shares[name].append(seconds / base[name])
+                for name, seconds in others.items():
+                    shares[name].append(seconds / times[name])
         for name, values in shares.items():
             share = statistics.median(values)
             if name not in self._best or share < self._best[name].share:

@@ -147,13 +147,14 @@ def test_the_backend_tells_what_it_runs(path: Path) -> None:
     assert (info.name, info.version) == ("tvm", tvm.__version__)
     assert (info.classes, info.max_batch_size, info.data_format) == (7, 9, "NHWC")
     assert info.executed_precision == "f32"
+    assert info.convolutions == "batch 1: 3 direct; batch 4: 3 direct"
 
 
 def test_the_description_tells_how_it_was_compiled(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         content = json.loads(archive.read("model.json"))
         names = set(archive.namelist())
-    assert names == {"model.json", "batch1.so", "batch4.so"}
+    assert names == {"model.json", "weights.bin", "batch1.so", "batch4.so"}
     assert content["layout"] == "NCHW16c"
     assert content["tvm_version"] == tvm.__version__
     assert content["input_shape"] == [12, 12, 3]
@@ -197,9 +198,37 @@ def test_a_damaged_library_is_refused(path: Path, tmp_path: Path) -> None:
     assert "damaged" in refusal(edited(path, tmp_path, libraries=libraries))
 
 
+@pytest.mark.parametrize(
+    "change", [{"sha256": "0" * 64}, {"offset": 1 << 40}, {"count": 1 << 40}, {"dtype": "rock"}]
+)
+def test_damaged_weights_are_refused(change: dict[str, Any], path: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        weights = json.loads(archive.read("model.json"))["weights"]
+    weights[0] |= change
+    message = refusal(edited(path, tmp_path, weights=weights))
+    assert "damaged" in message
+    assert message.startswith(str(tmp_path))
+
+
+def test_missing_weights_are_refused(path: Path, tmp_path: Path) -> None:
+    assert "lacks weights" in refusal(edited(path, tmp_path, weights=[]))
+
+
+def test_batches_share_their_weights(path: Path, compiler: Compiler) -> None:
+    alone = compiler.compile(small_model().onnx(), batches=(1,))
+    assert weight_bytes(path) == weight_bytes(alone) > 20 * 40 * 9 * 4
+
+
+def weight_bytes(path: Path) -> int:
+    with zipfile.ZipFile(path) as archive:
+        return archive.getinfo("weights.bin").file_size
+
+
 @pytest.mark.parametrize("name", ["../batch1.so", "/tmp/batch1.so"])
 def test_a_library_outside_of_the_file_is_refused(name: str, path: Path, tmp_path: Path) -> None:
-    libraries = [{"batch": 1, "file": name, "sha256": "0" * 64}]
+    with zipfile.ZipFile(path) as archive:
+        libraries = json.loads(archive.read("model.json"))["libraries"]
+    libraries[0]["file"] = name
     assert "outside" in refusal(edited(path, tmp_path, libraries=libraries))
 
 

@@ -30,14 +30,16 @@ def test_a_tuned_model_computes_the_same(compiler: Compiler, tmp_path: Path) -> 
     expected = reference(model().onnx(), images, model().image())
     np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5)
     assert any("Tuning: variant 1" in line for line in compiler.lines)
-    assert json.loads(tiles.read_text())["format"] == 2
+    assert json.loads(tiles.read_text())["format"] == 3
 
 
 def test_the_tiles_of_a_file_are_used(compiler: Compiler, tmp_path: Path) -> None:
     tiles = tmp_path / "tiles.json"
     compiler.compile(model().onnx(), batches=(1,), tune=0.01, tiles=tiles)
     content = json.loads(tiles.read_text())
-    name = "float32 48x14x14 -> float32 64x14x14 kernel 3x3 stride 1x1 dilation 1x1 added 0"
+    name = (
+        "float32 batch 1, 48x14x14 -> float32 64x14x14 kernel 3x3 stride 1x1 dilation 1x1 added 0"
+    )
     chosen = {
         "rows": 1,
         "columns": 3,
@@ -60,12 +62,12 @@ def test_the_tiles_of_a_file_are_used(compiler: Compiler, tmp_path: Path) -> Non
 
 def test_tiles_for_another_target_are_refused(compiler: Compiler, tmp_path: Path) -> None:
     tiles = tmp_path / "tiles.json"
-    tiles.write_text(json.dumps({"format": 2, "target": "pentium", "tiles": {}}))
+    tiles.write_text(json.dumps({"format": 3, "target": "pentium", "tiles": {}}))
     with pytest.raises(UsageError, match=r'tiles\.json holds tiles for "pentium"'):
         compiler.compile(model().onnx(), tiles=tiles)
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"format": 2}', '{"tiles": {"a": {"rows": 1}}}'])
+@pytest.mark.parametrize("content", ["", "[]", '{"format": 3}', '{"tiles": {"a": {"rows": 1}}}'])
 def test_a_damaged_file_of_tiles_is_named(content: str, compiler: Compiler, tmp_path: Path) -> None:
     tiles = tmp_path / "tiles.json"
     tiles.write_text(content)

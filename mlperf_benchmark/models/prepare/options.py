@@ -273,7 +273,17 @@ def _compilation(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="JSON of the tiles found: read where it exists, written by --tune",
     )
-    add("--threads", type=positive_int, metavar="N", help="threads to tune with (default: all)")
+    add(
+        "--threads",
+        type=positive_int,
+        metavar="N",
+        help="that shall run the model (default: all)",
+    )
+    add(
+        "--exact-convolutions",
+        action="store_true",
+        help="no Winograd convolutions: slower, and closer to exact sums",
+    )
 
 
 def _batches(text: str) -> tuple[int, ...]:

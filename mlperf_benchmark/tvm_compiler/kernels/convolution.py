@@ -132,6 +132,10 @@ class ConvolutionKernel:
         steps = self.full_blocks * self.full_steps + self.rest_steps
         self.output_stride = steps * self.taps * self.step
 
+    def pack(self, weights: NDArray[Any]) -> NDArray[Any]:
+        """(O, I, KH, KW) to what the kernel reads."""
+        return packed_weights(weights, self.spec.source.block, self.dot)
+
     def function(self) -> Any:
         return build(
             (self.spec.source.size, self.spec.source.dtype),

@@ -1,0 +1,57 @@
+"""How a convolution is computed when nothing was tuned: directly or by Winograd's method, and with
+which tile."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+from mlperf_benchmark.tvm_compiler.kernels.convolution import ConvolutionSpec, Tile
+from mlperf_benchmark.tvm_compiler.kernels.winograd import WinogradTile
+from mlperf_benchmark.tvm_compiler.tiling import Machine, candidate_tiles, expected_cycles
+from mlperf_benchmark.tvm_compiler.winograd_tiling import Expected, expected_winograd
+
+Choice = Tile | WinogradTile
+
+DIRECT = "direct"
+
+
+def choice_from(fields: Mapping[str, Any]) -> Choice:
+    """What `dataclasses.asdict` made of a choice. Raises TypeError."""
+    names = {field.name for field in dataclasses.fields(WinogradTile)}
+    return WinogradTile(**fields) if names & {"outputs"} & set(fields) else Tile(**fields)
+
+
+def method_of(choice: Choice) -> str:
+    return choice.method if isinstance(choice, WinogradTile) else DIRECT
+
+
+@dataclass(frozen=True)
+class Rule:
+    """With `exact` no convolution is computed by Winograd's method."""
+
+    machine: Machine
+    exact: bool = False
+
+    def choose(self, spec: ConvolutionSpec) -> Choice:
+        return self.candidates(spec)[0]
+
+    def candidates(self, spec: ConvolutionSpec) -> list[Choice]:
+        """The rule's choice first, then those of each method in turn, the likeliest first."""
+        direct = candidate_tiles(spec)
+        winograd = [] if self.exact else expected_winograd(spec, self.machine)
+        methods: list[list[Choice]] = [
+            [e.tile for e in winograd if e.tile.outputs == outputs]
+            for outputs in _methods(winograd)
+        ]
+        first = bool(winograd) and winograd[0].cycles < expected_cycles(
+            spec, direct[0], self.machine
+        )
+        methods.insert(len(methods) if first else 0, list(direct))
+        return [choice for turn in zip_longest(*methods) for choice in turn if choice is not None]
+
+
+def _methods(expected: list[Expected]) -> list[int]:
+    """The sizes that occur, that of the quickest first."""
+    return list(dict.fromkeys(e.tile.outputs for e in expected))

@@ -1,0 +1,282 @@
+"""3x3 convolutions of stride 1 with fewer multiplications (see `winograd_transforms`)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+from tvm import tirx
+from tvm.tirx.script import builder as tir
+
+from mlperf_benchmark.tvm_compiler.kernels.convolution import ConvolutionSpec
+from mlperf_benchmark.tvm_compiler.kernels.emit import (
+    Parameters,
+    Place,
+    Split,
+    accumulators,
+    build,
+    fill_halo,
+    finish,
+    for_parts,
+    parallel,
+    prefetch,
+    ramp,
+    read,
+    splat,
+    write,
+)
+from mlperf_benchmark.tvm_compiler.kernels.winograd_transforms import (
+    TAPS,
+    block_stride,
+    both_ways,
+    input_transform,
+    output_transform,
+    packed_winograd_weights,
+    points,
+)
+from mlperf_benchmark.tvm_compiler.storage import LANES
+
+
+@dataclass(frozen=True)
+class WinogradTile:
+    """F(outputs x outputs, 3 x 3). `tiles` times `blocks` of 16 channels are held in registers.
+
+    A task transforms a `group` of tiles, multiplies, and transforms back, all in the second-level
+    cache. Where one group is all there is, a first parallel loop transforms the input; a task of
+    the second one is a group of output channels, so that one thread alone reads its weights.
+    With `prefetch` the weights of the next point are fetched during the multiplications of one.
+    """
+
+    outputs: int
+    tiles: int
+    blocks: int
+    group: int
+    prefetch: bool
+
+    @property
+    def method(self) -> str:
+        return f"Winograd F({self.outputs}x{self.outputs})"
+
+
+@dataclass(frozen=True)
+class TileGrid:
+    """How many Winograd tiles cover a batch of outputs."""
+
+    batch: int
+    rows: int
+    columns: int
+
+    @classmethod
+    def of(cls, spec: ConvolutionSpec, outputs: int) -> "TileGrid":
+        sink = spec.stored.sink
+        return cls(sink.batch, -(-sink.height // outputs), -(-sink.width // outputs))
+
+    @property
+    def total(self) -> int:
+        return self.batch * self.rows * self.columns
+
+
+def suits_winograd(spec: ConvolutionSpec) -> bool:
+    """Whether the kernel can compute `spec`; not whether it is quicker."""
+    window, source = spec.window, spec.source
+    return (
+        spec.dot.kind == "float32"
+        and window.kernel == (TAPS, TAPS)
+        and window.stride == (1, 1)
+        and window.dilation == (1, 1)
+        and source.block == LANES
+        and not source.interleaved
+        and not spec.stored.sink.interleaved
+    )
+
+
+@dataclass(frozen=True)
+class _Squares:
+    """A buffer [point][block][tile][16], whose points lie an odd number of vectors apart: a power
+    of two would map all points of a tile to one set of the cache."""
+
+    buffer: Any
+    tiles: int
+    stride: int
+
+    @classmethod
+    def allocate(cls, count: int, blocks: int, tiles: int) -> "_Squares":
+        stride = (blocks * tiles | 1) * LANES
+        return cls(tir.alloc_buffer((count * stride,), "float32", scope="global"), tiles, stride)
+
+    def offset(self, point: Any, block: Any, tile: Any) -> Any:
+        return point * self.stride + (block * self.tiles + tile) * LANES
+
+
+@dataclass(frozen=True)
+class _Part:
+    """`blocks` output blocks from `block` on, of `count` tiles the first of which is `tile`."""
+
+    block: Any
+    blocks: int
+    tile: Any
+    count: int
+
+
+class WinogradKernel:
+    """Writes the TIR of one convolution."""
+
+    def __init__(self, spec: ConvolutionSpec, tile: WinogradTile) -> None:
+        self.spec = spec
+        self.tile = tile
+        self.sink = spec.stored.sink
+        self.grid = TileGrid.of(spec, tile.outputs)
+        self.points = points(tile.outputs)
+        self.square = tile.outputs + TAPS - 1
+        self.block_stride = block_stride(tile.outputs, spec.source.channels)
+
+    def pack(self, weights: NDArray[Any]) -> NDArray[Any]:
+        """(O, I, 3, 3) to what the kernel reads."""
+        return packed_winograd_weights(weights, self.tile.outputs)
+
+    def function(self) -> Any:
+        weights = self.sink.blocks * self.block_stride
+        source = (self.spec.source.size, self.spec.source.dtype)
+        return build(source, (weights, self.spec.dot.weights), self.spec.stored, self.body)
+
+    def body(self, p: Parameters) -> None:
+        if self.tile.group < self.grid.total:
+            self.emit_groups(p)
+        else:
+            self.emit_at_once(p)
+
+    def emit_groups(self, p: Parameters) -> None:
+        blocks = self.spec.source.blocks
+
+        def task(first: list[Any], size: list[int]) -> None:
+            squares = _Squares.allocate(self.points, blocks, self.tile.group)
+            with tir.serial(0, blocks) as c, tir.serial(0, size[0]) as t:
+                self.transform_input(p, squares, c, first[0] + t, t)
+            for_parts(
+                Split(self.sink.blocks, self.tile.blocks),
+                lambda b, count: self.emit_outputs(p, squares, _Part(b, count, first[0], size[0])),
+            )
+
+        parallel([Split(self.grid.total, self.tile.group)], task)
+
+    def emit_at_once(self, p: Parameters) -> None:
+        blocks, total = self.spec.source.blocks, self.grid.total
+        squares = _Squares.allocate(self.points, blocks, total)
+        parallel(
+            [Split(blocks, 1), Split(total, 1)],
+            lambda first, _: self.transform_input(p, squares, first[0], first[1], first[1]),
+        )
+        parallel(
+            [Split(self.sink.blocks, self.tile.blocks)],
+            lambda first, size: self.emit_outputs(p, squares, _Part(first[0], size[0], 0, total)),
+        )
+
+    def corner(self, tile: Any) -> tuple[Any, Any, Any]:
+        """(image, y, x) of the first output of a tile."""
+        across, in_image = self.grid.columns, self.grid.rows * self.grid.columns
+        row = tile % in_image // across
+        return tile // in_image, row * self.tile.outputs, tile % across * self.tile.outputs
+
+    def transform_input(
+        self, p: Parameters, squares: _Squares, block: Any, tile: Any, slot: Any
+    ) -> None:
+        n, top, left = self.corner(tile)
+        padding = self.spec.window.padding
+
+        def inside(first: Any, index: int, axis: int) -> Any:
+            """No further than the last output needs: what lies beyond may be of other images, and
+            only outputs past the edge see it."""
+            extent = (self.sink.height, self.sink.width)[axis]
+            wanted = first + index
+            if extent % self.tile.outputs and index > TAPS - 1:
+                wanted = tirx.min(wanted, extent + TAPS - 2)
+            return wanted - padding[axis]
+
+        def load(i: int, j: int) -> Any:
+            y, x = inside(top, i, 0), inside(left, j, 1)
+            return p.source[ramp(self.spec.source.offset(n, block, y, x))]
+
+        for i, j, value in both_ways(input_transform, self.tile.outputs, load):
+            to = squares.offset(i * self.square + j, block, slot)
+            tir.buffer_store(squares.buffer, value, [ramp(to)])
+
+    def emit_outputs(self, p: Parameters, squares: _Squares, part: _Part) -> None:
+        """`squares` begin with the first tile of `part`."""
+        products = _Squares.allocate(self.points, part.blocks, part.count)
+        with tir.serial(0, self.points) as point:
+            for_parts(
+                Split(part.count, self.tile.tiles),
+                lambda t, size: self.multiply(p.weights, squares, products, part, (point, t, size)),
+            )
+        with tir.serial(0, part.blocks) as b, tir.serial(0, part.count) as t:
+            self.transform_output(p, products, (b, t), part.block + b, part.tile + t)
+
+    def multiply(
+        self,
+        all_weights: Any,
+        squares: _Squares,
+        products: _Squares,
+        part: _Part,
+        where: tuple[Any, Any, int],
+    ) -> None:
+        """`where` = (point, first tile, tiles): a 1x1 convolution with weights of its own."""
+        blocks = part.blocks
+        point, first, size = where
+        dot, channels = self.spec.dot, self.spec.source.channels
+        origin = part.block * self.block_stride + point * (channels * LANES)
+        accs = accumulators(size * blocks, dot.accumulator)
+        for acc in accs:
+            write(acc, splat(0.0))
+        # The register tiles of a point fetch the next one's weights, so many blocks each.
+        share = -(-blocks // -(-part.count // self.tile.tiles))
+        ahead = first // self.tile.tiles * (share * self.block_stride) + channels * LANES
+
+        def reduce(c: Any, steps: int) -> None:
+            with tir.serial(0, steps) as k:
+                step = c * LANES + k
+                here = origin + step * LANES
+                for b in range(share if self.tile.prefetch else 0):
+                    prefetch(all_weights, here + ahead + b * self.block_stride)
+                weights = [
+                    dot.load_weights(all_weights, here + b * self.block_stride)
+                    for b in range(blocks)
+                ]
+                for i in range(size):
+                    place = squares.offset(point, c, first + i) + k
+                    element = dot.load_input(squares.buffer, place)
+                    for b in range(blocks):
+                        dot.accumulate(accs[b * size + i], element, weights[b])
+
+        if channels // LANES:
+            with tir.serial(0, channels // LANES) as c:
+                reduce(c, LANES)
+        if channels % LANES:
+            reduce(tirx.const(channels // LANES, "int32"), channels % LANES)
+        for number, acc in enumerate(accs):
+            to = products.offset(point, number // size, first + number % size)
+            tir.buffer_store(products.buffer, read(acc), [ramp(to)])
+
+    def transform_output(
+        self, p: Parameters, products: _Squares, slot: tuple[Any, Any], block: Any, tile: Any
+    ) -> None:
+        """Store one tile of 16 channels, and with the last one of a row the border beside it."""
+        n, top, left = self.corner(tile)
+        m, sink = self.tile.outputs, self.sink
+
+        def load(i: int, j: int) -> Any:
+            return products.buffer[ramp(products.offset(i * self.square + j, *slot))]
+
+        def store(value: Any, place: Place, i: int, j: int) -> None:
+            tests = [place[2] < sink.height] if i and sink.height % m else []
+            tests += [place[3] < sink.width] if j and sink.width % m else []
+            if not tests:
+                finish(value, self.spec.stored, p, place)
+                return
+            with tir.If(tests[0] if len(tests) == 1 else tirx.all(*tests)), tir.Then():
+                finish(value, self.spec.stored, p, place)
+
+        for i, j, value in both_ways(output_transform, m, load):
+            store(value, (n, block, top + i, left + j), i, j)
+        if sink.halo != (0, 0, 0, 0):
+            rows = tirx.min(m, sink.height - top)
+            with tir.If(left + m >= sink.width), tir.Then(), tir.serial(0, rows) as i:
+                fill_halo(p.sink, sink, (n, block, top + i), 1)
