@@ -139,7 +139,8 @@ def in_float64(model: Model, images: NDArray[np.float32]) -> NDArray[np.float64]
     padded = np.pad(middle, ((0, 0), (0, 0), (1, 1), (1, 1)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
     sums = np.einsum("ocij,nchwij->nohw", second, windows, optimize=True)
-    return np.maximum(sums + last[:, None, None], 0).reshape(len(images), -1)
+    scores: NDArray[np.float64] = np.maximum(sums + last[:, None, None], 0)
+    return scores.reshape(len(images), -1)
 
 
 def methods(path: Path) -> list[dict[str, int]]:
