@@ -52,6 +52,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=positive, default=0.1, help="of one measurement")
     parser.add_argument("--batch", type=positive_int, default=8, help="of TVM, for throughput")
     parser.add_argument("--skip-throughput", action="store_true")
+    parser.add_argument("--target", default="host", help="of TVM; OpenVINO takes what there is")
+    parser.add_argument("--exact-convolutions", action="store_true", help="TVM's without Winograd")
     options = parser.parse_args()
     for model in options.models:
         with tempfile.TemporaryDirectory() as folder:
@@ -66,8 +68,18 @@ def measure(model: Path, folder: Path, options: argparse.Namespace) -> None:
     compiled = folder / "model.tvm"
     start = time.perf_counter()
     batches = (1,) if options.skip_throughput else (1, options.batch)
-    compile_model(source, compiled, CompileOptions(batches=batches))
-    print(f"{model.name}: compiled for batches {batches} in {time.perf_counter() - start:.1f} s")
+    compilation = CompileOptions(
+        batches=batches,
+        target=options.target,
+        threads=options.threads,
+        exact_convolutions=options.exact_convolutions,
+    )
+    description = compile_model(source, compiled, compilation)
+    print(
+        f"{model.name}: compiled for batches {batches} in {time.perf_counter() - start:.1f} s, "
+        f"{compiled.stat().st_size / 1e6:.1f} MB; convolutions of "
+        + "; ".join(library.computes_by for library in description.libraries)
+    )
 
     def opened(kind: type[Backend], file: Path, goal: Goal, batch: int) -> Backend:
         backend = kind(config(file, image, goal, batch, options.threads))

@@ -39,7 +39,10 @@ _CACHES = MappingProxyType({16: _Cache(256 * 1024, 10), 32: _Cache(512 * 1024, 3
 """Of processors with so many vector registers."""
 
 _MEMORY_SPEED = 6
-"""Bytes a cycle that memory gives each thread, where many ask."""
+"""Bytes a cycle that memory gives each thread."""
+
+_MEMORY_THREADS = 8
+"""More threads get no more in all."""
 
 _IN_THE_WAY = (0.15, 0.1)
 """The part of the shorter of arithmetic and waiting for memory that the longer does not cover: at
@@ -55,9 +58,8 @@ class Machine:
 
     @classmethod
     def of(cls, target: CpuTarget, threads: int) -> "Machine":
-        """A lone thread gets more than its share, and more than eight no more. Cycles are those of
-        two vector multiply-adds."""
-        shares = min(max(threads, 1.5), 8)
+        """Cycles are those of two vector multiply-adds."""
+        shares = min(threads, _MEMORY_THREADS)
         return cls(threads, _MEMORY_SPEED * shares * (2 if target.splits_512 else 1))
 
     def makespan(self, tasks: int) -> int:

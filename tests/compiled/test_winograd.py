@@ -10,6 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.models.prepare.options import parse
 from mlperf_benchmark.tvm_compiler.artifact import read_description
 from mlperf_benchmark.tvm_compiler.target import host_target
 from tests.compiled.conftest import Compiler
@@ -168,6 +170,15 @@ def test_exact_convolutions_are_all_direct(compiler: Compiler, tmp_path: Path) -
     assert methods(path) == [{"direct": 3}] * 2
     info = compiler.load(path, large().image()).load()
     assert info.convolutions == "batch 1: 3 direct"
+
+
+def test_the_command_line_has_exact_convolutions() -> None:
+    command = ["resnet50", "--weights", "random", "--exact-convolutions"]
+    compilation = parse([*command, "--backend", "tvm"]).compilation
+    assert compilation is not None
+    assert compilation.exact_convolutions
+    with pytest.raises(UsageError, match="--exact-convolutions applies to --backend tvm only"):
+        parse(command)
 
 
 def test_int8_convolutions_are_direct(compiler: Compiler, tmp_path: Path) -> None:
