@@ -1,5 +1,6 @@
 """Prunes a model and trains it to recover: `python3 finetune.py --help`."""
 
+from collections.abc import Callable
 from typing import NoReturn
 
 from mlperf_benchmark.core.process import run_command
@@ -8,9 +9,16 @@ from mlperf_benchmark.core.process import run_command
 def command() -> NoReturn:
     """The console script of an installed package, and this file's own start."""
     run_command(
-        "mlperf_benchmark.models.prepare.finetune_command:main",
+        load,
         interrupted="the last whole epoch is kept, see --resume",
     )
+
+
+def load() -> Callable[[], int]:
+    """Imported only now, where signals are heeded: it takes a while."""
+    from mlperf_benchmark.models.prepare.finetune_command import main
+
+    return main
 
 
 if __name__ == "__main__":

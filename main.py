@@ -1,5 +1,6 @@
 """Runs one MLPerf LoadGen test; see README.md."""
 
+from collections.abc import Callable
 from typing import NoReturn
 
 from mlperf_benchmark.core.process import run_command
@@ -7,7 +8,14 @@ from mlperf_benchmark.core.process import run_command
 
 def command() -> NoReturn:
     """The console script of an installed package, and this file's own start."""
-    run_command("mlperf_benchmark.run.command:main")
+    run_command(load)
+
+
+def load() -> Callable[[], int]:
+    """Imported only now, where signals are heeded: it takes a while."""
+    from mlperf_benchmark.run.command import main
+
+    return main
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ Imports nothing that takes time: signals are heeded from here on.
 """
 
 import contextlib
-import importlib
 import io
 import os
 import signal
@@ -22,8 +21,10 @@ DEBUG = "--debug"
 ENDINGS = {signal.SIGINT: (130, "Interrupted"), signal.SIGTERM: (143, "Terminated")}
 
 
-def run_command(command: str, interrupted: str = "no result was written") -> NoReturn:
-    """Run `command`, "module:function", and end the process with its exit status.
+def run_command(
+    load: Callable[[], Callable[[], int]], interrupted: str = "no result was written"
+) -> NoReturn:
+    """Run the function that `load` imports, and end the process with its exit status.
 
     `interrupted` says what an interruption leaves behind. With --debug on the command line an
     error's traceback stands before its line.
@@ -42,7 +43,9 @@ def run_command(command: str, interrupted: str = "no result was written") -> NoR
     # Nothing is to be cleared away yet, and libraries may swallow what is raised in an import.
     _handle(end_at_once)
     try:
-        status = _load(command)()
+        main = load()
+        _handle(_interrupt)
+        status = main()
     except BenchmarkError as error:
         _trace()
         _leave(error.exit_status, f"Error: {error}")
@@ -58,13 +61,6 @@ def run_command(command: str, interrupted: str = "no result was written") -> NoR
         _trace()
         _leave(1, f"Error: {type(error).__name__}: {error} ({DEBUG} shows where).")
     sys.exit(status)
-
-
-def _load(command: str) -> Callable[[], int]:
-    module, _, function = command.partition(":")
-    loaded: Callable[[], int] = getattr(importlib.import_module(module), function)
-    _handle(_interrupt)
-    return loaded
 
 
 def _handle(handler: Callable[[int, FrameType | None], NoReturn]) -> None:

@@ -39,7 +39,7 @@ def prepare_sample(output: Path, cache_dir: Path) -> Sample:
         _copy_images(images)
     if not _have_model(model):
         # Torch takes seconds to import, and is not needed where the sample exists.
-        from mlperf_benchmark.models.prepare.preparer import prepare_model  # noqa: PLC0415
+        from mlperf_benchmark.models.prepare.preparer import prepare_model
 
         prepare_model(recipe)
     return Sample(model, images)
