@@ -68,7 +68,7 @@ def answers(
     asked = {best.scenario: best for best in comparison.best}
     found = []
     for scenario in dict.fromkeys(row.scenario for row in comparison.rows):
-        rows = [row for row in comparison.rows if row.scenario == scenario]
+        rows = [row for row in comparison.rows if row.scenario == scenario and row.not_run is None]
         before = asked.get(scenario)
         text = constraint or (before.constraint if before else _default(rows))
         by = METRICS[metric or (before.metric if before else rows[0].metric)]

@@ -15,6 +15,7 @@ from mlperf_benchmark.compare.best import answers, sentences
 from mlperf_benchmark.compare.commands import compare
 from mlperf_benchmark.compare.matrix_file import read_matrix
 from mlperf_benchmark.compare.output.registry import EXPORTERS
+from mlperf_benchmark.compare.paired_accuracy import AccuracyDifference
 from mlperf_benchmark.compare.record import Best, Comparison, Row
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.run.result import Memory
@@ -81,19 +82,9 @@ def test_the_fastest_within_half_a_point_is_named_by_default() -> None:
 
 
 def test_a_paired_difference_tells_its_interval() -> None:
-    @dataclasses.dataclass(frozen=True)
-    class Paired(Row):
-        accuracy_difference: Any = None
-
-    @dataclasses.dataclass(frozen=True)
-    class Difference:
-        points: float = -0.1
-        low: float = -1.0
-        high: float = 0.8
-
-    row = times_as_fast(3.7, "TVM INT8", 759)
-    fields = {field.name: getattr(row, field.name) for field in dataclasses.fields(row)}
-    sentence = best(base_row(), Paired(**fields, accuracy_difference=Difference())).sentence
+    paired = AccuracyDifference(-0.1, -1.0, 0.8, gained=3, lost=4, images=1000)
+    row = dataclasses.replace(times_as_fast(3.7, "TVM INT8", 759), accuracy_difference=paired)
+    sentence = best(base_row(), row).sentence
     assert (
         "TVM INT8, 3.70 × [3.70, 3.70], \N{MINUS SIGN}0.10 points [\N{MINUS SIGN}1.00, +0.80]."
         in sentence

@@ -187,10 +187,10 @@ def test_no_difference_is_said_where_the_interval_holds_1(tmp_path: Path) -> Non
         tmp_path,
     )
     shown = run_compare("show", tmp_path / "comparison.json").stdout
-    for text in (shown, (tmp_path / "results.md").read_text(encoding="utf-8")):
-        said = [line for line in text.splitlines() if NO_DIFFERENCE in line]
-        assert len(said) == 1
-        assert "equal" in said[0]
+    assert shown.count(NO_DIFFERENCE) == 1
+    lines = (tmp_path / "results.md").read_text(encoding="utf-8").splitlines()
+    [said] = [line for line in lines if NO_DIFFERENCE in line]
+    assert "equal" in said
 
 
 def test_a_missing_model_is_refused_before_the_first_run(tmp_path: Path) -> None:
