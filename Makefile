@@ -57,20 +57,21 @@ build/models/resnet50_%: | $(VENV)/ready
 # The table of docs/backends.md: INT8 and pruning are calibrated with CALIBRATION, by default the
 # last ten of the sample's images; matrices/efficientnet-lite0.toml measures top-1 on the first ten.
 CALIBRATION ?= build/calibration
-LITE_VARIANTS := fp32 int8 pruned10_fp32 pruned10_int8
+LITE_PRUNING := --prune 0.2 --prune-method obs --prune-scope fisher --reconstruct
+LITE_VARIANTS := fp32 int8 pruned20_fp32 pruned20_int8
 LITE_MODELS := $(foreach suffix,xml onnx tvm,$(foreach variant,$(LITE_VARIANTS),\
 	build/models/efficientnet-lite0_$(variant).$(suffix))) \
-	build/models/efficientnet-lite0_fp32.pt build/models/efficientnet-lite0_pruned10_fp32.pt
+	build/models/efficientnet-lite0_fp32.pt build/models/efficientnet-lite0_pruned20_fp32.pt
 
 efficientnet-table: $(LITE_MODELS)
 	$(BIN)/python compare.py matrices/efficientnet-lite0.toml --output build/efficientnet-table
 
-# efficientnet-lite0_[pruned10_]PRECISION.SUFFIX
+# efficientnet-lite0_[pruned20_]PRECISION.SUFFIX
 build/models/efficientnet-lite0_%: | $(CALIBRATION)
 	$(BIN)/python prepare.py efficientnet-lite0 --weights package --output build/models \
 		--cache-dir build/cache --backend $($(subst .,,$(suffix $*))_BACKEND) \
-		--precision $(if $(findstring int8,$*),int8,fp32) $(if $(findstring pruned10,$*),--prune 0.1) \
-		$(if $(findstring int8,$*)$(findstring pruned10,$*),--calibration-path $(CALIBRATION))
+		--precision $(if $(findstring int8,$*),int8,fp32) $(if $(findstring pruned20,$*),$(LITE_PRUNING)) \
+		$(if $(findstring int8,$*)$(findstring pruned20,$*),--calibration-path $(CALIBRATION))
 
 build/calibration: | $(VENV)/ready
 	$(BIN)/python sample.py --output $(SAMPLE) --cache-dir build/cache

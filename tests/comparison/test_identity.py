@@ -125,7 +125,7 @@ def test_a_model_that_changes_between_rounds_fails(null_matrix: Path, tmp_path: 
     result.write_text(json.dumps(content | {"model": model}), encoding="utf-8")
     run = run_compare(null_matrix, "--rounds", 2, output=output)
     assert "Failed: second, SingleStream: the model has changed since round 1" in run.stdout
-    first, second, _ = comparison_of(run).rows
+    first, second, *_ = comparison_of(run).rows
     assert (first.failure is None, second.failure is None) == (True, False)
 
 
