@@ -1,4 +1,4 @@
-"""What compare.py does: measure, check or show."""
+"""What compare.py does: measure, check, show, or name the best."""
 
 import argparse
 import dataclasses

@@ -15,7 +15,7 @@ class Model:
     """The model file. `sha256` and `bytes` are of all files that the runtime reads: of an .xml with
     its .bin, of an .onnx with its external data, one after the other.
 
-    `description` is the model.json that stands beside a prepared model, where there is one.
+    `description` is what stands beside a prepared model as FILE.json, where there is one.
     """
 
     path: str

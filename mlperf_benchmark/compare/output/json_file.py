@@ -1,4 +1,4 @@
-"""comparison.json: everything, for programs and for compare.py check and show."""
+"""comparison.json: everything, for programs and for compare.py check, show and best."""
 
 from mlperf_benchmark.compare.record import Comparison
 

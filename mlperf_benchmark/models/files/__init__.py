@@ -1,1 +1,1 @@
-"""Model files: architectures, their weights, conversion, and the description beside each file."""
+"""Model files: their formats, what they consist of, and the description beside each."""
