@@ -54,7 +54,7 @@ build/models/resnet50_%: | $(VENV)/ready
 		--backend $($(subst .,,$(suffix $*))_BACKEND) $(if $(findstring pruned50,$*),--prune 0.5) \
 		--precision $(if $(findstring int8,$*),int8,fp32)
 
-# The table of docs/backends.md: INT8 and pruning are calibrated with CALIBRATION, by default the
+# EfficientNet-Lite0 on all backends: INT8 and pruning are calibrated with CALIBRATION, by default the
 # last ten of the sample's images; matrices/efficientnet-lite0.toml measures top-1 on the first ten.
 CALIBRATION ?= build/calibration
 LITE_PRUNING := --prune 0.2 --prune-method obs --prune-scope fisher --reconstruct
