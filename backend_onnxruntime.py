@@ -1,6 +1,7 @@
 """ONNX Runtime."""
 
 import os
+import time
 from typing import Any
 
 import onnxruntime as ort
@@ -47,7 +48,9 @@ class OnnxRuntimeBackend(Backend):
             raise ModelError(f"{model} is no .onnx file, which is what ONNX Runtime reads.")
         # Names what is missing or cut off among the weights beside it.
         model_files(model)
+        start = time.perf_counter()
         graph = read_onnx(model)
+        read_seconds = time.perf_counter() - start
         refuse_non_finite(graph)
         stored = stored_precision(graph)
         self._fitted = fitted = fit(graph, self.config)
@@ -81,6 +84,8 @@ class OnnxRuntimeBackend(Backend):
             executed_precision=with_storage(session.executed.precision, stored),
             int8_can_overflow=session.executed.clipped and cpu_clips(cpu_flags()),
             execution_providers=session.providers,
+            read_seconds=read_seconds,
+            compile_seconds=session.compile_seconds,
         )
 
     def predict(self, images: Images) -> Scores:

@@ -1,6 +1,7 @@
 """PyTorch on the CPU: eager, or compiled by Inductor."""
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -54,7 +55,9 @@ class TorchBackend(Backend):
         torch.set_num_threads(
             min(threads, len(os.sched_getaffinity(0))) if threads else usable_cores()
         )
+        start = time.perf_counter()
         loaded = load_module(path)
+        read_seconds = time.perf_counter() - start
         port = choose_input([loaded.port], ())
         layout = image_layout(port)
         self._batch, fixed = image_batch(port, self.config.max_batch_size)
@@ -66,7 +69,9 @@ class TorchBackend(Backend):
         with torch.inference_mode():
             # Made in inference mode, as all that will come: Inductor compiles anew for others.
             images = _black(self._batch, self.config.image)
+            start = time.perf_counter()
             self._module = self._compiled(module, images, path)
+            compile_seconds = time.perf_counter() - start
         return BackendInfo(
             name=self.name,
             version=torch.__version__,
@@ -80,6 +85,8 @@ class TorchBackend(Backend):
             threads=torch.get_num_threads(),
             streams=1,
             executed_precision=precision,
+            read_seconds=read_seconds,
+            compile_seconds=compile_seconds,
         )
 
     def padding(self, count: int) -> int:

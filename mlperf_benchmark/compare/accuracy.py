@@ -27,7 +27,7 @@ DROPPED = frozenset(
     {"time", "queries", "qps", "max-latency", "samples-per-query", "threads", "streams", "scenario"}
 )
 # What decides about an answer beside model and data set.
-DECISIVE = ("precision", "inputs", "outputs", "data_format")
+DECISIVE = ("precision", "inputs", "outputs", "data_format", "execution_provider")
 NETWORK = ("endpoints", "served_model", "model_version", "payload")
 NODE = ("engine", "version", "model", "model_version")
 RANDOM_WEIGHTS = "random weights"
@@ -160,7 +160,7 @@ def _name(arguments: Sequence[str], result: Mapping[str, Any]) -> str:
         "nodes": {name: (config.get("network") or {}).get(name) for name in NETWORK},
         "served": [{name: node[name] for name in NODE} for node in backend["nodes"]],
         "backend": [backend[key] for key in ("name", "version", "executed_precision")],
-        "options": {name: config[name] for name in DECISIVE},
+        "options": {name: config.get(name) for name in DECISIVE},
         "max_batchsize": _max_batchsize(arguments),
         "packages": result["system"]["packages"],
     }

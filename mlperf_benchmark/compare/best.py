@@ -9,8 +9,9 @@ from types import MappingProxyType
 
 from mlperf_benchmark.compare.columns import all_columns, validity_text
 from mlperf_benchmark.compare.intervals import TOO_FEW, Estimate, median, round_ratios
-from mlperf_benchmark.compare.matrix import METRICS, THROUGHPUT, Metric
+from mlperf_benchmark.compare.matrix import METRICS, PEAK, THROUGHPUT, Metric
 from mlperf_benchmark.compare.record import Best, Comparison, Row
+from mlperf_benchmark.compare.sweeps import QPS
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.registry import known_name
 
@@ -74,6 +75,8 @@ def answers(
         by = METRICS[metric or (before.metric if before else rows[0].metric)]
         if scenario == "Offline":
             by = THROUGHPUT
+        elif by == PEAK and rows[0].metric != PEAK.name:
+            by = METRICS[rows[0].metric]
         found.append(_best(rows, parse_constraint(text), by, comparison))
     return found
 
@@ -108,10 +111,10 @@ def _default(rows: Sequence[Row]) -> str:
 def _best(
     rows: Sequence[Row], limits: Sequence[Limit], metric: Metric, comparison: Comparison
 ) -> Best:
-    base = next((row for row in rows if row.baseline), None)
     excluded: dict[str, str] = {}
     within: list[tuple[Row, Estimate]] = []
     for row in rows:
+        base = _baseline_of(row, rows)
         speedup = _speedup(row, base, metric, comparison.seed)
         flaw = _flaw(row, base, limits, speedup)
         if flaw is not None:
@@ -219,8 +222,7 @@ def _ratio(speedup: Estimate) -> str:
 
 
 def _points(row: Row) -> float | None:
-    difference = row.accuracy_difference
-    return row.accuracy_points if difference is None else difference.points
+    return row.accuracy_points
 
 
 def _points_interval(row: Row) -> str:
@@ -228,6 +230,12 @@ def _points_interval(row: Row) -> str:
     if difference is None:
         return ""
     return f" [{_signed(difference.low)}, {_signed(difference.high)}]"
+
+
+def _baseline_of(row: Row, rows: Sequence[Row]) -> Row | None:
+    """In Server the one at the row's own rate."""
+    same = (one for one in rows if one.baseline and one.sweep.get(QPS) == row.sweep.get(QPS))
+    return next(same, None)
 
 
 def _drop(row: Row) -> float | None:

@@ -159,6 +159,12 @@ def _from_variants(
                 raise UsageError(f'"{name}" sets {axis}, which stands in [axes], too.')
         variants.append(Variant(name, MappingProxyType(dict(run) | dict(options)), not_run=reason))
     for number, table in enumerate(recipes, start=1):
+        for axis in SWEEPS:
+            if axis in axes and axis in _table(table, "run"):
+                raise UsageError(
+                    f'[recipe.run] of "{table.get("name")}" sets {axis}, which stands in [axes], '
+                    "too."
+                )
         variants += variants_of(number, table, shared, run)
     return Matrix(
         title=title,

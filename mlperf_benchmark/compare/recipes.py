@@ -16,7 +16,9 @@ from mlperf_benchmark.models.prepare.options import option_names, parse
 from mlperf_benchmark.models.prepare.recipe import Recipe
 
 # The comparison decides about the files.
-NOT_OPTIONS = frozenset({"output", "name", "overwrite", "help", "debug", "list-quantizers"})
+NOT_OPTIONS = frozenset(
+    {"output", "name", "overwrite", "help", "debug", "list-methods", "list-quantizers"}
+)
 # Values that are words of their own on the command line.
 WORDS = frozenset({"keep_fp32"})
 
@@ -60,10 +62,11 @@ class Making:
 def making_of(options: Mapping[str, Any], cache_dir: Path) -> Making:
     """From prepare.py's options by their names with underscores. Raises UsageError."""
     known = [name.replace("-", "_") for name in option_names() if name not in NOT_OPTIONS]
-    words: list[str] = []
+    # First, as an option before it may take it for one of its values.
+    words = [str(options["model"])] if "model" in options else []
     for name, value in options.items():
         known_name("option of prepare.py", name, ("model", *known))
-        words += [str(value)] if name == "model" else _words(name, value)
+        words += [] if name == "model" else _words(name, value)
     if "model" not in options:
         raise UsageError('say which model: model = "efficientnet-lite0".')
     if "cache_dir" not in options:

@@ -1,6 +1,7 @@
 """ONNX Runtime's sessions, and requests to them without copies."""
 
 import re
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,7 @@ class Session:
             if provider == CPU:
                 # What others compile has no form as a file.
                 options.optimized_model_filepath = str(optimized)
+            start = time.perf_counter()
             try:
                 self.inference = ort.InferenceSession(
                     model.SerializeToString(),
@@ -73,6 +75,7 @@ class Session:
             except Exception as error:
                 reason = PREFIX.sub("", first_line(error))
                 raise ModelError(f"ONNX Runtime cannot load {path}: {reason}") from error
+            self.compile_seconds = time.perf_counter() - start
             self.executed = read_executed(optimized) if provider == CPU else UNKNOWN
         self.threads = int(self.inference.get_session_options().intra_op_num_threads)
         self.providers = _providers(self.inference)

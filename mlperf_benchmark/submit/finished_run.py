@@ -94,6 +94,8 @@ def _of_something_else(path: Path) -> str | None:
             return f"{path} is of a comparison"
         if result["backend"].get("nodes"):
             return f"{path.parent} is a run on served nodes, and a tree is of one machine's"
+        if result["config"].get("tests_per_run"):
+            return f"{path.parent} is a run of several tests, and a tree takes runs of one"
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return f"{path} is no result of main.py"
     return None

@@ -34,7 +34,8 @@ def transformations(description: Description) -> list[str]:
     pruning = description.get("pruning")
     before, after = description["unpruned_size"], description["size"]
     if pruning or before != after:
-        method = f" ({pruning['method']}, {pruning['scope']})" if pruning else ""
+        solved = ", layers solved anew" if pruning and pruning.get("reconstruct") else ""
+        method = f" ({pruning['method']}, {pruning['scope']}{solved})" if pruning else ""
         steps.append(
             f"pruned{method} from {before['gmacs']:.3f} to {after['gmacs']:.3f} GMACs and from "
             f"{before['parameters']} to {after['parameters']} parameters"

@@ -203,10 +203,12 @@ def _resumed(
         raise UsageError(f"{run.output} is no checkpoint of finetune.py.")
     kept = content["resume"]
     wanted = _fingerprint(run)
+    # Older versions had no reconstruction.
+    before = {"reconstruct": False} | kept["run"]
     differences = [
-        f"{name} was {kept['run'].get(name)}, now {value}"
+        f"{name} was {before.get(name)}, now {value}"
         for name, value in wanted.items()
-        if kept["run"].get(name) != value
+        if before.get(name) != value
     ]
     if differences:
         raise UsageError(
