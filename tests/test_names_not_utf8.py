@@ -72,7 +72,7 @@ def test_a_comparison_with_such_names(folder: Path, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert f"│ {ESCAPED}" in done.stdout
-    for name in ("results.json", "results.md", "results.csv", "report.html"):
+    for name in ("comparison.json", "results.md", "results.csv", "report.html"):
         text = (folder / "out" / name).read_text(encoding="utf-8")
         # Markdown escapes the backslash.
         assert ESCAPED in text.replace("\\\\", "\\"), name

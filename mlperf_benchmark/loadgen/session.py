@@ -22,6 +22,8 @@ Watcher = Callable[[int], None]
 """Told the number of samples answered, about once a second."""
 
 TICK_SECONDS = 1.0
+# A signal that another thread took is heeded only when the main thread wakes.
+HEED_SECONDS = 1.0
 
 
 class Session:
@@ -56,7 +58,7 @@ class Session:
         arguments = (settings, log_folders, audit_conf)
         thread = threading.Thread(target=self._tests, args=arguments, name="loadgen", daemon=True)
         thread.start()
-        timeout = TICK_SECONDS if watch else None
+        timeout = TICK_SECONDS if watch else HEED_SECONDS
         while not self._monitor.wait(timeout):
             if watch:
                 watch(self._monitor.answered)
