@@ -13,11 +13,9 @@ import openvino as ov
 import pytest
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor, nn
 
 from mlperf_benchmark.core.errors import DatasetError, ModelError, UsageError
-from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES
 from mlperf_benchmark.models.architectures.onnx_export import export_onnx
 from mlperf_benchmark.models.files.calibration_list import describe_images, write_calibration_list
 from mlperf_benchmark.models.files.description import read_description
@@ -27,7 +25,6 @@ from mlperf_benchmark.models.optimize.accuracy_control import quantize_within_dr
 from mlperf_benchmark.models.optimize.batch_norm import reestimate_batch_norm
 from mlperf_benchmark.models.optimize.config import PruningConfig, QuantizationConfig
 from mlperf_benchmark.models.optimize.quantization import quantize
-from mlperf_benchmark.models.prepare.calibration import CalibrationSource, load_calibration
 from mlperf_benchmark.models.prepare.images import load_images, select_images
 from mlperf_benchmark.models.prepare.model_input import Batches, ModelInput
 from mlperf_benchmark.models.prepare.options import parse
@@ -317,31 +314,6 @@ def test_calibration_images_are_drawn_by_the_seed(sample: Sample) -> None:
     assert select_images(sample.images, 5, 1) == first
     assert select_images(sample.images, 5, 2).names != first.names
     assert len(set(first.names)) == 5
-
-
-def test_images_that_tell_too_little_are_doubtful(
-    sample: Sample, cache_dir: Path, tmp_path: Path
-) -> None:
-    """Copies count once; images of one colour have no range to show."""
-    original = next(sample.images.glob("*.jpg"))
-    for number in range(40):
-        shutil.copyfile(original, tmp_path / f"copy{number}.jpg")
-    for number in range(2):
-        Image.new("RGB", (300, 300), (0, 90 * number, 0)).save(tmp_path / f"blank{number}.png")
-    source = CalibrationSource(tmp_path, None, None, 0, cache_dir)
-    architecture = ARCHITECTURES.load("efficientnet-lite0")
-    few, blank = load_calibration(source, architecture, random_weights=False).doubts()
-    assert few.startswith("3 different calibration images may not show")
-    assert blank.startswith("2 of 42 calibration images are of one colour")
-    enough = tmp_path / "enough"
-    enough.mkdir()
-    pixels = np.random.default_rng(0).integers(0, 255, (32, 8, 8, 3), dtype=np.uint8)
-    for number, image in enumerate(pixels):
-        Image.fromarray(image).save(enough / f"{number}.png")
-    real = CalibrationSource(enough, None, None, 0, cache_dir)
-    assert load_calibration(real, architecture, random_weights=False).doubts() == []
-    noise = CalibrationSource(None, None, None, 0, cache_dir)
-    assert load_calibration(noise, architecture, random_weights=True).doubts() == []
 
 
 def test_overlap_is_found_by_content(sample: Sample, tmp_path: Path) -> None:
