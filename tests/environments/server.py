@@ -13,18 +13,13 @@ import sys
 import traceback
 from typing import Any
 
-from resnet50.model import ResNet50
-
 PACKAGES = ("cv2", "nncf", "onnx", "openvino", "torch", "tvm")
-# (channels, blocks, stride) of a stage: a hundredth of ResNet-50's work, by the same operators.
-STAGES = ((32, 1, 4), (32, 1, 2), (32, 1, 1), (32, 1, 1))
 
 
 def serve(address: str) -> None:
     """Answer requests, one after the other, until the process is ended."""
     for package in PACKAGES:
         importlib.import_module(package)
-    sys.modules[ResNet50.__module__].STAGES = STAGES  # type: ignore[attr-defined]
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(address)
         listening.listen()
