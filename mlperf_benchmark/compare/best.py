@@ -11,7 +11,7 @@ from mlperf_benchmark.compare.columns import all_columns, validity_text
 from mlperf_benchmark.compare.intervals import TOO_FEW, Estimate, median, round_ratios
 from mlperf_benchmark.compare.matrix import METRICS, PEAK, THROUGHPUT, Metric
 from mlperf_benchmark.compare.record import Best, Comparison, Row
-from mlperf_benchmark.compare.sweeps import QPS
+from mlperf_benchmark.compare.sweeps import QPS, SWEEPS
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.registry import known_name
 
@@ -63,13 +63,17 @@ def check_best(constraint: str | None, metric: str | None) -> None:
 def answers(
     comparison: Comparison, constraint: str | None = None, metric: str | None = None
 ) -> list[Best]:
-    """One for each scenario. What is not given is as the comparison was asked, or the default:
-    `DEFAULT` where accuracy was measured, and the metric that the rows were compared by.
+    """One for each scenario, and in a sweep of Server's rates one for each of them: a latency at
+    10 queries/s says nothing of one at 100. What is not given is as the comparison was asked, or
+    the default: `DEFAULT` where accuracy was measured, and the metric that the rows were compared
+    by.
     """
     asked = {best.scenario: best for best in comparison.best}
     found = []
-    for scenario in dict.fromkeys(row.scenario for row in comparison.rows):
-        rows = [row for row in comparison.rows if row.scenario == scenario and row.not_run is None]
+    run = [row for row in comparison.rows if row.not_run is None]
+    for question in dict.fromkeys(map(_question, run)):
+        rows = [row for row in run if _question(row) == question]
+        scenario = rows[0].scenario
         before = asked.get(scenario)
         text = constraint or (before.constraint if before else _default(rows))
         by = METRICS[metric or (before.metric if before else rows[0].metric)]
@@ -79,6 +83,11 @@ def answers(
             by = METRICS[rows[0].metric]
         found.append(_best(rows, parse_constraint(text), by, comparison))
     return found
+
+
+def _question(row: Row) -> tuple[str, float | None]:
+    """Rows with the same scenario and rate stand against each other."""
+    return row.scenario, row.sweep.get(QPS)
 
 
 def sentences(comparison: Comparison) -> list[str]:
@@ -114,7 +123,7 @@ def _best(
     excluded: dict[str, str] = {}
     within: list[tuple[Row, Estimate]] = []
     for row in rows:
-        base = _baseline_of(row, rows)
+        base = next((one for one in rows if one.baseline), None)
         speedup = _speedup(row, base, metric, comparison.seed)
         flaw = _flaw(row, base, limits, speedup)
         if flaw is not None:
@@ -122,8 +131,8 @@ def _best(
         elif speedup is not None and all(limit.holds(row) for limit in limits):
             within.append((row, speedup))
     first = _first(within)
-    several = len({row.scenario for row in comparison.rows}) > 1
-    where = f" in {rows[0].scenario}" if several else ""
+    several = len({_question(one) for one in comparison.rows if one.not_run is None}) > 1
+    where = f" in {_where(*_question(rows[0]))}" if several else ""
     return Best(
         scenario=rows[0].scenario,
         metric=metric.name,
@@ -132,6 +141,10 @@ def _best(
         excluded=excluded,
         sentence=_sentence(rows, first, limits, where + _by(metric)) + _left_out(excluded),
     )
+
+
+def _where(scenario: str, qps: float | None) -> str:
+    return scenario if qps is None else f"{scenario} at {SWEEPS[QPS].text(qps)}"
 
 
 def _speedup(row: Row, base: Row | None, metric: Metric, seed: int) -> Estimate | None:
@@ -230,12 +243,6 @@ def _points_interval(row: Row) -> str:
     if difference is None:
         return ""
     return f" [{_signed(difference.low)}, {_signed(difference.high)}]"
-
-
-def _baseline_of(row: Row, rows: Sequence[Row]) -> Row | None:
-    """In Server the one at the row's own rate."""
-    same = (one for one in rows if one.baseline and one.sweep.get(QPS) == row.sweep.get(QPS))
-    return next(same, None)
 
 
 def _drop(row: Row) -> float | None:

@@ -178,6 +178,20 @@ def test_an_invalid_baseline_is_no_measure() -> None:
     assert found.excluded["fine"] == "the baseline is INVALID in 2 of 6 rounds"
 
 
+def test_each_rate_of_a_sweep_has_its_own_fastest() -> None:
+    def at(qps: float, row: Row) -> Row:
+        return dataclasses.replace(row, scenario="Server", sweep={"qps": qps})
+
+    rows = [at(10, base_row()), at(10, times_as_fast(2, "INT8 at 10"))]
+    rows += [at(100, base_row()), at(100, times_as_fast(0.5, "INT8 at 100"))]
+    slow, busy = answers(comparison_with(*rows))
+    assert slow.names == ["INT8 at 10"]
+    assert busy.names == ["FP32"]
+    assert busy.sentence == (
+        "Fastest in Server at 100 queries/s within 0.5 points of the baseline: FP32, the baseline."
+    )
+
+
 def test_another_metric_is_compared_round_by_round() -> None:
     def tail(row: Row, factor: float) -> Row:
         runs = [
