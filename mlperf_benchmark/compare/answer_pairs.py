@@ -12,7 +12,7 @@ SUSPICIOUS = 0.5
 
 @dataclass(frozen=True)
 class AnswerPairs:
-    """Parts of a record.Row."""
+    """The fields of a record.Row that come from answers."""
 
     right_images: str | None = None
     difference: AccuracyDifference | None = None

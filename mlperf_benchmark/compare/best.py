@@ -26,7 +26,7 @@ LIMIT = re.compile(r"\s*(\w+)\s*(<=|>=|<|>)\s*(\S+)\s*")
 
 @dataclass(frozen=True)
 class Limit:
-    """What a figure of a row may be."""
+    """A limit on one figure of a row, such as memory_mb <= 100."""
 
     figure: str
     sign: str
@@ -36,7 +36,7 @@ class Limit:
         return f"{self.figure} {self.sign} {self.value:.12g}"
 
     def holds(self, row: Row) -> bool | None:
-        """None for a row that lacks the figure."""
+        """Whether the row keeps the limit; None where it lacks the figure."""
         value = figures()[self.figure](row)
         return None if value is None else SIGNS[self.sign](value, self.value)
 
@@ -91,7 +91,7 @@ def _question(row: Row) -> tuple[str, float | None]:
 
 
 def sentences(comparison: Comparison) -> list[str]:
-    """Those of the record; a comparison from before they were in it is asked now."""
+    """The stored sentences; for a record that has none, those that `answers` gives now."""
     return [best.sentence for best in comparison.best or answers(comparison)]
 
 
@@ -162,7 +162,7 @@ def _speedup(row: Row, base: Row | None, metric: Metric, seed: int) -> Estimate 
 def _flaw(
     row: Row, base: Row | None, limits: Sequence[Limit], speedup: Estimate | None
 ) -> str | None:
-    """Why nothing can be said of it, or None."""
+    """The reason why the row cannot be ranked, or None."""
     if row.failure is not None or row.invalid_rounds:
         return validity_text(row)
     if speedup is None:

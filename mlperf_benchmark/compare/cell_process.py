@@ -37,7 +37,7 @@ class CellRun:
 
 
 def never_run(reason: str) -> CellRun:
-    """Of a cell that there is nothing to run for."""
+    """The outcome of a cell whose model could not be made."""
     return CellRun(time.time(), 0.0, reason, Noise(os.getloadavg()[0], None, None, None))
 
 
@@ -49,7 +49,7 @@ def run_cell(program: Path, arguments: Sequence[str], folder: Path) -> CellRun:
 
 
 def run_of_several(runs: Sequence[CellRun], failure: str | None) -> CellRun:
-    """`runs` (at least one), one after the other, as one."""
+    """Join `runs` (at least one), made one after the other, into one outcome."""
     return CellRun(
         started=runs[0].started,
         seconds=sum(run.seconds for run in runs),
@@ -104,17 +104,17 @@ class CellProcess:
         self._stack.close()
 
     def load(self) -> bool:
-        """Wait until it asks for its first turn or ends; whether it has ended."""
+        """Wait until the process asks for its first turn or ends. True when it has ended."""
         return self._timed(self._wait)
 
     def proceed(self) -> bool:
-        """Let it go on until it rests or ends; whether it has ended."""
+        """Let the process go on until it rests or ends. True when it has ended."""
         self._watch.sample()
         with self._watch.watching():
             return self._timed(self._take_turn if self._takes_turns else self._wait)
 
     def finish(self) -> CellRun:
-        """How it went, once it has ended."""
+        """The outcome of a process that has ended."""
         status = self._process.wait()
         failure = None if status in FINISHED else reason_of(self._errors, status)
         if failure is None and not (self._folder / RESULT).is_file():

@@ -12,7 +12,7 @@ Costs = TypeVar("Costs", ColdStart, Memory)
 
 
 def read_costs(content: Mapping[str, Any] | None, kind: type[Costs]) -> Costs | None:
-    """A part of results.json, where the run has it."""
+    """A part of results.json, or None in results that lack it."""
     return None if content is None else from_plain(content, kind)
 
 

@@ -59,7 +59,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class GateReport:
-    """All verdicts, and what makes them doubtful."""
+    """All verdicts, and the differences that make them doubtful."""
 
     verdicts: list[Verdict]
     remarks: list[str]
@@ -70,7 +70,7 @@ class GateReport:
 
     @property
     def is_judged(self) -> bool:
-        """Whether all that should be judged was."""
+        """False where a row that should have been judged could not be."""
         return all(verdict.status != NOT_JUDGED for verdict in self.verdicts)
 
 
@@ -149,7 +149,7 @@ def _judged_speed(
 
 
 def _invalid(row: Row, base: Row) -> str:
-    """In how many rounds runs are INVALID; empty where none is."""
+    """Says in how many rounds a run was INVALID; empty for none."""
     counts = [
         f"in {one.invalid_rounds} of {len(one.measurements)} rounds {when}"
         for one, when in ((row, "now"), (base, "before"))
@@ -199,7 +199,7 @@ def _accuracy(row: Row, base: Row, limits: Limits) -> Sequence[Verdict]:
 
 
 def _paired(row: Row, base: Row) -> AccuracyDifference | None:
-    """Over the same images, one by one; None where one of the two does not tell of them."""
+    """The difference image by image; None where a record does not hold which were right."""
     ours, before = _right(row), _right(base)
     return None if ours is None or before is None else compare_answers(ours, before)
 

@@ -48,7 +48,7 @@ def identity_of(plan: Plan) -> dict[str, Any]:
 
 
 def difference(known: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """In what two identities differ, in words."""
+    """Names the parts in which two identities differ."""
     words = {
         "layout": "kept in another layout",
         "packages": "package versions differ",
@@ -85,7 +85,7 @@ def _place(config: RunConfig) -> str:
 
 
 def _known(find: Callable[[Given], Any], given: Given) -> Any:
-    """None where it cannot be found: the cell will say what is wrong."""
+    """None for a path that cannot be read: the cell's own run will say why."""
     try:
         return find(given)
     except (OSError, BenchmarkError):

@@ -8,7 +8,7 @@ from mlperf_benchmark.core.text import printable
 
 
 def legible(comparison: Comparison) -> Comparison:
-    """The same with every text made printable."""
+    """A copy of the comparison in which every text is printable."""
     shown: Comparison = _legible(comparison)
     return shown
 

@@ -57,7 +57,7 @@ class NoiseWatch:
         self._passed += _clocks(self._process) - start
 
     def sample(self) -> None:
-        """Read the frequency, if the last time was a second ago."""
+        """Read the frequency, at most once a second."""
         now = time.monotonic()
         if now - self._sampled < SAMPLE_SECONDS:
             return
@@ -67,7 +67,7 @@ class NoiseWatch:
             self._frequencies.append(float(frequency.current))
 
     def noise(self) -> Noise:
-        """What was seen so far."""
+        """The noise from the start until now."""
         wall, busy, own, stolen = (float(seconds) for seconds in self._passed)
         cpus = psutil.cpu_count() or 1
         return Noise(
@@ -81,7 +81,7 @@ class NoiseWatch:
 
 
 def noise_of_all(parts: Sequence[tuple[Noise, float]]) -> Noise:
-    """The noise of runs one after the other, each with its seconds."""
+    """The noise of several runs together, weighted by their seconds."""
     readings = [noise.frequency_mhz for noise, _ in parts if noise.frequency_mhz]
     return Noise(
         load_before=parts[0][0].load_before,
@@ -100,7 +100,7 @@ def _weighted(parts: Sequence[tuple[float | None, float]]) -> float | None:
 
 
 def busy_warning(cpus: int) -> str | None:
-    """For a machine that has other things to do before the start."""
+    """A warning where the machine is busy before the start, or None."""
     load = os.getloadavg()[0]
     if load <= BUSY_SHARE * cpus:
         return None
@@ -114,7 +114,7 @@ def spread(values: Sequence[float]) -> float:
 
 
 def spread_warning(values: Sequence[float], noises: Sequence[Noise], cpus: int) -> str | None:
-    """For values that spread widely over the rounds: by how much, and what may be the cause."""
+    """A warning where values spread widely over the rounds, with the likely cause; else None."""
     if len(values) < 2 or spread(values) <= WIDE:
         return None
     causes = _causes(noises, cpus) or ["no cause seen in load, frequency or steal time"]

@@ -59,7 +59,7 @@ def unpack(text: str, images: int) -> NDArray[np.bool_]:
 def compare_answers(
     right: Sequence[bool] | NDArray[np.bool_], base_right: Sequence[bool] | NDArray[np.bool_]
 ) -> AccuracyDifference:
-    """From whether each image was answered right, by the variant and by the baseline."""
+    """The difference, given for each image whether the variant and the baseline were right."""
     ours, base = np.asarray(right, bool), np.asarray(base_right, bool)
     if ours.shape != base.shape or ours.ndim != 1 or not len(ours):
         raise ValueError(f"answers of shapes {ours.shape} and {base.shape} are no pairs")
@@ -67,7 +67,7 @@ def compare_answers(
 
 
 def difference(gained: int, lost: int, images: int) -> AccuracyDifference:
-    """From the numbers of images on which the two disagree."""
+    """The difference, given on how many images only one of the two was right."""
     quantile = float(stats.norm.ppf((1 + CONFIDENCE) / 2))
 
     def beyond(delta: float, sign: int) -> float:

@@ -56,17 +56,17 @@ class Cell:
 
     @property
     def searches_peak(self) -> bool:
-        """Whether each of its rounds is a search for the highest rate."""
+        """Whether a round of this cell searches for the highest rate instead of running once."""
         return self.metric == PEAK
 
     @property
     def name(self) -> str:
-        """As the user sees it, unique within its scenario."""
+        """The name in the table, unique within a scenario."""
         return point_text(self.variant, self.sweep)
 
     @property
     def threads(self) -> int | None:
-        """Of an axis; None where the variant's options decide."""
+        """The number that an axis sets; None where the variant's own options decide."""
         return int(self.sweep["threads"]) if "threads" in self.sweep else None
 
     @property

@@ -39,7 +39,7 @@ class Measurement:
     qps: float | None = None
 
     def figure(self, metric: Metric) -> float:
-        """What it reached in `metric`."""
+        """The value of `metric` in this run."""
         if metric == PEAK:
             return self.qps or 0.0
         return self.samples_per_second if metric.key is None else self.latency_ms[metric.key]
@@ -102,7 +102,7 @@ class Row:
 
     @property
     def key(self) -> tuple[str, str]:
-        """By which the rows of two comparisons are matched."""
+        """Rows of two comparisons with equal keys belong together."""
         return self.name, self.scenario
 
     @property
@@ -156,7 +156,7 @@ class Comparison:
         return any(row.invalid_rounds for row in self.rows)
 
     def to_json(self) -> str:
-        """As it is written to comparison.json."""
+        """The text of comparison.json."""
         return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
 
 

@@ -43,5 +43,5 @@ def take_turns(
 
 
 def _chunks(cells: Sequence[Cell], size: int) -> list[Sequence[Cell]]:
-    """Loading takes a CPU a process, at the least."""
+    """Groups of processes that load at once: loading keeps at least one CPU busy each."""
     return [cells[start : start + size] for start in range(0, len(cells), size)]

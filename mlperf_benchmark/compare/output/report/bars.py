@@ -24,7 +24,7 @@ class BarChart:
     stacked: bool
 
     def told(self, place: int) -> str:
-        """The row's values in words."""
+        """The row's values as text for the figure's description."""
         values = (
             f"{name} {values[place]:{self.form}}"
             for name, values in self.parts.items()

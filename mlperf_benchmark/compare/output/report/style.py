@@ -75,7 +75,7 @@ class Series:
 
 
 def series(number: int) -> Series:
-    """Of the variant at that place; colours, markers and lines repeat after eight."""
+    """The style of the variant at that place; colours, markers and lines repeat after eight."""
     return Series(
         SERIES[number % len(SERIES)], MARKERS[number % len(MARKERS)], LINES[number % len(LINES)]
     )
@@ -83,7 +83,7 @@ def series(number: int) -> Series:
 
 @contextmanager
 def page_style() -> Iterator[None]:
-    """Draw figures inside of this."""
+    """A context in which matplotlib draws in the page's style."""
     with mpl.rc_context(dict(SETTINGS)), warnings.catch_warnings():
         # The reader's fonts have letters that the font used for measuring lacks.
         warnings.filterwarnings("ignore", "Glyph .* missing")
