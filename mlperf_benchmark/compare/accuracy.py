@@ -2,10 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from dataset import DATASETS
 from mlperf_benchmark.compare.cell_process import run_cell
@@ -19,7 +18,7 @@ from mlperf_benchmark.run.answers import Answers, load_answers
 from mlperf_benchmark.run.arguments import without
 from mlperf_benchmark.run.options import parse
 from mlperf_benchmark.run.record import accuracy_result
-from mlperf_benchmark.run.result import INVALID, AccuracyResult
+from mlperf_benchmark.run.result import AccuracyResult, Result, read_result
 from profiles import profile
 
 # Options that an accuracy run refuses, or that cannot change an answer.
@@ -61,7 +60,7 @@ class AccuracyRuns:
         self._has_warned = False
         self._measured: dict[str, AccuracyOutcome] = {}
 
-    def outcome(self, arguments: Sequence[str], result: Mapping[str, Any]) -> AccuracyOutcome:
+    def outcome(self, arguments: Sequence[str], result: Result) -> AccuracyOutcome:
         """For a cell with main.py's `arguments`, whose performance run wrote `result`."""
         if _runs_no_model(result):
             return AccuracyOutcome(None, NO_LABELS)
@@ -74,11 +73,11 @@ class AccuracyRuns:
             self._keep(_file(arguments, result), outcome.answers)
         return outcome
 
-    def is_known(self, arguments: Sequence[str], result: Mapping[str, Any]) -> bool:
+    def is_known(self, arguments: Sequence[str], result: Result) -> bool:
         """Whether `outcome` will take no time."""
         return _runs_no_model(result) or self._known(arguments, result) is not None
 
-    def _known(self, arguments: Sequence[str], result: Mapping[str, Any]) -> AccuracyOutcome | None:
+    def _known(self, arguments: Sequence[str], result: Result) -> AccuracyOutcome | None:
         measured = self._measured.get(_name(arguments, result))
         if measured is not None or not _is_identified(result):
             return measured
@@ -94,19 +93,19 @@ class AccuracyRuns:
                 self._warn(f"Accuracy is not kept for the next time. {error}")
             self._has_warned = True
 
-    def _measure(self, arguments: Sequence[str], result: Mapping[str, Any]) -> AccuracyOutcome:
+    def _measure(self, arguments: Sequence[str], result: Result) -> AccuracyOutcome:
         with scratch_folder("accuracy") as scratch:
             # The run locks its folder, and the scratch folder is locked by this process.
             folder = scratch / "run"
             run = run_cell(self._program, accuracy_arguments(arguments), folder)
             if run.failure is not None:
                 return AccuracyOutcome(None, f"failed: {run.failure}", failed=True)
-            content = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+            accuracy = read_result(folder / RESULT)
             answers = load_answers(folder / ANSWERS)
-        if content["validity"] == INVALID:
-            reasons = "; ".join(content["invalid_reasons"])
+        if not accuracy.is_valid:
+            reasons = "; ".join(accuracy.invalid_reasons)
             return AccuracyOutcome(None, f"failed: INVALID: {reasons}", failed=True)
-        changed = change(result, content)
+        changed = change(result, accuracy)
         if changed is not None:
             reason = f"{changed} since the speed was measured"
             return AccuracyOutcome(None, f"failed: {reason}", failed=True)
@@ -118,9 +117,7 @@ def accuracy_arguments(arguments: Sequence[str]) -> list[str]:
     return [*without(arguments, DROPPED), "--scenario", "Offline", "--accuracy"]
 
 
-def _outcome(
-    answers: Answers, arguments: Sequence[str], result: Mapping[str, Any]
-) -> AccuracyOutcome:
+def _outcome(answers: Answers, arguments: Sequence[str], result: Result) -> AccuracyOutcome:
     """What was answered, as accuracy where that means something."""
     name = _name(arguments, result)
     if answers.labels is None:
@@ -130,39 +127,38 @@ def _outcome(
     return AccuracyOutcome(accuracy, answers=answers, run=name)
 
 
-def _has_labels(result: Mapping[str, Any]) -> bool:
-    has_labels: bool = DATASETS.load(result["config"]["dataset"]).has_labels
+def _has_labels(result: Result) -> bool:
+    has_labels: bool = DATASETS.load(result.config.dataset).has_labels
     return has_labels
 
 
-def _runs_no_model(result: Mapping[str, Any]) -> bool:
+def _runs_no_model(result: Result) -> bool:
     """As the backend that measures the harness itself: its answers say nothing of anything."""
-    is_served = bool(result["backend"]["nodes"])
-    return result["model"] is None and not is_served and not _has_labels(result)
+    return result.model is None and not result.backend.nodes and not _has_labels(result)
 
 
-def _is_identified(result: Mapping[str, Any]) -> bool:
+def _is_identified(result: Result) -> bool:
     """Whether the run can be told from one of another model. Served nodes may not say enough."""
-    return bool(model_sha256(result) and result["dataset"].get("fingerprint"))
+    return bool(model_sha256(result) and result.dataset.fingerprint)
 
 
-def _file(arguments: Sequence[str], result: Mapping[str, Any]) -> Path:
+def _file(arguments: Sequence[str], result: Result) -> Path:
     return Path(parse(arguments).cache_dir) / "accuracy" / f"{_name(arguments, result)}.npz"
 
 
-def _name(arguments: Sequence[str], result: Mapping[str, Any]) -> str:
+def _name(arguments: Sequence[str], result: Result) -> str:
     """The name in the cache: a hash of all that decides about the answers."""
-    dataset, backend, config = result["dataset"], result["backend"], result["config"]
+    dataset, backend, config = result.dataset, result.backend, result.config
     about = {
         "model": model_sha256(result),
-        "dataset": [dataset[key] for key in ("name", "count", "list_sha256")],
-        "images": [str(Path(dataset["path"] or "").resolve()), dataset.get("fingerprint")],
-        "nodes": {name: (config.get("network") or {}).get(name) for name in NETWORK},
-        "served": [{name: node[name] for name in NODE} for node in backend["nodes"]],
-        "backend": [backend[key] for key in ("name", "version", "executed_precision")],
-        "options": {name: config.get(name) for name in DECISIVE},
+        "dataset": [dataset.name, dataset.count, dataset.list_sha256],
+        "images": [str(Path(dataset.path or "").resolve()), dataset.fingerprint],
+        "nodes": {name: getattr(config.network, name, None) for name in NETWORK},
+        "served": [{name: getattr(node, name) for name in NODE} for node in backend.nodes],
+        "backend": [backend.name, backend.version, backend.executed_precision],
+        "options": {name: getattr(config, name) for name in DECISIVE},
         "max_batchsize": _max_batchsize(arguments),
-        "packages": result["system"]["packages"],
+        "packages": result.system.packages,
     }
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
 

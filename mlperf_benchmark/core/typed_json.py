@@ -1,6 +1,7 @@
 """Dataclasses out of JSON, whose types are checked against the fields'."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -17,9 +18,12 @@ def from_json(text: str | bytes, kind: type[T]) -> T:
 
 
 def from_plain(content: Any, kind: type[T]) -> T:
-    """The reverse of `dataclasses.asdict`, also after JSON. Raises ValueError as `from_json`."""
+    """The reverse of `dataclasses.asdict`, also after JSON, which holds a Path as text.
+
+    Raises ValueError as `from_json`.
+    """
     try:
-        return msgspec.convert(content, kind)
+        return msgspec.convert(content, kind, dec_hook=_path)
     except msgspec.ValidationError as error:
         raise ValueError(_sentence(error)) from error
 
@@ -29,6 +33,12 @@ def check_schema(content: Any, schema: int) -> None:
     found = content.get("schema") if isinstance(content, Mapping) else None
     if found != schema:
         raise ValueError(f"schema {found} instead of {schema}")
+
+
+def _path(kind: type, value: Any) -> Path:
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise TypeError(f"expected {kind.__name__}, got {type(value).__name__}")
 
 
 def _sentence(error: Exception) -> str:

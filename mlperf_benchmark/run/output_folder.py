@@ -5,7 +5,6 @@ results.json follows last, so a folder with a results.json holds a finished run.
 """
 
 import fcntl
-import json
 import os
 import shutil
 import time
@@ -93,8 +92,7 @@ class OutputFolder:
         target = self.path / RESULT
         temporary = self.work / RESULT
         try:
-            text = json.dumps(result.to_dict(), indent=2, ensure_ascii=False) + "\n"
-            write_text(temporary, text)
+            write_text(temporary, result.to_json())
             self._inode = temporary.stat().st_ino
             if answers is not None:
                 answers.write(self.work / ANSWERS)

@@ -4,7 +4,6 @@ import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -108,8 +107,8 @@ def _assemble(request: Request, found: Sequence[FinishedRun], console: Console) 
             f"{', '.join(short)}: shorter than the closed division accepts. Make them without "
             f"--time, or add --rehearsal for a tree that is marked as one."
         )
-    model: Mapping[str, Any] | None = runs[0].result["model"]
-    description = model["description"] if model else None
+    model = runs[0].result.model
+    description = model.description if model else None
     known = model_facts(description, model is not None)
     system_file, machine = _answers(request, known)
     submission = Submission(

@@ -87,13 +87,13 @@ def expectation(run: PlannedRun) -> Expectation:
 
 
 def _expectation(done: FinishedRun) -> Expectation:
-    result = done.result
+    timing = done.result.timing
     return Expectation(
         scenario=done.scenario,
-        latency=result["latency_ms"]["mean"] / MS,
-        samples_per_second=result["samples_per_second"],
+        latency=timing.latency_ms["mean"] / MS,
+        samples_per_second=timing.samples_per_second,
         target_qps=_target_qps(done),
-        sample_count=result["dataset"]["count"],
+        sample_count=done.result.dataset.count,
     )
 
 
