@@ -10,7 +10,6 @@ from mlperf_benchmark.core.run_config import RunConfig
 from mlperf_benchmark.core.versions import PRODUCT, package_versions
 from mlperf_benchmark.models.files.model_files import model_files
 from mlperf_benchmark.run.data import open_dataset
-from mlperf_benchmark.run.options import parse
 from mlperf_benchmark.run.resolve import resolve
 from mlperf_benchmark.run.result import Result
 
@@ -21,8 +20,8 @@ Given = TypeVar("Given")
 
 def identity_of(plan: Plan) -> dict[str, Any]:
     """In JSON's types. Reads the model files and looks at every image's size and date."""
-    options = [parse(cell.arguments) for cell in plan.cells]
-    configs = [_known(lambda cell: resolve(parse(cell.arguments)), cell) for cell in plan.cells]
+    options = [cell.options for cell in plan.cells]
+    configs = [_known(resolve, one) for one in options]
     data = {_place(config): config for config in configs if config is not None}
     return {
         "layout": LAYOUT,

@@ -7,7 +7,6 @@ from mlperf_benchmark.compare.plan import Cell
 from mlperf_benchmark.core.errors import RunError
 from mlperf_benchmark.core.output_names import RESULT
 from mlperf_benchmark.run.arguments import to_arguments, without
-from mlperf_benchmark.run.options import parse
 from mlperf_benchmark.run.peak_rate import highest_valid, step_seconds
 from mlperf_benchmark.run.result import VALID, Result, read_result
 
@@ -34,7 +33,7 @@ class _Search:
         self._program = program
         self._folder = folder
         self._arguments = without(cell.arguments, LENGTH)
-        self._seconds = parse(cell.arguments).time
+        self._seconds = cell.options.time
         self._best: Path | None = None
         self.runs: list[CellRun] = []
 

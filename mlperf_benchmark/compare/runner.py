@@ -149,9 +149,9 @@ class Runner:
                 outcomes[cell.key] = NOT_WANTED
                 continue
             result = self._store.result(number, cell.key)
-            if not runs.is_known(cell.arguments, result):
+            if not runs.is_known(cell, result):
                 self._say(f"Accuracy of {cell.variant}.")
-            outcomes[cell.key] = runs.outcome(cell.arguments, result)
+            outcomes[cell.key] = runs.outcome(cell, result)
         return outcomes
 
     def _tell(self, rounds: Sequence[Round]) -> None:
