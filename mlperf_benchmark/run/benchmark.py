@@ -8,6 +8,7 @@ from rich.console import Console
 from backend import Remark
 from mlperf_benchmark.core.cpus import usable_cpus
 from mlperf_benchmark.core.errors import Interrupted, UsageError
+from mlperf_benchmark.core.files import Hashes
 from mlperf_benchmark.core.run_config import RunConfig
 from mlperf_benchmark.core.terminal import say
 from mlperf_benchmark.images.label_list import find_label_list
@@ -50,10 +51,11 @@ def run_benchmark(config: RunConfig, console: Console, turns: Turns | None = Non
 
 def _run(config: RunConfig, folder: OutputFolder, console: Console, turns: Turns | None) -> Result:
     with folder.open(config.overwrite), closing(open_dataset(config)) as dataset:
-        description = read_description(config.model) if config.model else None
+        hashes = Hashes()
+        description = read_description(config.model, hashes) if config.model else None
         prepared = prepare(config, dataset)
         if config.model is not None:
-            model: Model | None = describe_model(config.model, description)
+            model: Model | None = describe_model(config.model, description, hashes)
         else:
             model = served_model(prepared.backend)
             if model is not None and model.description is not None:

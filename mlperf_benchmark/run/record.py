@@ -8,7 +8,7 @@ from pathlib import Path
 
 from backend import Backend, BackendInfo, NetworkBackend
 from dataset import DatasetInfo
-from mlperf_benchmark.core.files import files_sha256
+from mlperf_benchmark.core.files import Hashes
 from mlperf_benchmark.core.image_format import Scores
 from mlperf_benchmark.core.machine import describe_system
 from mlperf_benchmark.core.node_info import NetworkReport
@@ -101,12 +101,12 @@ def build_result(
     )
 
 
-def describe_model(path: Path, description: ModelDescription | None) -> Model:
+def describe_model(path: Path, description: ModelDescription | None, hashes: Hashes) -> Model:
     """The model's identity: that of all files that a runtime reads. Raises ModelError."""
     parts = model_files(path)
     return Model(
         path=str(path),
-        sha256=files_sha256(parts),
+        sha256=hashes.of(*parts),
         bytes=sum(part.stat().st_size for part in parts),
         description=dataclasses.asdict(description) if description else None,
     )

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from mlperf_benchmark.core.bound_process import bound
 from mlperf_benchmark.core.errors import RunError, UsageError
-from mlperf_benchmark.core.files import staged
+from mlperf_benchmark.core.files import files_sha256, staged
 from mlperf_benchmark.loadgen.user_conf import read_user_conf
+from mlperf_benchmark.models.files.model_files import model_files
 from mlperf_benchmark.run.data import open_dataset
-from mlperf_benchmark.run.record import describe_model
 from mlperf_benchmark.submit.finished_run import USER_CONF, FinishedRun, read_run
 from mlperf_benchmark.submit.plan import PlannedRun
 
@@ -52,7 +52,7 @@ def differences(run: PlannedRun, found: FinishedRun) -> list[str]:
         if name not in INCIDENTAL and used[name] != value
     ]
     if run.config.model is not None and not different:
-        sha256 = describe_model(run.config.model, None).sha256
+        sha256 = files_sha256(model_files(run.config.model))
         if found.result.model is None or found.result.model.sha256 != sha256:
             different.append("the model file has changed")
     # Older runs do not tell.
