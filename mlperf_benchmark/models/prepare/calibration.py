@@ -70,7 +70,10 @@ class CalibrationImages:
 
 
 def load_calibration(
-    source: CalibrationSource, architecture: Architecture, *, random_weights: bool
+    source: CalibrationSource,
+    architecture: Architecture,
+    *,
+    random_weights: bool,
 ) -> CalibrationImages:
     """Load the images, or noise for random weights, which have seen nothing else.
 
