@@ -17,9 +17,9 @@ from mlperf_benchmark.compare.junit import render as render_junit
 from mlperf_benchmark.compare.legible import legible
 from mlperf_benchmark.compare.making import is_made, make_missing
 from mlperf_benchmark.compare.matrix import METRICS, Matrix, Stopping
+from mlperf_benchmark.compare.matrix_checks import check_course
 from mlperf_benchmark.compare.matrix_file import (
     AXES,
-    check_course,
     matrix_from_axes,
     read_matrix,
     run_option_names,

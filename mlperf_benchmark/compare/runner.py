@@ -18,8 +18,8 @@ from mlperf_benchmark.compare.matrix import Stopping
 from mlperf_benchmark.compare.noise import busy_warning
 from mlperf_benchmark.compare.peak_search import search_peak
 from mlperf_benchmark.compare.plan import Cell, Plan
+from mlperf_benchmark.compare.round_figures import Figures, cell_ratios, failures, figures_of
 from mlperf_benchmark.compare.store import Round, Store
-from mlperf_benchmark.compare.summarize import Figures, cell_ratios, failures, figures_of
 from mlperf_benchmark.compare.turns import take_turns
 from mlperf_benchmark.core.cpus import usable_cpus
 from mlperf_benchmark.core.terminal import say, warn

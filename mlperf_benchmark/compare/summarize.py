@@ -9,7 +9,7 @@ from mlperf_benchmark.compare.accuracy import AccuracyOutcome
 from mlperf_benchmark.compare.answer_pairs import pair
 from mlperf_benchmark.compare.best import answers
 from mlperf_benchmark.compare.costs import median_cold_start, median_memory
-from mlperf_benchmark.compare.intervals import CONFIDENCE, median, round_ratios
+from mlperf_benchmark.compare.intervals import CONFIDENCE, median
 from mlperf_benchmark.compare.matrix import Matrix, metric_for
 from mlperf_benchmark.compare.noise import spread_warning
 from mlperf_benchmark.compare.plan import Cell, Plan
@@ -21,6 +21,13 @@ from mlperf_benchmark.compare.record import (
     Row,
     Subject,
 )
+from mlperf_benchmark.compare.round_figures import (
+    Figures,
+    cell_ratios,
+    failures,
+    figures_of,
+    measurements_of,
+)
 from mlperf_benchmark.compare.store import Round, Store
 from mlperf_benchmark.core.cpus import usable_cpus
 from mlperf_benchmark.core.machine import describe_system
@@ -29,36 +36,6 @@ from mlperf_benchmark.core.versions import PRODUCT
 from mlperf_benchmark.run.arguments import to_arguments
 from mlperf_benchmark.run.result import INVALID, backend_fields
 from mlperf_benchmark.run.warnings import chance_warning
-
-Figures = Mapping[str, Mapping[int, float]]
-"""The metric by cell key and round."""
-
-
-def failures(rounds: Sequence[Round]) -> dict[str, str]:
-    """Reason by cell key. A cell that failed once is not tried again."""
-    return {
-        key: run.failure
-        for done in rounds
-        for key, run in done.runs.items()
-        if run.failure is not None
-    }
-
-
-def figures_of(plan: Plan, rounds: Sequence[Round], store: Store) -> Figures:
-    """What each cell reached in each round in which it did not fail."""
-    return {
-        cell.key: {run.round: run.figure(cell.metric) for run in _measurements(cell, rounds, store)}
-        for cell in plan.cells
-    }
-
-
-def cell_ratios(cell: Cell, figures: Figures) -> list[float]:
-    """How many times as fast as the baseline, round by round, where both were measured."""
-    return round_ratios(
-        figures[cell.key],
-        figures[cell.baseline],
-        higher_is_better=cell.metric.higher_is_better,
-    )
 
 
 def summarize(
@@ -119,7 +96,7 @@ def _row(
     failed: Mapping[str, str],
     accuracy: Mapping[str, AccuracyOutcome],
 ) -> Row:
-    measurements = _measurements(cell, rounds, store)
+    measurements = measurements_of(cell, rounds, store)
     values = list(figures[cell.key].values())
     outcome = accuracy[cell.key]
     pairs = pair(outcome, accuracy[cell.baseline])
@@ -212,31 +189,6 @@ def _arguments(cell: Cell, values: Sequence[float]) -> list[str]:
     if not cell.searches_peak or not values:
         return list(cell.arguments)
     return [*cell.arguments, *to_arguments({"qps": float(f"{statistics.median(values):.3g}")})]
-
-
-def _measurements(cell: Cell, rounds: Sequence[Round], store: Store) -> list[Measurement]:
-    found = []
-    for done in rounds:
-        run = done.runs.get(cell.key)
-        if run is None or run.failure is not None:
-            continue
-        result = store.result(done.number, cell.key)
-        found.append(
-            Measurement(
-                round=done.number,
-                started=run.started,
-                seconds=run.seconds,
-                latency_ms=result.timing.latency_ms,
-                samples_per_second=result.timing.samples_per_second,
-                validity=result.timing.validity,
-                invalid_reasons=result.invalid_reasons,
-                noise=run.noise,
-                cold_start=result.cold_start,
-                memory=result.memory,
-                qps=result.config.qps,
-            )
-        )
-    return found
 
 
 def _subject(cell: Cell, number: int, store: Store) -> Subject:
