@@ -1,4 +1,4 @@
-"""What is worth knowing of the machine beside a result."""
+"""Facts about the machine that belong beside a result."""
 
 import os
 import platform

@@ -18,10 +18,10 @@ class NetworkConfig:
     """The nodes that serve one model, and how to treat them.
 
     `endpoints` are host:port. `model_version` None leaves the choice among several versions to the
-    server. `deadline` is in seconds, from sending a request to its answer;
-    `in_flight` bounds the unanswered requests of each node. `on_node_loss` "fail" ends the run
-    with the node, "continue" sends its requests to the others. The token itself is read from
-    `token_file` or the environment when the connection is made, and stands in no result.
+    server. `deadline` is in seconds, from sending a request to its answer; `in_flight` bounds the
+    unanswered requests of each node. `on_node_loss` "fail" ends the run with the node, "continue"
+    sends its requests to the others. The token itself is read from `token_file` or the environment
+    when the connection is made, and appears in no result.
     """
 
     endpoints: tuple[str, ...]

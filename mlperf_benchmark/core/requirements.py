@@ -1,6 +1,6 @@
 """Which requirements file has a package that is missing, and how to install it.
 
-Imports nothing that takes time: a command that lacks its packages asks here.
+Imports nothing slow: a command whose packages are missing asks here.
 """
 
 import re
@@ -25,7 +25,7 @@ _INSTALL: Mapping[str, str] = MappingProxyType(
 _NEWEST_PYTHON = (3, 13)
 _OF_QUICKSTART = (RUN, PREPARE, NO_DEPS)
 
-# What is imported by another name than it is installed by, or is brought by what a file names.
+# Modules whose package has another name, or comes with a package that a file names.
 _PACKAGES: Mapping[str, str] = MappingProxyType(
     {
         "PIL": "pillow",
@@ -43,8 +43,8 @@ _PACKAGES: Mapping[str, str] = MappingProxyType(
 def missing_package(name: str) -> str:
     """One line for the user: which file has the package, and what installs it.
 
-    `name` is that of a package or of a module in it. What no file names is needed by a package of
-    theirs, and comes with the file of all that the commands need.
+    `name` is that of a package or of a module in it. A package that no file names is needed by one
+    of those, and comes with the file of everything that the commands need.
     """
     module = name.partition(".")[0]
     if sys.version_info[:2] > _NEWEST_PYTHON:

@@ -1,4 +1,4 @@
-"""Dataclasses out of JSON, whose types are checked against the fields'."""
+"""Reads JSON into dataclasses, and checks its types against their fields."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def from_json(text: str | bytes, kind: type[T]) -> T:
-    """Read `text` as a `kind`. Raises ValueError, which names the place that is wrong."""
+    """Read `text` as a `kind`. Raises ValueError, which names the field that is wrong."""
     try:
         return msgspec.json.decode(text, type=kind)
     except msgspec.DecodeError as error:
@@ -29,7 +29,7 @@ def from_plain(content: Any, kind: type[T]) -> T:
 
 
 def check_schema(content: Any, schema: int) -> None:
-    """Raises ValueError for another schema, whose fields need not be the ones that are known."""
+    """Raises ValueError for another schema, whose fields may differ."""
     found = content.get("schema") if isinstance(content, Mapping) else None
     if found != schema:
         raise ValueError(f"schema {found} instead of {schema}")

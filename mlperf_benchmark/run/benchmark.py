@@ -35,9 +35,9 @@ from mlperf_benchmark.run.warnings import accuracy_warnings, setup_warnings, val
 
 
 def run_benchmark(config: RunConfig, console: Console, turns: Turns | None = None) -> Result:
-    """Run one LoadGen test, write and print its result. With `turns` it runs in turns alone.
+    """Run one LoadGen test, write and print its result. With `turns` it runs only in its turns.
 
-    Raises a BenchmarkError when there is none. A process runs one test only.
+    Raises a BenchmarkError if there is no result. A process can run only one test.
     """
     _check_early(config)
     folder = OutputFolder(config.output)
@@ -105,18 +105,18 @@ def _run(config: RunConfig, folder: OutputFolder, console: Console, turns: Turns
 
 
 def _check_early(config: RunConfig) -> None:
-    """Find out before anything long starts."""
+    """Raise what can be found wrong before anything long starts."""
     official_settings(config.model_name, config.scenario)
     if config.user_conf is not None:
         read_user_conf(config.user_conf, config.model_name)
         check_settings(config)
     if config.audit_conf is not None and not config.audit_conf.is_file():
-        # LoadGen would silently make a plain run of it.
+        # LoadGen would silently make an ordinary run instead.
         raise UsageError(f"No file {config.audit_conf}; --audit-conf names an audit.config.")
 
 
 def _tell(remarks: Sequence[Remark], console: Console) -> list[str]:
-    """Say them before a run that may be long; returns those that belong to its warnings."""
+    """Print them before a run that may be long; returns those that are warnings, too."""
     for remark in remarks:
         say(console, f"Note: {remark.text}")
     return [remark.text for remark in remarks if remark.is_doubtful]

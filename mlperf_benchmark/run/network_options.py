@@ -1,4 +1,4 @@
-"""The options of served nodes, and what they come to."""
+"""The options of served nodes, and the configuration that they make."""
 
 import argparse
 from pathlib import Path
@@ -70,7 +70,7 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
 
 
 def resolve_network(options: argparse.Namespace, served_model: str | None) -> NetworkConfig:
-    """`served_model` is the profile's. Raises UsageError for what cannot be meant."""
+    """`served_model` is the profile's. Raises UsageError for options that make no sense."""
     if options.endpoint is None:
         raise UsageError("The kserve backend needs its nodes: --endpoint HOST:PORT[,HOST:PORT…].")
     model = options.served_model or served_model

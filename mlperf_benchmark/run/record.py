@@ -1,4 +1,4 @@
-"""Gathers what results.json tells of a run."""
+"""Puts together the result of a run."""
 
 import dataclasses
 import datetime
@@ -35,9 +35,9 @@ from mlperf_benchmark.run.result import (
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What one run brought: `performance` or `accuracy`, as the mode was.
+    """What one run yielded: `performance` or `accuracy`, depending on its mode.
 
-    `network` is None for a backend in this process. `scores` are those that an accuracy run keeps.
+    `network` is None for a backend in this process. `scores` are kept by an accuracy run only.
     """
 
     log: DetailLog
@@ -63,7 +63,7 @@ def build_result(
     dataset: DatasetInfo,
     warnings: Sequence[str],
 ) -> Result:
-    """Put the record together."""
+    """Put the result together."""
     log, performance, accuracy = outcome.log, outcome.performance, outcome.accuracy
     reasons = list(performance.invalid_reasons) if performance else list(log.errors)
     network_reasons = outcome.network.invalid_reasons if outcome.network else ()
@@ -113,7 +113,7 @@ def describe_model(path: Path, description: ModelDescription | None, hashes: Has
 
 
 def served_model(backend: Backend) -> Model | None:
-    """What the nodes tell of their model; None for a backend in this process."""
+    """What the nodes say about their model; None for a backend in this process."""
     fields = backend.served_model() if isinstance(backend, NetworkBackend) else None
     return Model(**fields) if fields else None
 

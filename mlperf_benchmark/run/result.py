@@ -36,7 +36,7 @@ class Model:
 
 @dataclass(frozen=True)
 class AccuracyResult:
-    """`top1` in percent: 100 × good / total. None of it for weights that are random."""
+    """`top1` in percent: 100 × good / total. There is none for random weights."""
 
     top1: float
     good: int
@@ -48,7 +48,8 @@ class ColdStart:
     """From the start of loading to the first answer, in seconds, in a fresh process.
 
     `first_answer_seconds` is the sum of the others: reading, compiling and the inference of the
-    first batch; of a backend that tells neither of the first two, loading takes their place.
+    first batch; for a backend that reports neither of the first two, all of loading takes their
+    place.
     """
 
     read_seconds: float | None
@@ -179,7 +180,7 @@ def read_result(path: Path) -> Result:
 
 
 def _whole(config: Any) -> Any:
-    """With the options that there were not yet."""
+    """With None for the options that did not exist yet."""
     if not isinstance(config, dict):
         return config
     return dict.fromkeys(field.name for field in dataclasses.fields(RunConfig)) | config

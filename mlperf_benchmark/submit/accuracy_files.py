@@ -16,7 +16,7 @@ from mlperf_benchmark.run.accuracy import Accuracy, top1
 from mlperf_benchmark.submit.finished_run import FinishedRun
 
 VIEWABLE_CHARACTERS = 4096
-"""Kept of the log at each end, as by MLPerf's truncate_accuracy_log.py."""
+"""Characters kept at each end of the log, as by MLPerf's truncate_accuracy_log.py."""
 
 CUT = "\n\n...\n\n"
 

@@ -1,4 +1,4 @@
-"""What the machine tells about itself, in the words of MLPerf's system description."""
+"""What the machine reports about itself, in the terms of MLPerf's system description."""
 
 import platform
 import re
@@ -16,7 +16,7 @@ STACK = ("mlcommons-loadgen", "numpy", "opencv-python-headless", "pillow")
 
 
 def machine_facts() -> dict[str, str]:
-    """Fields that could be found out; the others are left out."""
+    """The fields that could be found out."""
     known = describe_system()
     sockets = _sockets()
     cores = known.physical_cores
@@ -48,7 +48,7 @@ def _frequency() -> str | None:
     frequency = psutil.cpu_freq()
     if frequency is None:
         return None
-    # Virtual machines tell no maximum.
+    # Virtual machines report no maximum.
     return f"{frequency.max or frequency.current:.0f} MHz"
 
 

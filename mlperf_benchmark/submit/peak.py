@@ -11,7 +11,7 @@ from mlperf_benchmark.submit.finished_run import FinishedRun, read_run
 from mlperf_benchmark.submit.options import Request
 from mlperf_benchmark.submit.plan import planned_run
 
-# What a short run reaches a long one may not keep up: down to two thirds of it.
+# A long run may not sustain the rate of a short one: go down to two thirds of it.
 BACK_OFF = 0.9
 CONFIRMATIONS = 5
 OK, FINDINGS = 0, 3

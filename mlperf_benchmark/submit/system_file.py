@@ -1,4 +1,4 @@
-"""The TOML file in which the submitter answers what neither machine nor model tells."""
+"""The TOML file in which the submitter answers what neither machine nor model reports."""
 
 import json
 import re
@@ -49,7 +49,7 @@ class SystemFile:
 
 
 def read_system_file(path: Path) -> SystemFile:
-    """Raises UsageError for a file that is missing, or says what cannot be meant."""
+    """Raises UsageError for a file that is missing or makes no sense."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:

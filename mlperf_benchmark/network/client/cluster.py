@@ -1,4 +1,4 @@
-"""The nodes as one system: whether they agree, and what is to be told of them."""
+"""The nodes as one system: whether they agree, and what to report about them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from mlperf_benchmark.core.node_info import NetworkReport, NodeInfo
 from mlperf_benchmark.network.client.addresses import is_own_machine, peers
 from mlperf_benchmark.network.client.node import Description
 
-# Of one CPU, which is what Python's lock lets the client use beside gRPC's own threads.
+# As a share of one CPU: Python's lock allows the client no more, besides gRPC's own threads.
 BUSY = 0.8
 
 

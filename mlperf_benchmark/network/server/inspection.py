@@ -1,4 +1,4 @@
-"""What a model file is, found without running what is in it."""
+"""Finds out what a model file is, without running what is in it."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
