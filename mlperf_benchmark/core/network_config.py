@@ -46,7 +46,7 @@ def split_endpoint(endpoint: str) -> tuple[str, int]:
     if is_ipv6(endpoint) or is_ipv6(host):
         example = f"[{host}]:{port}" if is_ipv6(host) else f"[{endpoint}]:8001"
         raise ValueError(
-            f'"{endpoint}" is not HOST:PORT: an IPv6 address stands in brackets, {example}'
+            f'"{endpoint}" is not HOST:PORT: write an IPv6 address in brackets, {example}'
         )
     inner = host[1:-1] if host.startswith("[") and host.endswith("]") else ""
     if not (is_ipv6(inner) or _NAME.fullmatch(host)):

@@ -49,7 +49,7 @@ def missing_package(name: str) -> str:
     module = name.partition(".")[0]
     if sys.version_info[:2] > _NEWEST_PYTHON:
         return (
-            f"The Python package {module} is missing, and mlcommons-loadgen cannot be had for"
+            f"The Python package {module} is missing, and mlcommons-loadgen is not available for"
             f" Python {sys.version_info[0]}.{sys.version_info[1]}: use Python 3.10 to 3.13."
         )
     folder = _folder()
@@ -61,7 +61,7 @@ def missing_package(name: str) -> str:
     package = _normalised(_PACKAGES.get(module, module))
     file = next((file for file in _INSTALL if package in _named_packages(folder / file)), None)
     advice = _advice(folder, file or PREPARE)
-    has = f"{file} has it" if file else f"What {PREPARE} names brings it"
+    has = f"{file} has it" if file else f"It comes with {PREPARE}"
     return f"The Python package {module} is missing. {has}: {advice}."
 
 

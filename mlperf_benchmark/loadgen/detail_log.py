@@ -67,7 +67,7 @@ def read_detail_log(folder: Path) -> DetailLog:
                     if is_error:
                         errors.append(str(value))
                 elif number == 1:
-                    raise ValueError("line 1 is no entry of LoadGen's")
+                    raise ValueError("line 1 is not an entry of LoadGen's")
     except (OSError, ValueError) as error:
         raise RunError(f"LoadGen left no readable detail log at {path}: {error}.") from error
     if "effective_scenario" not in values:
@@ -81,9 +81,9 @@ def _entry(line: int, text: str) -> tuple[str, Any, bool]:
         entry = json.loads(text)
         key, value, is_error = entry["key"], entry["value"], entry["metadata"]["is_error"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError(f"line {line} is no entry of LoadGen's") from error
+        raise ValueError(f"line {line} is not an entry of LoadGen's") from error
     if not isinstance(key, str):
-        raise ValueError(f"line {line} is no entry of LoadGen's")
+        raise ValueError(f"line {line} is not an entry of LoadGen's")
     return key, value, bool(is_error)
 
 

@@ -63,8 +63,8 @@ def check_memory(config: RunConfig, settings: Any, count: int) -> None:
         if samples > 1:
             cures.append("give fewer --samples-per-query")
         raise UsageError(
-            f"LoadGen makes up its queries beforehand: {queries:,.0f} of {samples} samples at this "
-            f"speed, in about {needed / GB:.0f} GB, and {free / GB:.0f} GB are free: "
+            f"LoadGen prepares its queries beforehand: {queries:,.0f} of {samples} samples at this "
+            f"speed need about {needed / GB:.0f} GB, and {free / GB:.0f} GB are free: "
             f"{' or '.join(cures)}."
         )
 

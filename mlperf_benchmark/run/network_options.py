@@ -46,12 +46,12 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
         "--in-flight",
         type=positive_int,
         metavar="N",
-        help=f"unanswered requests at a node, at most (default: {IN_FLIGHT})",
+        help=f"most unanswered requests at a node (default: {IN_FLIGHT})",
     )
     add(
         "--on-node-loss",
         choices=NODE_LOSS,
-        help="end the run (default), or go on with the other nodes, to an INVALID result",
+        help="end the run (default), or go on with the other nodes, which makes it INVALID",
     )
     add(
         "--payload",
@@ -114,5 +114,5 @@ def _endpoints(text: str) -> tuple[str, ...]:
 
 def _version(text: str) -> str:
     if not text.strip() or not text.isprintable():
-        raise argparse.ArgumentTypeError(f'"{text}" is no version of a model, such as 2')
+        raise argparse.ArgumentTypeError(f'"{text}" is not a version of a model, such as 2')
     return text.strip()

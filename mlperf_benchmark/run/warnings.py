@@ -92,12 +92,12 @@ def setup_warnings(
     warnings = []
     if description and has_labels and description.dataset != config.dataset:
         warnings.append(
-            f"The model wants the preprocessing of {description.dataset}, but gets that of "
-            f"{config.dataset}: its accuracy suffers. Use --dataset {description.dataset}."
+            f"The model needs the preprocessing of {description.dataset}, but gets that of "
+            f"{config.dataset}, which costs accuracy. Use --dataset {description.dataset}."
         )
     if description and description.has_random_weights:
         warnings.append(
-            "The model's weights are random: its speed counts, its accuracy means nothing. "
+            "The model's weights are random: its speed counts, but its accuracy means nothing. "
             "Prepare it with trained --weights for accuracy."
         )
     for option, asked, used in (

@@ -93,7 +93,7 @@ def _make(request: Request, console: Console) -> int:
         )
         return FINDINGS
     if invalid:
-        say(console, f"INVALID, which a rehearsal may be: {', '.join(invalid)}.")
+        say(console, f"INVALID, as runs of a rehearsal may be: {', '.join(invalid)}.")
         runs = [found for one in planned for found in find_runs(one.output).runs]
     return _assemble(request, runs, console)
 
@@ -126,7 +126,7 @@ def _assemble(request: Request, found: Sequence[FinishedRun], console: Console) 
     for line in failed:
         say(console, f"Compliance failed: {line}.")
     if failed and request.runs is None:
-        say(console, "The same command makes INVALID runs and tests of unlike speed again.")
+        say(console, "The same command repeats INVALID runs and tests whose speed differs.")
     if request.division == "closed" and not failed:
         say(console, "All compliance tests passed.")
     return check_and_report(tree, rules_version(request.version), console)
@@ -139,7 +139,7 @@ def _answers(request: Request, known: Mapping[str, str]) -> tuple[SystemFile, di
     if not request.system.exists():
         write_template(request.system, facts, asked)
         raise UsageError(
-            f"{request.system} was written as a template. Fill in its empty texts, then run again."
+            f"{request.system} was written as a template. Fill in its empty values, then run again."
         )
     file = read_system_file(request.system)
     system_type = file.describe(facts)["system_type"]

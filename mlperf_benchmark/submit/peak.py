@@ -24,7 +24,7 @@ def find_peak(request: Request, console: Console) -> int:
     """
     run = _made(request, "ceiling", "Offline", {"time": step_seconds(request.time)})
     ceiling = run.result.timing.samples_per_second
-    say(console, f"Offline reaches {ceiling:.1f} samples/s, which bounds what Server can.")
+    say(console, f"Offline reaches {ceiling:.1f} samples/s, which is the most that Server can.")
     rate = highest_valid(lambda rate, number: _step(request, rate, number, console), ceiling)
     say(console, "Confirming with a run of full length.")
     for _ in range(CONFIRMATIONS):
@@ -36,7 +36,7 @@ def find_peak(request: Request, console: Console) -> int:
             say(console, f"Peak: {rate:g} queries/s, {run.result.rules} run in {run.folder}")
             return OK
         rate = rounded(rate * BACK_OFF)
-    say(console, "Not confirmed: short runs reached a rate that a long one does not keep up.")
+    say(console, "Not confirmed: short runs reached a rate that a long one does not sustain.")
     return FINDINGS
 
 

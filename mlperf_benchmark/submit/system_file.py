@@ -118,7 +118,7 @@ def write_template(path: Path, facts: Mapping[str, str], model: Sequence[str]) -
     """Write a file with what is to be filled in, and what was found out as comments."""
     to_ask = [*ASKED, *(field for field in DETECTED if field.name not in facts)]
     lines = [
-        "# What neither the machine nor the model tells about itself. Fill in every empty text.",
+        "# What neither the machine nor the model tells about itself. Fill in every empty value.",
         'submitter = ""  # your organisation, as a folder name',
         "",
         "[system]",

@@ -77,8 +77,8 @@ def report(
     if nameless:
         differences.append("a node without a name of its own")
         warnings.append(
-            f"{', '.join(nameless)} cannot tell a name, for which LoadGen asks: the address stands "
-            "in its place."
+            f"{', '.join(nameless)} has no name of its own, which LoadGen asks for: its address "
+            "takes that place."
         )
     warnings += [
         f"{told.info.address} holds the versions {', '.join(told.versions)} of the model and "
@@ -90,8 +90,8 @@ def report(
     if local:
         differences.append("a node on LoadGen's own machine")
         warnings.append(
-            f"{', '.join(local)} is this machine: such a run tries the set-up out, and its figures "
-            "are not those of a cluster."
+            f"{', '.join(local)} is this machine: such a run tests the set-up, and its figures are "
+            "not those of a cluster."
         )
     if len({_precision(node) for node in nodes}) > 1:
         found = ", ".join(f"{node.address} {_precision(node)}" for node in nodes)
@@ -99,7 +99,7 @@ def report(
     if client_load > BUSY:
         warnings.append(
             f"The client was busy for {client_load:.0%} of the time, and Python works on one CPU: "
-            "it may be what was measured, and not the nodes."
+            "this may have measured the client, and not the nodes."
         )
     lost = [node for node in nodes if node.lost]
     differences += [f"node {node.address} lost" for node in lost]

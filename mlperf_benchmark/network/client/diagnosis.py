@@ -71,7 +71,7 @@ def _handshake_fault(
     if "ALERT" in reason and any(word in reason for word in OF_CERTIFICATES):
         return WANTS_CERTIFICATE if config.tls_cert is None else REFUSED_CERTIFICATE
     if _speaks_tls(address, seconds):
-        return f"does not come to terms about TLS: {reason}"
+        return f"cannot agree on TLS: {reason}"
     return _foreign(_plain_greeting(address, seconds)) or NO_TLS
 
 

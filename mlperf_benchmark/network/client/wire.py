@@ -78,7 +78,7 @@ def read_values(answer: Answer, output: str) -> Scores:
     tensor, raw = _find(answer, output)
     if tensor.datatype != "FP32" or len(raw) % _FP32_BYTES:
         raise InferenceError(
-            f'answered "{output}" as {len(raw)} bytes of {tensor.datatype}: wanted is FP32'
+            f'answered "{output}" as {len(raw)} bytes of {tensor.datatype}: FP32 is needed'
         )
     if raw:
         return np.frombuffer(raw, np.float32)
@@ -94,7 +94,7 @@ def read_text(answer: Answer, output: str) -> str:
     try:
         return _find(answer, output)[1].decode()
     except UnicodeDecodeError as error:
-        raise InferenceError(f'answered "{output}" with what is no UTF-8 text') from error
+        raise InferenceError(f'answered "{output}" with text that is not UTF-8') from error
 
 
 def _find(answer: Answer, output: str) -> tuple[Any, bytes]:
