@@ -51,6 +51,7 @@ class DatasetInfo:
     """What was found. `list_sha256` is of the "name label" lines in use, one a sample.
 
     `fingerprint` is the data set's: what was read from other files, or in another way, has another.
+    Results of early versions have none.
     """
 
     name: str
@@ -58,7 +59,7 @@ class DatasetInfo:
     count: int
     list_sha256: str
     labels_from: str
-    fingerprint: str
+    fingerprint: str = ""
 
 
 class Dataset(ABC):

@@ -1,6 +1,6 @@
 """Profiles: named defaults for a kind of model on a backend. The command line overrides them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -27,80 +27,49 @@ class Profile:
     served_model: str | None = None
 
 
-PYTORCH_TVM = Profile(backend="tvm", dataset="imagenet_pytorch", precision="default")
+EVERYWHERE = ("openvino", "onnxruntime", "torch", "inductor", "tvm", "kserve")
+
+
+def _on_each(
+    backends: Sequence[str], model: str, dataset: str, served_model: str | None = None
+) -> dict[str, Profile]:
+    """MODEL-BACKEND for each of `backends`."""
+    return {
+        f"{model}-{backend}": Profile(
+            backend=backend,
+            dataset=dataset,
+            precision="f32" if backend == "openvino" else "default",
+            served_model=served_model if backend == "kserve" else None,
+        )
+        for backend in backends
+    }
+
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
-    {
-        "pytorch-openvino": Profile(backend="openvino", dataset="imagenet_pytorch"),
-        "reference-openvino": Profile(backend="openvino", dataset="imagenet"),
-        "efficientnet-lite0-openvino": Profile(
-            backend="openvino", dataset="imagenet_efficientnet_lite"
-        ),
-        "efficientnet-lite1-openvino": Profile(
-            backend="openvino", dataset="imagenet_efficientnet_lite1"
-        ),
-        "efficientnet-lite2-openvino": Profile(
-            backend="openvino", dataset="imagenet_efficientnet_lite2"
-        ),
-        "pytorch-onnxruntime": Profile(
-            backend="onnxruntime", dataset="imagenet_pytorch", precision="default"
-        ),
-        "reference-onnxruntime": Profile(
-            backend="onnxruntime", dataset="imagenet", precision="default"
-        ),
-        "efficientnet-lite0-onnxruntime": Profile(
-            backend="onnxruntime", dataset="imagenet_efficientnet_lite", precision="default"
-        ),
-        "pytorch-torch": Profile(backend="torch", dataset="imagenet_pytorch", precision="default"),
-        "efficientnet-lite0-torch": Profile(
-            backend="torch", dataset="imagenet_efficientnet_lite", precision="default"
-        ),
-        "pytorch-inductor": Profile(
-            backend="inductor", dataset="imagenet_pytorch", precision="default"
-        ),
-        "efficientnet-lite0-inductor": Profile(
-            backend="inductor", dataset="imagenet_efficientnet_lite", precision="default"
-        ),
-        "pytorch-tvm": PYTORCH_TVM,
-        "reference-tvm": Profile(backend="tvm", dataset="imagenet", precision="default"),
-        "efficientnet-lite0-tvm": Profile(
-            backend="tvm", dataset="imagenet_efficientnet_lite", precision="default"
-        ),
-        "efficientnet-lite1-tvm": Profile(
-            backend="tvm", dataset="imagenet_efficientnet_lite1", precision="default"
-        ),
-        "efficientnet-lite2-tvm": Profile(
-            backend="tvm", dataset="imagenet_efficientnet_lite2", precision="default"
-        ),
-        "pytorch-kserve": Profile(
-            backend="kserve",
-            dataset="imagenet_pytorch",
-            precision="default",
-            served_model="resnet50",
-        ),
-        "efficientnet-lite0-kserve": Profile(
-            backend="kserve",
-            dataset="imagenet_efficientnet_lite",
-            precision="default",
-            served_model="efficientnet-lite0",
-        ),
-        "efficientnet-lite1-kserve": Profile(
-            backend="kserve",
-            dataset="imagenet_efficientnet_lite1",
-            precision="default",
-            served_model="efficientnet-lite1",
-        ),
-        "efficientnet-lite2-kserve": Profile(
-            backend="kserve",
-            dataset="imagenet_efficientnet_lite2",
-            precision="default",
-            served_model="efficientnet-lite2",
-        ),
+    _on_each(EVERYWHERE, "pytorch", "imagenet_pytorch", served_model="resnet50")
+    | _on_each(("openvino", "onnxruntime", "tvm"), "reference", "imagenet")
+    | _on_each(
+        EVERYWHERE,
+        "efficientnet-lite0",
+        "imagenet_efficientnet_lite",
+        served_model="efficientnet-lite0",
+    )
+    | _on_each(
+        ("openvino", "tvm", "kserve"),
+        "efficientnet-lite1",
+        "imagenet_efficientnet_lite1",
+        served_model="efficientnet-lite1",
+    )
+    | _on_each(
+        ("openvino", "tvm", "kserve"),
+        "efficientnet-lite2",
+        "imagenet_efficientnet_lite2",
+        served_model="efficientnet-lite2",
+    )
+    | {
         # The name that pytorch-tvm had in earlier harnesses.
-        "model1-tvm": PYTORCH_TVM,
-        "null": Profile(
-            backend="null", dataset="synthetic", precision="default", max_batchsize=1024
-        ),
+        "model1-tvm": Profile("tvm", "imagenet_pytorch", precision="default"),
+        "null": Profile("null", "synthetic", precision="default", max_batchsize=1024),
     }
 )
 

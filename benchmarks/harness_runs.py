@@ -1,26 +1,25 @@
 """Runs main.py as a user does, for the benchmarks that compare it with something else."""
 
-import json
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from mlperf_benchmark.core.bound_process import bound
+from mlperf_benchmark.core.output_names import RESULT
+from mlperf_benchmark.run.result import Result, read_result
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def run_main(*options: str) -> dict[str, Any]:
-    """The content of results.json of one run. An INVALID run counts, a failed one raises."""
+def run_main(*options: str) -> Result:
+    """The result of one run. An INVALID run counts, a failed one raises."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, str(ROOT / "main.py"), *options, "--output", folder]
         finished = subprocess.run(bound(command), capture_output=True, text=True, check=False)
         if finished.returncode not in (0, 3):
             raise RuntimeError(f"{' '.join(command)}: {finished.stderr}")
-        result: dict[str, Any] = json.loads(Path(folder, "results.json").read_text("utf-8"))
-        return result
+        return read_result(Path(folder, RESULT))
 
 
 def bare_loop(what: str, profile: str, model: str, *numbers: float) -> float:

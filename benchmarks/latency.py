@@ -27,7 +27,7 @@ def main() -> None:
             *("--profile", options.profile, "--model", options.model, "--dataset", "synthetic"),
             *("--time", str(options.seconds)),
         )
-        return float(result["latency_ms"]["p50"])
+        return result.timing.latency_ms["p50"]
 
     def bare() -> float:
         return bare_loop("latency", options.profile, options.model, options.seconds)

@@ -59,11 +59,11 @@ def cost(options: argparse.Namespace) -> None:
     served = ("--profile", f"{options.profile}-kserve", *nodes, *data)
 
     def rate(arguments: Sequence[str]) -> float:
-        return float(run_main(*arguments, "--scenario", "Offline")["samples_per_second"])
+        return run_main(*arguments, "--scenario", "Offline").timing.samples_per_second
 
     def p99(arguments: Sequence[str], qps: str) -> float:
         server = ("--scenario", "Server", "--qps", qps, "--max-latency", "1")
-        return float(run_main(*arguments, *server)["latency_ms"]["p99"])
+        return run_main(*arguments, *server).timing.latency_ms["p99"]
 
     rates = interleave(
         {"served": lambda: rate(served), "in process": lambda: rate(inside)}, options.rounds
@@ -126,7 +126,7 @@ def _offline(addresses: str, queries: int) -> float:
         *("--scenario", "Offline", "--queries", str(queries), "--in-flight", "16"),
         *("--endpoint", addresses),
     )
-    return float(result["samples_per_second"])
+    return result.timing.samples_per_second
 
 
 def _cpu_of_children() -> float:

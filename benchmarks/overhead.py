@@ -54,10 +54,8 @@ def main() -> None:
 
     def harness(scenario: str, queries: int, field: str) -> float:
         chosen = ("--profile", "null", "--scenario", scenario, "--queries", str(queries))
-        result = run_main(*chosen)
-        return float(
-            result["latency_ms"]["mean"] if field == "mean_ms" else result["samples_per_second"]
-        )
+        timing = run_main(*chosen).timing
+        return timing.latency_ms["mean"] if field == "mean_ms" else timing.samples_per_second
 
     def bare(scenario: str, queries: int, field: str) -> float:
         command = [sys.executable, "-c", BARE_SUT, scenario, str(queries)]

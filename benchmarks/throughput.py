@@ -36,7 +36,7 @@ def main() -> None:
             *("--profile", options.profile, "--model", options.model, "--dataset", "synthetic"),
             *("--scenario", "Offline", "--time", str(options.seconds), *batch),
         )
-        return float(result["samples_per_second"])
+        return result.timing.samples_per_second
 
     def benchmark_app() -> float:
         command = [str(Path(sys.executable).with_name("benchmark_app")), "-m", options.model]

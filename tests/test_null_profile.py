@@ -17,7 +17,7 @@ MEMORY = 8 << 30
 def test_backend_that_answers_at_once_does_not_fill_the_memory(
     scenario: str, tmp_path: Path
 ) -> None:
-    """LoadGen makes up its queries beforehand, as many as the expected speed asks for."""
+    """LoadGen prepares its queries beforehand, as many as the expected speed asks for."""
     arguments = ["--profile", "null", "--scenario", scenario, "--time", "0.5"]
     done = subprocess.run(
         command([*arguments, "--output", tmp_path]),

@@ -52,7 +52,7 @@ def test_rules_hold_where_nothing_is_said(scenario: str) -> None:
 
 
 def test_probe_says_what_to_expect() -> None:
-    """With room for a machine that turns out faster: LoadGen makes up its queries beforehand."""
+    """With room for a machine that turns out faster: LoadGen prepares its queries beforehand."""
     assert settings("SingleStream").single_stream_expected_latency_ns == 5_000_000
     assert settings("MultiStream").multi_stream_expected_latency_ns == 10_000_000
     assert settings("Offline").offline_expected_qps == pytest.approx(440)

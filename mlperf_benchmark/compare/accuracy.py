@@ -1,15 +1,16 @@
 """Answers once for each model, data set and backend, kept in the cache from then on."""
 
+import argparse
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from dataset import DATASETS
 from mlperf_benchmark.compare.cell_process import run_cell
 from mlperf_benchmark.compare.identity import change, model_sha256
+from mlperf_benchmark.compare.plan import Cell
 from mlperf_benchmark.core.errors import OutputError
 from mlperf_benchmark.core.files import staged
 from mlperf_benchmark.core.output_names import ANSWERS, RESULT
@@ -17,9 +18,8 @@ from mlperf_benchmark.core.working_folder import scratch_folder
 from mlperf_benchmark.run.accuracy import top1
 from mlperf_benchmark.run.answers import Answers, load_answers
 from mlperf_benchmark.run.arguments import without
-from mlperf_benchmark.run.options import parse
 from mlperf_benchmark.run.record import accuracy_result
-from mlperf_benchmark.run.result import INVALID, AccuracyResult
+from mlperf_benchmark.run.result import AccuracyResult, Result, read_result
 from profiles import profile
 
 # Options that an accuracy run refuses, or that cannot change an answer.
@@ -61,29 +61,29 @@ class AccuracyRuns:
         self._has_warned = False
         self._measured: dict[str, AccuracyOutcome] = {}
 
-    def outcome(self, arguments: Sequence[str], result: Mapping[str, Any]) -> AccuracyOutcome:
-        """For a cell with main.py's `arguments`, whose performance run wrote `result`."""
+    def outcome(self, cell: Cell, result: Result) -> AccuracyOutcome:
+        """For a cell whose performance run wrote `result`."""
         if _runs_no_model(result):
             return AccuracyOutcome(None, NO_LABELS)
-        known = self._known(arguments, result)
+        known = self._known(cell, result)
         if known is not None:
             return known
-        outcome = self._measure(arguments, result)
-        self._measured[_name(arguments, result)] = outcome
+        outcome = self._measure(cell, result)
+        self._measured[_name(cell, result)] = outcome
         if outcome.answers is not None and _is_identified(result):
-            self._keep(_file(arguments, result), outcome.answers)
+            self._keep(_file(cell, result), outcome.answers)
         return outcome
 
-    def is_known(self, arguments: Sequence[str], result: Mapping[str, Any]) -> bool:
+    def is_known(self, cell: Cell, result: Result) -> bool:
         """Whether `outcome` will take no time."""
-        return _runs_no_model(result) or self._known(arguments, result) is not None
+        return _runs_no_model(result) or self._known(cell, result) is not None
 
-    def _known(self, arguments: Sequence[str], result: Mapping[str, Any]) -> AccuracyOutcome | None:
-        measured = self._measured.get(_name(arguments, result))
+    def _known(self, cell: Cell, result: Result) -> AccuracyOutcome | None:
+        measured = self._measured.get(_name(cell, result))
         if measured is not None or not _is_identified(result):
             return measured
-        found = _read(_file(arguments, result))
-        return None if found is None else _outcome(found, arguments, result)
+        found = _read(_file(cell, result))
+        return None if found is None else _outcome(found, cell, result)
 
     def _keep(self, file: Path, answers: Answers) -> None:
         try:
@@ -94,23 +94,23 @@ class AccuracyRuns:
                 self._warn(f"Accuracy is not kept for the next time. {error}")
             self._has_warned = True
 
-    def _measure(self, arguments: Sequence[str], result: Mapping[str, Any]) -> AccuracyOutcome:
+    def _measure(self, cell: Cell, result: Result) -> AccuracyOutcome:
         with scratch_folder("accuracy") as scratch:
             # The run locks its folder, and the scratch folder is locked by this process.
             folder = scratch / "run"
-            run = run_cell(self._program, accuracy_arguments(arguments), folder)
+            run = run_cell(self._program, accuracy_arguments(cell.arguments), folder)
             if run.failure is not None:
                 return AccuracyOutcome(None, f"failed: {run.failure}", failed=True)
-            content = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+            accuracy = read_result(folder / RESULT)
             answers = load_answers(folder / ANSWERS)
-        if content["validity"] == INVALID:
-            reasons = "; ".join(content["invalid_reasons"])
+        if not accuracy.is_valid:
+            reasons = "; ".join(accuracy.invalid_reasons)
             return AccuracyOutcome(None, f"failed: INVALID: {reasons}", failed=True)
-        changed = change(result, content)
+        changed = change(result, accuracy)
         if changed is not None:
             reason = f"{changed} since the speed was measured"
             return AccuracyOutcome(None, f"failed: {reason}", failed=True)
-        return _outcome(answers, arguments, result)
+        return _outcome(answers, cell, result)
 
 
 def accuracy_arguments(arguments: Sequence[str]) -> list[str]:
@@ -118,11 +118,9 @@ def accuracy_arguments(arguments: Sequence[str]) -> list[str]:
     return [*without(arguments, DROPPED), "--scenario", "Offline", "--accuracy"]
 
 
-def _outcome(
-    answers: Answers, arguments: Sequence[str], result: Mapping[str, Any]
-) -> AccuracyOutcome:
+def _outcome(answers: Answers, cell: Cell, result: Result) -> AccuracyOutcome:
     """What was answered, as accuracy where that means something."""
-    name = _name(arguments, result)
+    name = _name(cell, result)
     if answers.labels is None:
         note = RANDOM_WEIGHTS if _has_labels(result) else NO_LABELS
         return AccuracyOutcome(None, note, answers=answers, run=name)
@@ -130,46 +128,44 @@ def _outcome(
     return AccuracyOutcome(accuracy, answers=answers, run=name)
 
 
-def _has_labels(result: Mapping[str, Any]) -> bool:
-    has_labels: bool = DATASETS.load(result["config"]["dataset"]).has_labels
+def _has_labels(result: Result) -> bool:
+    has_labels: bool = DATASETS.load(result.config.dataset).has_labels
     return has_labels
 
 
-def _runs_no_model(result: Mapping[str, Any]) -> bool:
+def _runs_no_model(result: Result) -> bool:
     """As the backend that measures the harness itself: its answers say nothing of anything."""
-    is_served = bool(result["backend"]["nodes"])
-    return result["model"] is None and not is_served and not _has_labels(result)
+    return result.model is None and not result.backend.nodes and not _has_labels(result)
 
 
-def _is_identified(result: Mapping[str, Any]) -> bool:
+def _is_identified(result: Result) -> bool:
     """Whether the run can be told from one of another model. Served nodes may not say enough."""
-    return bool(model_sha256(result) and result["dataset"].get("fingerprint"))
+    return bool(model_sha256(result) and result.dataset.fingerprint)
 
 
-def _file(arguments: Sequence[str], result: Mapping[str, Any]) -> Path:
-    return Path(parse(arguments).cache_dir) / "accuracy" / f"{_name(arguments, result)}.npz"
+def _file(cell: Cell, result: Result) -> Path:
+    return Path(cell.options.cache_dir) / "accuracy" / f"{_name(cell, result)}.npz"
 
 
-def _name(arguments: Sequence[str], result: Mapping[str, Any]) -> str:
+def _name(cell: Cell, result: Result) -> str:
     """The name in the cache: a hash of all that decides about the answers."""
-    dataset, backend, config = result["dataset"], result["backend"], result["config"]
+    dataset, backend, config = result.dataset, result.backend, result.config
     about = {
         "model": model_sha256(result),
-        "dataset": [dataset[key] for key in ("name", "count", "list_sha256")],
-        "images": [str(Path(dataset["path"] or "").resolve()), dataset.get("fingerprint")],
-        "nodes": {name: (config.get("network") or {}).get(name) for name in NETWORK},
-        "served": [{name: node[name] for name in NODE} for node in backend["nodes"]],
-        "backend": [backend[key] for key in ("name", "version", "executed_precision")],
-        "options": {name: config.get(name) for name in DECISIVE},
-        "max_batchsize": _max_batchsize(arguments),
-        "packages": result["system"]["packages"],
+        "dataset": [dataset.name, dataset.count, dataset.list_sha256],
+        "images": [str(Path(dataset.path or "").resolve()), dataset.fingerprint],
+        "nodes": {name: getattr(config.network, name, None) for name in NETWORK},
+        "served": [{name: getattr(node, name) for name in NODE} for node in backend.nodes],
+        "backend": [backend.name, backend.version, backend.executed_precision],
+        "options": {name: getattr(config, name) for name in DECISIVE},
+        "max_batchsize": _max_batchsize(cell.options),
+        "packages": result.system.packages,
     }
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _max_batchsize(arguments: Sequence[str]) -> int | None:
+def _max_batchsize(options: argparse.Namespace) -> int | None:
     """Of the accuracy run: a performance run in SingleStream has a batch of 1 in any case."""
-    options = parse(arguments)
     if options.max_batchsize is None and options.profile is not None:
         return profile(options.profile).max_batchsize
     return int(options.max_batchsize) if options.max_batchsize is not None else None

@@ -1,21 +1,30 @@
 """The columns of the table, the same for every output."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mlperf_benchmark.compare.accuracy_texts import (
     NONE,
-    accuracy_footnote,
     agreement_text,
     points_text,
     top1_text,
+)
+from mlperf_benchmark.compare.described import (
+    MB,
+    described,
+    gmacs,
+    making,
+    megabytes,
+    million_parameters,
+    pruned,
+    recovery,
+    stored_precision,
 )
 from mlperf_benchmark.compare.intervals import NO_DIFFERENCE, TOO_FEW, Estimate
 from mlperf_benchmark.compare.matrix import PEAK
 from mlperf_benchmark.compare.record import Comparison, Row
 
-MB = 1e6
 OFFLINE = "Offline"
 
 
@@ -76,25 +85,25 @@ def all_columns() -> tuple[Column, ...]:
             "Peak queries/s", "peak_qps", lambda row: _number(_peak_rate(row), ".4g"), _peak_rate
         ),
         *(_latency(name) for name in ("p90", "p99")),
-        Column("MB", "model_mb", lambda row: _number(_megabytes(row), ".1f"), _megabytes),
-        Column("GMACs", "gmacs", lambda row: _number(_gmacs(row), ".2f"), _gmacs),
+        Column("MB", "model_mb", lambda row: _number(megabytes(row), ".1f"), megabytes),
+        Column("GMACs", "gmacs", lambda row: _number(gmacs(row), ".2f"), gmacs),
         Column(
             "M parameters",
             "parameters_m",
-            lambda row: _number(_parameters(row), ".2f"),
-            _parameters,
+            lambda row: _number(million_parameters(row), ".2f"),
+            million_parameters,
         ),
         Column(
             "Made in s",
             "making_seconds",
-            lambda row: _number(_making(row, "seconds"), ".0f"),
-            lambda row: _making(row, "seconds"),
+            lambda row: _number(making(row, "seconds"), ".0f"),
+            lambda row: making(row, "seconds"),
         ),
         Column(
             "Images",
             "making_images",
-            lambda row: _number(_making(row, "images"), ".0f"),
-            lambda row: _making(row, "images"),
+            lambda row: _number(making(row, "images"), ".0f"),
+            lambda row: making(row, "images"),
         ),
         _seconds("Read s", "read_seconds", detail=True),
         _seconds("Compile s", "compile_seconds", detail=True),
@@ -109,15 +118,17 @@ def all_columns() -> tuple[Column, ...]:
             constant=True,
         ),
         Column("Backend", "backend", lambda row: _backend(row, "name"), constant=True),
-        Column("Pruned", "pruned", _pruned, constant=True),
-        Column("Algorithm", "algorithm", lambda row: _of(row, "pruning", "method"), constant=True),
-        Column("Scope", "scope", lambda row: _of(row, "pruning", "scope"), constant=True),
-        Column("Recovery", "recovery", _recovery, constant=True),
-        Column("Precision", "precision", _precision, constant=True),
+        Column("Pruned", "pruned", pruned, constant=True),
+        Column(
+            "Algorithm", "algorithm", lambda row: described(row, "pruning", "method"), constant=True
+        ),
+        Column("Scope", "scope", lambda row: described(row, "pruning", "scope"), constant=True),
+        Column("Recovery", "recovery", recovery, constant=True),
+        Column("Precision", "precision", stored_precision, constant=True),
         Column(
             "Quantizer",
             "quantizer",
-            lambda row: _of(row, "quantization", "quantizer"),
+            lambda row: described(row, "quantization", "quantizer"),
             constant=True,
         ),
         Column(
@@ -187,53 +198,6 @@ def validity_text(row: Row) -> str:
     return "VALID" if row.measurements else NONE
 
 
-def remarks(comparison: Comparison) -> Sequence[str]:
-    """What belongs beneath the table: failures, what was not run, and warnings, each once."""
-    lines = [
-        f"{row.name}, {row.scenario}: FAILED: {row.failure}"
-        for row in comparison.rows
-        if row.failure is not None
-    ]
-    lines += [
-        f"{row.name}, {row.scenario}: not run: {row.not_run}"
-        for row in comparison.rows
-        if row.not_run is not None
-    ]
-    lines += [
-        f"{row.name}: accuracy {row.accuracy_note}"
-        for row in comparison.rows
-        if row.accuracy_failed
-    ]
-    return list(dict.fromkeys([*lines, *_warnings(comparison.rows)]))
-
-
-def _warnings(rows: Sequence[Row]) -> Iterator[str]:
-    """Each once, with the rows that it is about."""
-    about: dict[str, list[str]] = {}
-    for row in rows:
-        for warning in row.warnings:
-            about.setdefault(warning, []).append(f"{row.name}, {row.scenario}")
-    measured = sum(bool(row.measurements) for row in rows)
-    for warning, names in about.items():
-        everywhere = len(names) == measured > 1
-        yield f"{'All rows' if everywhere else ' / '.join(names)}: {warning}"
-
-
-def footnote(comparison: Comparison) -> str:
-    """How the figures came about."""
-    baselines = list(dict.fromkeys(row.name for row in comparison.rows if row.baseline))
-    metrics = list(dict.fromkeys(f"{row.metric} in {row.scenario}" for row in comparison.rows))
-    turns, tests = comparison.queries_per_turn, comparison.tests_per_run
-    return (
-        f"Medians of {len(comparison.order)} rounds in shuffled order (seed {comparison.seed})"
-        f"{f', in turns of {turns} queries where the scenario allows it' if turns else ''}"
-        f"{f', in turns of a test each, {tests} a run, in Server and Offline' if tests else ''}. "
-        f"Speed-up over {' / '.join(baselines)} by {', '.join(metrics)}: median of the rounds' "
-        f"ratios with its {comparison.confidence:.0%} bootstrap interval."
-        f"{accuracy_footnote(comparison)}"
-    )
-
-
 def _variant_and_scenario(row: Row) -> str:
     return f"{row.name}, {row.scenario}{' (baseline)' if row.baseline else ''}"
 
@@ -286,68 +250,10 @@ def _backend(row: Row, key: str) -> str:
     return NONE if row.subject is None else str(row.subject.backend[key])
 
 
-def _model(row: Row) -> dict[str, object]:
-    return (row.subject.model if row.subject else None) or {}
-
-
-def _description(row: Row) -> dict[str, object]:
-    description = _model(row).get("description")
-    return description if isinstance(description, dict) else {}
-
-
-def _precision(row: Row) -> str:
-    return str(_description(row).get("precision", NONE))
-
-
 def _is_executed_as_stored(row: Row) -> bool:
     """Whether the precision of the model says it all: fp32 for f32, int8 for int8."""
-    stored = _precision(row).replace("fp", "f")
+    stored = stored_precision(row).replace("fp", "f")
     return row.subject is None or stored == _backend(row, "executed_precision")
-
-
-def _pruned(row: Row) -> str:
-    sizes = [_description(row).get(name) for name in ("size", "unpruned_size")]
-    return NONE if None in sizes else "no" if sizes[0] == sizes[1] else "yes"
-
-
-def _of(row: Row, part: str, key: str) -> str:
-    """What the description says in one of its parts, which it may lack."""
-    described = _description(row).get(part)
-    return str(described.get(key, NONE)) if isinstance(described, dict) else NONE
-
-
-def _recovery(row: Row) -> str:
-    """What was done to a pruned model so that it answers as before."""
-    description = _description(row)
-    pruning, tuning = description.get("pruning"), description.get("fine_tuning")
-    if not isinstance(pruning, dict):
-        return NONE
-    steps = ["batch norm"]
-    if pruning.get("reconstruct"):
-        steps.append("reconstruction")
-    if isinstance(tuning, dict):
-        steps.append(f"{tuning['epochs']} epochs")
-    return ", ".join(steps)
-
-
-def _parameters(row: Row) -> float | None:
-    size = _description(row).get("size")
-    return size["parameters"] / 1e6 if isinstance(size, dict) else None
-
-
-def _making(row: Row, key: str) -> float | None:
-    making = _description(row).get("making")
-    return float(making[key]) if isinstance(making, dict) else None
-
-
-def _gmacs(row: Row) -> float | None:
-    size = _description(row).get("size")
-    return float(size["gmacs"]) if isinstance(size, dict) else None
-
-
-def _megabytes(row: Row) -> float | None:
-    size = _model(row).get("bytes")
-    return size / MB if isinstance(size, int) else None
 
 
 def _number(value: float | None, form: str) -> str:

@@ -17,9 +17,9 @@ from mlperf_benchmark.compare.junit import render as render_junit
 from mlperf_benchmark.compare.legible import legible
 from mlperf_benchmark.compare.making import is_made, make_missing
 from mlperf_benchmark.compare.matrix import METRICS, Matrix, Stopping
+from mlperf_benchmark.compare.matrix_checks import check_course
 from mlperf_benchmark.compare.matrix_file import (
     AXES,
-    check_course,
     matrix_from_axes,
     read_matrix,
     run_option_names,
@@ -43,7 +43,6 @@ from mlperf_benchmark.core.errors import BenchmarkError, RunError, UsageError
 from mlperf_benchmark.core.files import staged, write_text
 from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.core.terminal import say, warn
-from mlperf_benchmark.run.options import parse
 from mlperf_benchmark.run.progress import clock
 
 FAILED, INVALID = 1, 3
@@ -83,7 +82,7 @@ def _check_models(plan: Plan) -> None:
     """Refuse a missing file now. A file that is no model fails later, and alone."""
     made = {variant.name for variant in plan.matrix.variants if variant.making is not None}
     for cell in plan.cells:
-        model = None if cell.variant in made else parse(cell.arguments).model
+        model = None if cell.variant in made else cell.options.model
         if model is not None and not model.is_file():
             raise UsageError(
                 f'Variant "{cell.variant}": there is no model {model}; prepare.py makes '

@@ -2,18 +2,12 @@
 
 import dataclasses
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from mlperf_benchmark.core.typed_json import from_plain
 from mlperf_benchmark.run.result import ColdStart, Memory
 
 Costs = TypeVar("Costs", ColdStart, Memory)
-
-
-def read_costs(content: Mapping[str, Any] | None, kind: type[Costs]) -> Costs | None:
-    """A part of results.json, or None in results that lack it."""
-    return None if content is None else from_plain(content, kind)
 
 
 def median_cold_start(found: Sequence[ColdStart | None]) -> ColdStart | None:

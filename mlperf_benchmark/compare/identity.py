@@ -10,8 +10,8 @@ from mlperf_benchmark.core.run_config import RunConfig
 from mlperf_benchmark.core.versions import PRODUCT, package_versions
 from mlperf_benchmark.models.files.model_files import model_files
 from mlperf_benchmark.run.data import open_dataset
-from mlperf_benchmark.run.options import parse
 from mlperf_benchmark.run.resolve import resolve
+from mlperf_benchmark.run.result import Result
 
 LAYOUT = 2
 
@@ -20,8 +20,8 @@ Given = TypeVar("Given")
 
 def identity_of(plan: Plan) -> dict[str, Any]:
     """In JSON's types. Reads the model files and looks at every image's size and date."""
-    options = [parse(cell.arguments) for cell in plan.cells]
-    configs = [_known(lambda cell: resolve(parse(cell.arguments)), cell) for cell in plan.cells]
+    options = [cell.options for cell in plan.cells]
+    configs = [_known(resolve, one) for one in options]
     data = {_place(config): config for config in configs if config is not None}
     return {
         "layout": LAYOUT,
@@ -65,18 +65,18 @@ def difference(known: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     return next(word for key, word in words.items() if known.get(key) != wanted[key])
 
 
-def change(result: Mapping[str, Any], later: Mapping[str, Any]) -> str | None:
+def change(result: Result, later: Result) -> str | None:
     """What has changed between two results of one cell, or None."""
     if model_sha256(result) != model_sha256(later):
         return "the model has changed"
-    if result["dataset"].get("fingerprint") != later["dataset"].get("fingerprint"):
+    if result.dataset.fingerprint != later.dataset.fingerprint:
         return "the images or their labels have changed"
     return None
 
 
-def model_sha256(result: Mapping[str, Any]) -> str | None:
+def model_sha256(result: Result) -> str | None:
     """None where there is no model file, or where served nodes do not tell."""
-    return (result["model"] or {}).get("sha256")
+    return result.model.sha256 if result.model else None
 
 
 def _place(config: RunConfig) -> str:

@@ -1,18 +1,14 @@
 """A round of a cell whose metric is the highest VALID rate: a search in place of one run."""
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from mlperf_benchmark.compare.cell_process import CellRun, run_cell, run_of_several
 from mlperf_benchmark.compare.plan import Cell
 from mlperf_benchmark.core.errors import RunError
 from mlperf_benchmark.core.output_names import RESULT
 from mlperf_benchmark.run.arguments import to_arguments, without
-from mlperf_benchmark.run.options import parse
 from mlperf_benchmark.run.peak_rate import highest_valid, step_seconds
-from mlperf_benchmark.run.result import VALID
+from mlperf_benchmark.run.result import VALID, Result, read_result
 
 RATES = "rates"
 CEILING = "ceiling"
@@ -37,7 +33,7 @@ class _Search:
         self._program = program
         self._folder = folder
         self._arguments = without(cell.arguments, LENGTH)
-        self._seconds = parse(cell.arguments).time
+        self._seconds = cell.options.time
         self._best: Path | None = None
         self.runs: list[CellRun] = []
 
@@ -46,7 +42,7 @@ class _Search:
         plain = without(self._arguments, ("scenario", "max-latency"))
         options = {"scenario": "Offline", "time": step_seconds(self._seconds)}
         ceiling = self._made(CEILING, [*plain, *to_arguments(options)])
-        highest_valid(self._is_valid, float(ceiling["samples_per_second"]))
+        highest_valid(self._is_valid, ceiling.timing.samples_per_second)
         assert self._best is not None
         return self._best
 
@@ -54,20 +50,19 @@ class _Search:
         name = f"{rate:g}-{number}"
         options = {"qps": rate, "time": step_seconds(self._seconds, rate)}
         result = self._made(name, [*self._arguments, *to_arguments(options)])
-        if result["validity"] != VALID:
+        if result.validity != VALID:
             return False
         # The rates that are found valid rise.
         self._best = self._folder / name
         return True
 
-    def _made(self, name: str, arguments: list[str]) -> Mapping[str, Any]:
+    def _made(self, name: str, arguments: list[str]) -> Result:
         folder = self._folder / name
         run = run_cell(self._program, arguments, folder)
         self.runs.append(run)
         if run.failure is not None:
             raise RunError(run.failure)
-        result: dict[str, Any] = json.loads((folder / RESULT).read_text(encoding="utf-8"))
-        return result
+        return read_result(folder / RESULT)
 
 
 def _move_up(found: Path, folder: Path) -> None:

@@ -1,7 +1,9 @@
 """From a matrix to the cells that are run, their order in each round and their duration."""
 
+import argparse
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -28,7 +30,8 @@ PEAK_RUNS = 8
 
 @dataclass(frozen=True)
 class Cell:
-    """One row of the table. `arguments` are main.py's, without those about the output.
+    """One row of the table. `arguments` are main.py's, without those about the output; `options`
+    are what they were parsed to.
 
     `unmade` is why there is no model to run.
     """
@@ -38,6 +41,7 @@ class Cell:
     scenario: str
     sweep: Point
     arguments: tuple[str, ...]
+    options: argparse.Namespace
     metric: Metric
     baseline: str
     queries_per_turn: int | None = None
@@ -76,12 +80,10 @@ class Cell:
     @property
     def seconds(self) -> float | None:
         """The duration of a run as asked for, or None where queries decide."""
-        options = parse(self.arguments)
+        time: float | None = self.options.time
         if self.searches_peak:
-            return PEAK_RUNS * step_seconds(options.time) + (PEAK_RUNS - 1) * OVERHEAD_SECONDS
-        if options.queries is not None:
-            return None
-        return float(options.time or OFFICIAL_SECONDS)
+            return PEAK_RUNS * step_seconds(time) + (PEAK_RUNS - 1) * OVERHEAD_SECONDS
+        return None if self.options.queries is not None else time or OFFICIAL_SECONDS
 
 
 @dataclass(frozen=True)
@@ -138,24 +140,25 @@ def make_plan(matrix: Matrix) -> Plan:
     for key, (variant, scenario, point) in zip(keys, places, strict=True):
         if variant.name == baseline:
             baselines.setdefault((scenario, point.get(QPS)), key)
-    return Plan(
-        matrix,
-        tuple(
+    cells = []
+    for key, (variant, scenario, point) in zip(keys, places, strict=True):
+        arguments = _arguments(variant, scenario, point)
+        cells.append(
             Cell(
                 key=key,
                 variant=variant.name,
                 scenario=scenario,
                 sweep=point,
-                arguments=_arguments(matrix, variant, scenario, point),
+                arguments=arguments,
+                options=_options(matrix, variant, scenario, arguments),
                 metric=metric_for(matrix, scenario),
                 baseline=baselines[scenario, point.get(QPS)],
                 queries_per_turn=matrix.queries_per_turn if scenario in TURN_SCENARIOS else None,
                 tests_per_run=_tests_per_run(matrix, scenario),
                 unmade=variant.unmade,
             )
-            for key, (variant, scenario, point) in zip(keys, places, strict=True)
-        ),
-    )
+        )
+    return Plan(matrix, tuple(cells))
 
 
 def _points(matrix: Matrix, scenario: str) -> list[Point]:
@@ -185,9 +188,13 @@ def _key(number: int, variant: Variant, scenario: str, point: Point) -> str:
     return f"{number:02d}-{slug.lower()[:60]}"
 
 
-def _arguments(matrix: Matrix, variant: Variant, scenario: str, point: Point) -> tuple[str, ...]:
-    options = dict(variant.options) | {"scenario": scenario} | dict(point)
-    arguments = to_arguments(options)
+def _arguments(variant: Variant, scenario: str, point: Point) -> tuple[str, ...]:
+    return to_arguments(dict(variant.options) | {"scenario": scenario} | dict(point))
+
+
+def _options(
+    matrix: Matrix, variant: Variant, scenario: str, arguments: Sequence[str]
+) -> argparse.Namespace:
     try:
         parsed = parse(arguments)
         for kind, name, known in (
@@ -205,7 +212,7 @@ def _arguments(matrix: Matrix, variant: Variant, scenario: str, point: Point) ->
             f'Variant "{variant.name}": tests_per_run needs time or queries: each test takes its '
             "part of it."
         )
-    return arguments
+    return parsed
 
 
 def _check_rate(matrix: Matrix, variant: Variant, scenario: str, rate: float | None) -> None:

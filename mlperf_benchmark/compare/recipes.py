@@ -25,15 +25,13 @@ WORDS = frozenset({"keep_fp32"})
 
 @dataclass(frozen=True)
 class Making:
-    """How one variant's model file is made. `arguments` are prepare.py's, but for the output."""
+    """How one variant's model file is made. `arguments` are prepare.py's, but for the output;
+    `recipe` is what they were parsed to.
+    """
 
     arguments: tuple[str, ...]
     cache_dir: Path
-
-    @property
-    def recipe(self) -> Recipe:
-        """Raises UsageError."""
-        return parse(self.arguments)
+    recipe: Recipe
 
     @property
     def folder(self) -> Path:
@@ -71,7 +69,7 @@ def making_of(options: Mapping[str, Any], cache_dir: Path) -> Making:
         raise UsageError('say which model: model = "efficientnet-lite0".')
     if "cache_dir" not in options:
         words += ["--cache-dir", str(cache_dir)]
-    making = Making(tuple(words), cache_dir)
+    making = Making(tuple(words), cache_dir, parse(words))
     # Whatever prepare.py refuses without having looked at a file is refused here.
     _ = making.recipe.file_format
     return making

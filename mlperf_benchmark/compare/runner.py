@@ -18,8 +18,8 @@ from mlperf_benchmark.compare.matrix import Stopping
 from mlperf_benchmark.compare.noise import busy_warning
 from mlperf_benchmark.compare.peak_search import search_peak
 from mlperf_benchmark.compare.plan import Cell, Plan
+from mlperf_benchmark.compare.round_figures import Figures, cell_ratios, failures, figures_of
 from mlperf_benchmark.compare.store import Round, Store
-from mlperf_benchmark.compare.summarize import Figures, cell_ratios, failures, figures_of
 from mlperf_benchmark.compare.turns import take_turns
 from mlperf_benchmark.core.cpus import usable_cpus
 from mlperf_benchmark.core.terminal import say, warn
@@ -149,9 +149,9 @@ class Runner:
                 outcomes[cell.key] = NOT_WANTED
                 continue
             result = self._store.result(number, cell.key)
-            if not runs.is_known(cell.arguments, result):
+            if not runs.is_known(cell, result):
                 self._say(f"Accuracy of {cell.variant}.")
-            outcomes[cell.key] = runs.outcome(cell.arguments, result)
+            outcomes[cell.key] = runs.outcome(cell, result)
         return outcomes
 
     def _tell(self, rounds: Sequence[Round]) -> None:

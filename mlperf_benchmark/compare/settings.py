@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from mlperf_benchmark.compare.described import description
 from mlperf_benchmark.compare.record import Comparison, Row
 
 # Of a row's subject, by part of it, with the words for them.
@@ -54,9 +55,8 @@ def _facts(row: Row) -> Iterator[tuple[str, str]]:
     for part, names in FACTS.items():
         for key, word in names.items():
             yield word, str(parts[part].get(key, NONE))
-    description = (row.subject.model or {}).get("description")
-    if isinstance(description, dict):
-        yield "model's precision", str(description.get("precision", NONE))
+    if description(row):
+        yield "model's precision", str(description(row).get("precision", NONE))
 
 
 def _options(row: Row) -> Iterator[tuple[str, str]]:

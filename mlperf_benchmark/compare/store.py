@@ -12,13 +12,14 @@ from mlperf_benchmark.compare.cell_process import CellRun
 from mlperf_benchmark.compare.identity import difference, identity_of
 from mlperf_benchmark.compare.plan import Plan
 from mlperf_benchmark.core.disk import way_out
-from mlperf_benchmark.core.errors import OutputError
+from mlperf_benchmark.core.errors import OutputError, RunError
 from mlperf_benchmark.core.files import staged
 from mlperf_benchmark.core.locks import lock
 from mlperf_benchmark.core.output_names import PLAN, RESULT
 from mlperf_benchmark.core.typed_json import from_json
 from mlperf_benchmark.core.working_folder import working_folder
 from mlperf_benchmark.run.output_folder import wait_until_free
+from mlperf_benchmark.run.result import Result, read_result
 
 ROUNDS = "rounds"
 ROUND = "round.json"
@@ -43,7 +44,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._results: dict[Path, dict[str, Any]] = {}
+        self._results: dict[Path, Result] = {}
 
     @contextmanager
     def open(self, plan: Plan, overwrite: bool) -> Iterator[None]:
@@ -88,16 +89,18 @@ class Store:
         with staged(self.path / ROUNDS / f"{done.number:04d}") as folder:
             (folder / ROUND).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
-    def result(self, number: int, key: str) -> dict[str, Any]:
+    def result(self, number: int, key: str) -> Result:
         """The results.json of a run that did not fail."""
         path = self.folder(number, key) / RESULT
         if path not in self._results:
             try:
-                self._results[path] = json.loads(path.read_text(encoding="utf-8"))
-            except (OSError, ValueError) as error:
+                self._results[path] = read_result(path)
+            except OSError as error:
                 raise OutputError(
-                    f"Cannot read {path}: {error}. Measure anew with --overwrite."
+                    f"Cannot read {path}: {error.strerror}. Measure anew with --overwrite."
                 ) from error
+            except RunError as error:
+                raise OutputError(f"{error} Measure anew with --overwrite.") from error
         return self._results[path]
 
     def _claim(self, identity: Mapping[str, Any], overwrite: bool) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from mlperf_benchmark.compare.accuracy import AccuracyOutcome
 from mlperf_benchmark.compare.answer_pairs import pair
 from mlperf_benchmark.compare.best import answers
-from mlperf_benchmark.compare.costs import median_cold_start, median_memory, read_costs
-from mlperf_benchmark.compare.intervals import CONFIDENCE, median, round_ratios
+from mlperf_benchmark.compare.costs import median_cold_start, median_memory
+from mlperf_benchmark.compare.intervals import CONFIDENCE, median
 from mlperf_benchmark.compare.matrix import Matrix, metric_for
 from mlperf_benchmark.compare.noise import spread_warning
 from mlperf_benchmark.compare.plan import Cell, Plan
@@ -21,44 +21,21 @@ from mlperf_benchmark.compare.record import (
     Row,
     Subject,
 )
+from mlperf_benchmark.compare.round_figures import (
+    Figures,
+    cell_ratios,
+    failures,
+    figures_of,
+    measurements_of,
+)
 from mlperf_benchmark.compare.store import Round, Store
 from mlperf_benchmark.core.cpus import usable_cpus
 from mlperf_benchmark.core.machine import describe_system
 from mlperf_benchmark.core.turn_protocol import TURN_SCENARIOS
-from mlperf_benchmark.core.versions import PRODUCT, package_versions
+from mlperf_benchmark.core.versions import PRODUCT
 from mlperf_benchmark.run.arguments import to_arguments
-from mlperf_benchmark.run.result import INVALID, ColdStart, Memory
+from mlperf_benchmark.run.result import INVALID, backend_fields
 from mlperf_benchmark.run.warnings import chance_warning
-
-Figures = Mapping[str, Mapping[int, float]]
-"""The metric by cell key and round."""
-
-
-def failures(rounds: Sequence[Round]) -> dict[str, str]:
-    """Reason by cell key. A cell that failed once is not tried again."""
-    return {
-        key: run.failure
-        for done in rounds
-        for key, run in done.runs.items()
-        if run.failure is not None
-    }
-
-
-def figures_of(plan: Plan, rounds: Sequence[Round], store: Store) -> Figures:
-    """What each cell reached in each round in which it did not fail."""
-    return {
-        cell.key: {run.round: run.figure(cell.metric) for run in _measurements(cell, rounds, store)}
-        for cell in plan.cells
-    }
-
-
-def cell_ratios(cell: Cell, figures: Figures) -> list[float]:
-    """How many times as fast as the baseline, round by round, where both were measured."""
-    return round_ratios(
-        figures[cell.key],
-        figures[cell.baseline],
-        higher_is_better=cell.metric.higher_is_better,
-    )
 
 
 def summarize(
@@ -101,7 +78,7 @@ def summarize(
                 for cell in plan.cells
             ],
         ),
-        system=describe_system() | {"packages": package_versions()},
+        system=dataclasses.asdict(describe_system()),
         queries_per_turn=plan.matrix.queries_per_turn,
         tests_per_run=plan.matrix.tests_per_run,
     )
@@ -119,7 +96,7 @@ def _row(
     failed: Mapping[str, str],
     accuracy: Mapping[str, AccuracyOutcome],
 ) -> Row:
-    measurements = _measurements(cell, rounds, store)
+    measurements = measurements_of(cell, rounds, store)
     values = list(figures[cell.key].values())
     outcome = accuracy[cell.key]
     pairs = pair(outcome, accuracy[cell.baseline])
@@ -214,34 +191,13 @@ def _arguments(cell: Cell, values: Sequence[float]) -> list[str]:
     return [*cell.arguments, *to_arguments({"qps": float(f"{statistics.median(values):.3g}")})]
 
 
-def _measurements(cell: Cell, rounds: Sequence[Round], store: Store) -> list[Measurement]:
-    found = []
-    for done in rounds:
-        run = done.runs.get(cell.key)
-        if run is None or run.failure is not None:
-            continue
-        result = store.result(done.number, cell.key)
-        found.append(
-            Measurement(
-                round=done.number,
-                started=run.started,
-                seconds=run.seconds,
-                latency_ms=result["latency_ms"],
-                samples_per_second=result["samples_per_second"],
-                validity=result["validity"],
-                invalid_reasons=result["invalid_reasons"],
-                noise=run.noise,
-                cold_start=read_costs(result.get("cold_start"), ColdStart),
-                memory=read_costs(result.get("memory"), Memory),
-                qps=result["config"]["qps"],
-            )
-        )
-    return found
-
-
 def _subject(cell: Cell, number: int, store: Store) -> Subject:
     result = store.result(number, cell.key)
-    return Subject(result["backend"], result["model"], result["dataset"])
+    return Subject(
+        backend=backend_fields(result.backend),
+        model=dataclasses.asdict(result.model) if result.model else None,
+        dataset=dataclasses.asdict(result.dataset),
+    )
 
 
 def _latency(measurements: Sequence[Measurement]) -> dict[str, float]:
@@ -272,9 +228,7 @@ def _warnings(
     invalid = (run.round for run in measurements if run.validity == INVALID)
     numbers = {measurements[0].round, next(invalid, measurements[0].round)}
     warnings = [
-        warning
-        for number in sorted(numbers)
-        for warning in store.result(number, cell.key)["warnings"]
+        warning for number in sorted(numbers) for warning in store.result(number, cell.key).warnings
     ]
     noise = spread_warning(values, [run.noise for run in measurements], usable_cpus())
     if noise is not None:
@@ -287,7 +241,7 @@ def _accuracy_warnings(
 ) -> list[str]:
     if outcome.result is None or not measurements:
         return []
-    classes = _subject(cell, measurements[0].round, store).backend["classes"]
+    classes = store.result(measurements[0].round, cell.key).backend.classes
     return chance_warning(outcome.result.good, outcome.result.total, classes)
 
 

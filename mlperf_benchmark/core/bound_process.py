@@ -1,8 +1,8 @@
-"""Programs that end with the one that started them, even where that is killed.
+"""Starts programs that end with this one, even if it is killed.
 
-Linux sends SIGTERM to a process whose parent's thread ends (prctl(2), PR_SET_PDEATHSIG). It is
-asked for between fork and exec by this file run as a script, as Python code in a forked copy of a
-program with threads (subprocess's preexec_fn) may hang.
+Linux sends SIGTERM to a process whose parent's thread ends (prctl(2), PR_SET_PDEATHSIG). This file,
+run as a script, asks for that between fork and exec: Python code that runs there in a forked copy
+of a program with threads (subprocess's preexec_fn) may hang.
 """
 
 import ctypes
@@ -23,7 +23,7 @@ def bound(command: Sequence[str]) -> list[str]:
 def _become(parent: int, command: list[str]) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
-        # It ended before it was asked for.
+        # The parent ended before it could be asked for.
         sys.exit(128 + signal.SIGTERM)
     os.execvp(command[0], command)  # noqa: S606 - the program that was to be started
 

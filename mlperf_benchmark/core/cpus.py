@@ -28,7 +28,7 @@ def cpu_quota(cgroup: Path = CGROUP) -> float | None:
 
 
 def cpu_flags(info: Path = CPU_INFO) -> frozenset[str]:
-    """What Linux says that an x86 processor can do; empty for others."""
+    """The features that Linux reports of an x86 processor; empty for others."""
     try:
         lines = info.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -44,7 +44,7 @@ def usable_cpus(cgroup: Path = CGROUP) -> int:
 
 
 def usable_cores(topology: Path = TOPOLOGY) -> int:
-    """Physical cores among the CPUs of the affinity mask: those that share one count once."""
+    """Physical cores among the CPUs of the affinity mask: CPUs that share a core count once."""
     allowed = os.sched_getaffinity(0)
     try:
         shared = [topology / f"cpu{cpu}" / "topology" / "thread_siblings_list" for cpu in allowed]

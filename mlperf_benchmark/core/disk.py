@@ -1,4 +1,4 @@
-"""What to do where the operating system refuses to write."""
+"""Advice for when the operating system refuses to write."""
 
 import errno
 
@@ -7,7 +7,7 @@ PERMISSION = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 def way_out(error: OSError, option: str | None = None) -> str:
-    """A clause that says what to do; `option` is the one that names the folder."""
+    """A clause that says what to do; `option` is the option that names the folder."""
     number = error.errno or 0
     by_option = f" with {option}" if option else ""
     other = f"choose another folder{by_option}"

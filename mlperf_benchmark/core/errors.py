@@ -38,7 +38,7 @@ class CacheError(BenchmarkError):
 
     @property
     def is_denied(self) -> bool:
-        """Whether a place may be read but not written; most callers can do without writing."""
+        """Whether the place may be read but not written, which most callers can live with."""
         return isinstance(self.__cause__, OSError) and self.__cause__.errno in DENIED
 
 
@@ -57,7 +57,7 @@ class InferenceError(RunError):
 class Interrupted(BaseException):
     """A signal, raised in the main thread so that what is half done is cleared away.
 
-    `leaves` says what is left behind, where that is not what the command says it is.
+    `leaves` says what is left behind, if it is not what the command would say.
     """
 
     def __init__(self, number: int) -> None:

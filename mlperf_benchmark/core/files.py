@@ -74,3 +74,15 @@ def files_sha256(paths: Sequence[Path]) -> str:
             while chunk := file.read(CHUNK_BYTES):
                 digest.update(chunk)
     return digest.hexdigest()
+
+
+class Hashes:
+    """What `files_sha256` gives, found once for the same files while this is kept."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Path, ...], str] = {}
+
+    def of(self, *paths: Path) -> str:
+        if paths not in self._known:
+            self._known[paths] = files_sha256(paths)
+        return self._known[paths]

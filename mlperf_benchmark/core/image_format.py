@@ -10,7 +10,7 @@ Images = NDArray[np.uint8]
 """uint8 pixels, RGB, shape (batch, height, width, 3), C-contiguous."""
 
 Samples = NDArray[Any]
-"""LoadGen's samples in memory, shape (batch, …): `Images`, or what else a backend takes."""
+"""LoadGen's samples in memory, shape (batch, …): `Images`, or whatever else a backend takes."""
 
 Scores = NDArray[np.float32]
 """float32 class scores, shape (batch, classes); or the class indices, shape (batch,), of a model
@@ -19,7 +19,7 @@ that takes the ArgMax itself."""
 
 @dataclass(frozen=True)
 class ImageFormat:
-    """Resized, cropped uint8 RGB pixels and the normalisation that the model still wants.
+    """Resized, cropped uint8 RGB pixels and the normalisation that the model still needs.
 
     A backend computes `(pixel - mean) / std` per channel itself, as part of the timed model:
     samples then take a quarter of the memory of float32 ones. `mean` and `std` are RGB, in

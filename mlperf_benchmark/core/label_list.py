@@ -7,7 +7,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class LabelList:
-    """File names relative to the data set folder and 0-based class indices, one a sample.
+    """File names relative to the data set folder and 0-based class indices, one per sample.
 
     `source` is the list file, or the folder whose class folders were counted.
     """

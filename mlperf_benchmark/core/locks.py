@@ -1,4 +1,4 @@
-"""Locks between processes, where the file system knows them."""
+"""Locks between processes, on file systems that have them."""
 
 import errno
 import fcntl
@@ -8,14 +8,14 @@ from pathlib import Path
 UNKNOWN = frozenset(
     {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.EBADF}
 )
-"""What network file systems without locks answer, NFS (for a folder) EBADF."""
+"""The errors of network file systems without locks; NFS reports EBADF for a folder."""
 
 
 def lock(descriptor: int, path: Path, *, wait: bool = False) -> bool:
-    """Lock `path`, open as `descriptor`, until it is closed; False where another process has it.
+    """Lock `path`, open as `descriptor`, until it is closed; False if another process has it.
 
-    With `wait` it is waited for. Where the file system knows no locks it goes without, after one
-    line on stderr. Raises OSError for every other refusal.
+    With `wait`, wait for the lock instead. On a file system without locks, write one line to stderr
+    and go on unlocked. Raises OSError for every other failure.
     """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

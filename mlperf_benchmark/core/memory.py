@@ -1,4 +1,4 @@
-"""What this process takes of the memory, by the kernel's counters (/proc/self/status)."""
+"""The memory that this process takes, by the kernel's counters (/proc/self/status)."""
 
 import contextlib
 from pathlib import Path
@@ -10,17 +10,17 @@ KIB = 1024
 
 
 def resident_bytes() -> int | None:
-    """Memory that the process has now (VmRSS), mapped files included; None off Linux."""
+    """Memory that is resident now (VmRSS), mapped files included; None off Linux."""
     return _counter("VmRSS")
 
 
 def peak_bytes() -> int | None:
-    """The most that it had (VmHWM), since its start or the last `forget_peak`."""
+    """The peak of resident memory (VmHWM) since the start or the last `forget_peak`."""
     return _counter("VmHWM")
 
 
 def forget_peak() -> None:
-    """Let the peak begin at what is resident now. Where the kernel forbids it, it goes on."""
+    """Reset the peak to what is resident now; without effect where the kernel forbids it."""
     with contextlib.suppress(OSError):
         CLEAR.write_text(RESET_PEAK, encoding="ascii")
 

@@ -18,10 +18,10 @@ class NetworkConfig:
     """The nodes that serve one model, and how to treat them.
 
     `endpoints` are host:port. `model_version` None leaves the choice among several versions to the
-    server. `deadline` is in seconds, from sending a request to its answer;
-    `in_flight` bounds the unanswered requests of each node. `on_node_loss` "fail" ends the run
-    with the node, "continue" sends its requests to the others. The token itself is read from
-    `token_file` or the environment when the connection is made, and stands in no result.
+    server. `deadline` is in seconds, from sending a request to its answer; `in_flight` bounds the
+    unanswered requests of each node. `on_node_loss` "fail" ends the run with the node, "continue"
+    sends its requests to the others. The token itself is read from `token_file` or the environment
+    when the connection is made, and appears in no result.
     """
 
     endpoints: tuple[str, ...]
@@ -46,7 +46,7 @@ def split_endpoint(endpoint: str) -> tuple[str, int]:
     if is_ipv6(endpoint) or is_ipv6(host):
         example = f"[{host}]:{port}" if is_ipv6(host) else f"[{endpoint}]:8001"
         raise ValueError(
-            f'"{endpoint}" is not HOST:PORT: an IPv6 address stands in brackets, {example}'
+            f'"{endpoint}" is not HOST:PORT: write an IPv6 address in brackets, {example}'
         )
     inner = host[1:-1] if host.startswith("[") and host.endswith("]") else ""
     if not (is_ipv6(inner) or _NAME.fullmatch(host)):

@@ -1,4 +1,4 @@
-"""What results tell of the nodes that served a run."""
+"""What results say about the nodes that served a run."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -11,7 +11,7 @@ from mlperf_benchmark.core.text import first_line
 
 
 def read_onnx(path: Path) -> onnx.ModelProto:
-    """The model of a file. Raises ModelError where it is none."""
+    """Read the model. Raises ModelError for any other file."""
     try:
         what = placeholder_in(path)
         if what is not None:

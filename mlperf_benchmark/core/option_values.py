@@ -5,7 +5,7 @@ import math
 
 # What LoadGen and the runtimes keep in 32 bits.
 LARGEST_WHOLE = 2**31 - 1
-# As seconds they are three decades, and still fit into 64 bits as nanoseconds.
+# As seconds: three decades, which still fit into 64 bits as nanoseconds.
 LARGEST = 1e9
 SMALLEST = 1e-9
 MILLISECOND = 1e-3

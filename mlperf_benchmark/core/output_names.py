@@ -1,4 +1,4 @@
-"""The files by which an output folder is known for what it holds."""
+"""The names of the files that tell what an output folder holds."""
 
 RESULT = "results.json"
 """Of one run."""

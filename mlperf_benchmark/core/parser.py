@@ -1,4 +1,4 @@
-"""Command lines, whose faults are reported as every other error."""
+"""Command-line parsers whose errors are reported like all others."""
 
 import argparse
 from typing import Any, NoReturn
@@ -7,19 +7,20 @@ from mlperf_benchmark.core.errors import UsageError
 
 
 class _Heeded(argparse.Action):
-    """An option that run_command finds by itself: parsing can fail, too. Leaves no value."""
+    """An option that run_command looks for by itself, as parsing can fail, too. Leaves no value."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options | {"nargs": 0, "default": argparse.SUPPRESS})
 
     def __call__(self, *_: object) -> None:
-        """Nothing is left to do."""
+        """Do nothing."""
 
 
 class Parser(argparse.ArgumentParser):
     """Reports bad usage as an error of ours, so that it looks like every other one.
 
-    Each command takes --debug (not what is a parser's `parents`, which has no --help either).
+    Each command takes --debug. A parser that only serves as one of another's `parents` has neither
+    that nor --help.
     """
 
     def __init__(self, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""What lies in the place of a file that was never fetched: a pointer, a web page, nothing."""
+"""What is found in place of a file that was never fetched: a pointer, a web page, nothing."""
 
 from pathlib import Path
 

@@ -1,11 +1,11 @@
-"""How the precisions of a model's layers and weights are told in one line."""
+"""Describes the precisions of a model's layers and weights in one line."""
 
 from collections import Counter
 
 STORED = " (weights stored as "
 """In `BackendInfo.executed_precision`: "f32 (weights stored as f16)"."""
 
-# Weights of these types are what FP32 kernels take as they are, or are no weights.
+# Types that FP32 kernels take as they are, or that weights do not have.
 USUAL = frozenset({"f32", "f64", "i32", "i64", "boolean", "string"})
 
 
@@ -21,7 +21,7 @@ def summarized(layers: Counter[str]) -> str:
 
 
 def with_storage(executed: str, stored: str) -> str:
-    """`executed`, and in what the weights are stored where no layer computes in that."""
+    """`executed`, with the type that the weights are stored as if no layer computes in it."""
     computed = {part.partition(" ")[0] for part in executed.split(", ")}
     if stored in USUAL or stored in computed:
         return executed

@@ -1,6 +1,6 @@
 """How the process ends: signals, exit status, errors as one line.
 
-Imports nothing that takes time: signals are heeded from here on.
+Imports nothing slow, because signals are handled only from here on.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ def run_command(
     """Run the function that `load` imports, and end the process with its exit status.
 
     `interrupted` says what an interruption leaves behind. With --debug on the command line an
-    error's traceback stands before its line.
+    error's traceback is printed before its line.
 
     An error of the error tree becomes one line on stderr. Any failure ends through `os._exit`:
     threads of LoadGen and of the runtimes cannot be stopped, and crash in an orderly exit.
@@ -40,7 +40,7 @@ def run_command(
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    # Nothing is to be cleared away yet, and libraries may swallow what is raised in an import.
+    # There is nothing to clean up yet, and libraries may swallow what is raised in an import.
     _handle(end_at_once)
     try:
         main = load()
@@ -69,7 +69,7 @@ def _handle(handler: Callable[[int, FrameType | None], NoReturn]) -> None:
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
-    # A second signal ends the process at once, should clearing away take long.
+    # A second signal ends the process at once, should cleaning up take long.
     _handle(_end)
     raise Interrupted(number)
 

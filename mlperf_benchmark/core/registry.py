@@ -28,7 +28,7 @@ class Registry:
 
     `entries` map a name to "module:attribute", which is imported on first use: a backend whose
     package is not installed thus costs nothing until it is asked for. Packages add theirs by an
-    entry point of the group `group`; a name of ours stays ours.
+    entry point of the group `group`; our own names come first.
     """
 
     def __init__(self, kind: str, entries: Mapping[str, str], group: str | None = None) -> None:
@@ -46,10 +46,10 @@ class Registry:
         return tuple(sorted({*self._entries, *self._installed()}))
 
     def load(self, name: str) -> Any:
-        """What `name` stands for, imported where it has to be.
+        """The plug-in of that name, imported if need be.
 
-        Raises UnknownNameError where nothing does, UsageError where an installed package's
-        plug-in cannot be imported.
+        Raises UnknownNameError if there is none, UsageError if an installed package's plug-in
+        cannot be imported.
         """
         if known_name(self.kind, name, self.names()) in self._entries:
             plug_in = self._entries[name]

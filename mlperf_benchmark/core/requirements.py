@@ -1,6 +1,6 @@
 """Which requirements file has a package that is missing, and how to install it.
 
-Imports nothing that takes time: a command that lacks its packages asks here.
+Imports nothing slow: a command whose packages are missing asks here.
 """
 
 import re
@@ -25,7 +25,7 @@ _INSTALL: Mapping[str, str] = MappingProxyType(
 _NEWEST_PYTHON = (3, 13)
 _OF_QUICKSTART = (RUN, PREPARE, NO_DEPS)
 
-# What is imported by another name than it is installed by, or is brought by what a file names.
+# Modules whose package has another name, or comes with a package that a file names.
 _PACKAGES: Mapping[str, str] = MappingProxyType(
     {
         "PIL": "pillow",
@@ -43,13 +43,13 @@ _PACKAGES: Mapping[str, str] = MappingProxyType(
 def missing_package(name: str) -> str:
     """One line for the user: which file has the package, and what installs it.
 
-    `name` is that of a package or of a module in it. What no file names is needed by a package of
-    theirs, and comes with the file of all that the commands need.
+    `name` is that of a package or of a module in it. A package that no file names is needed by one
+    of those, and comes with the file of everything that the commands need.
     """
     module = name.partition(".")[0]
     if sys.version_info[:2] > _NEWEST_PYTHON:
         return (
-            f"The Python package {module} is missing, and mlcommons-loadgen cannot be had for"
+            f"The Python package {module} is missing, and mlcommons-loadgen is not available for"
             f" Python {sys.version_info[0]}.{sys.version_info[1]}: use Python 3.10 to 3.13."
         )
     folder = _folder()
@@ -61,7 +61,7 @@ def missing_package(name: str) -> str:
     package = _normalised(_PACKAGES.get(module, module))
     file = next((file for file in _INSTALL if package in _named_packages(folder / file)), None)
     advice = _advice(folder, file or PREPARE)
-    has = f"{file} has it" if file else f"What {PREPARE} names brings it"
+    has = f"{file} has it" if file else f"It comes with {PREPARE}"
     return f"The Python package {module} is missing. {has}: {advice}."
 
 

@@ -14,10 +14,10 @@ DATA_FORMATS = ("NCHW", "NHWC")
 
 @dataclass(frozen=True)
 class RunConfig:
-    """One LoadGen test. None means: not given, the rules, the model or the backend decide.
+    """One LoadGen test. None means not given: the rules, the model or the backend decide.
 
     `time` is in seconds, `max_latency` in seconds (as in the MLPerf reference app), `qps` in
-    samples a second. `network` is of backends on other machines. `queries_per_turn` makes the run
+    samples a second. `network` is for backends on other machines. `queries_per_turn` makes the run
     pause for other processes; `tests_per_run` makes it several tests with such pauses between them.
     """
 
@@ -56,7 +56,7 @@ class RunConfig:
     overwrite: bool
 
     def of_one_test(self) -> "RunConfig":
-        """With the part of the time or the queries that each test of the run has."""
+        """The configuration of each test of the run, with its share of the time or the queries."""
         tests = self.tests_per_run or 1
         return dataclasses.replace(
             self,

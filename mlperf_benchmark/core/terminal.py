@@ -1,4 +1,4 @@
-"""What is said on the terminal: never taken for markup, emoji codes or control sequences."""
+"""Text on the terminal, never taken for markup, emoji codes or control sequences."""
 
 from rich.console import Console
 from rich.text import Text
@@ -7,7 +7,7 @@ from mlperf_benchmark.core.text import printable
 
 
 def plain(text: str, style: str = "") -> Text:
-    """`text` as it stands, for rich: rich.markup.escape leaves emoji codes to be replaced."""
+    """`text` literally, for rich: rich.markup.escape would leave emoji codes to be replaced."""
     return Text(printable(text), style)
 
 
@@ -19,5 +19,5 @@ def say(console: Console, text: str, label: str = "", style: str = "") -> None:
 
 
 def warn(console: Console, text: str) -> None:
-    """A line that is known by its label."""
+    """One line, labelled as a warning."""
     say(console, text, "Warning:", "yellow")

@@ -1,4 +1,4 @@
-"""Text that others wrote, made fit to be shown."""
+"""Makes text that others wrote fit to be shown."""
 
 import re
 
@@ -9,7 +9,7 @@ _SEQUENCES = re.compile(
     r"|\x1b[ -/]*[0-~]"
 )
 _BLANKS = re.compile("[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
-# Control characters, marks that turn the direction of what follows, and what XML does not know.
+# Control characters, marks that change the direction of text, and what XML does not allow.
 _UNFIT = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]"
 )
@@ -18,14 +18,14 @@ _UNFIT = re.compile(
 def printable(text: str) -> str:
     """`text` on one line: no control characters, no terminal sequences, no lone surrogates.
 
-    Line breaks and tabs become spaces; bytes of a name that were no UTF-8 become \\udc….
+    Line breaks and tabs become spaces; bytes of a name that are not UTF-8 become \\udc….
     """
     text = _BLANKS.sub(" ", _SEQUENCES.sub("", text))
     return encodable(_UNFIT.sub("", text))
 
 
 def encodable(text: str) -> str:
-    """`text` with what is no Unicode escaped: a Latin-1 "ñ" of a path as "\\udcf1".
+    """`text` with everything escaped that is not Unicode: a Latin-1 "ñ" of a path as "\\udcf1".
 
     In JSON that is the path itself again, as Python holds it.
     """
@@ -33,6 +33,6 @@ def encodable(text: str) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """What an error of a library says, without the rest."""
+    """The first line of a library's error message."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

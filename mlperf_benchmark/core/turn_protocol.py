@@ -1,7 +1,7 @@
-"""What processes that take turns and the program that gives them their turns agree on."""
+"""The protocol between processes that take turns and the program that gives them turns."""
 
 TURN_SCENARIOS = ("SingleStream", "MultiStream")
-"""In these the next query waits for the answer to the last one, and so for as long as we like."""
+"""In these the next query waits for the answer to the previous one, which may come late."""
 
 TEST_TURN_SCENARIOS = ("Server", "Offline")
 """In these queries do not wait for each other, so that a turn is a whole test."""

@@ -1,4 +1,4 @@
-"""The versions that decide about a result."""
+"""The versions that a result may depend on."""
 
 from collections.abc import Sequence
 from importlib import metadata

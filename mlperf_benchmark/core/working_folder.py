@@ -1,4 +1,4 @@
-"""Folders for unfinished work: gone at its end; the next one clears away those of killed work."""
+"""Folders for unfinished work, removed at its end, or by the next process if it was killed."""
 
 import contextlib
 import fcntl
@@ -17,7 +17,7 @@ ENDING = "[a-z0-9_]{8}"
 
 @contextmanager
 def working_folder(parent: Path, prefix: str = PART) -> Iterator[Path]:
-    """Yield a new folder in `parent`, called `prefix` and something, and remove it at the end.
+    """Yield a new folder in `parent`, whose name begins with `prefix`, and remove it at the end.
 
     What killed processes left of that prefix is removed first. Raises OSError.
     """

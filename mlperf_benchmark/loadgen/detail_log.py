@@ -67,7 +67,7 @@ def read_detail_log(folder: Path) -> DetailLog:
                     if is_error:
                         errors.append(str(value))
                 elif number == 1:
-                    raise ValueError("line 1 is no entry of LoadGen's")
+                    raise ValueError("line 1 is not an entry of LoadGen's")
     except (OSError, ValueError) as error:
         raise RunError(f"LoadGen left no readable detail log at {path}: {error}.") from error
     if "effective_scenario" not in values:
@@ -81,9 +81,9 @@ def _entry(line: int, text: str) -> tuple[str, Any, bool]:
         entry = json.loads(text)
         key, value, is_error = entry["key"], entry["value"], entry["metadata"]["is_error"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError(f"line {line} is no entry of LoadGen's") from error
+        raise ValueError(f"line {line} is not an entry of LoadGen's") from error
     if not isinstance(key, str):
-        raise ValueError(f"line {line} is no entry of LoadGen's")
+        raise ValueError(f"line {line} is not an entry of LoadGen's")
     return key, value, bool(is_error)
 
 
@@ -101,10 +101,11 @@ def performance(log: DetailLog, paused: bool = False) -> Performance:
 
 
 def together(tests: Sequence[Performance]) -> Performance:
-    """The figures of a run of several tests of as many samples each.
+    """The figures of a run of several tests, all with the same number of samples.
 
     Its throughput is all samples over all their time, which is the harmonic mean; each latency is
-    the median of the tests', but for the smallest and the largest. It is valid where all are.
+    the median of the tests', except the smallest and the largest, which are those of all. It is
+    valid if all are.
     """
     if len(tests) == 1:
         return tests[0]
@@ -129,7 +130,7 @@ def _performance(log: DetailLog, paused: bool) -> Performance:
     early_stopping = " ".join(str(values.get("early_stopping_result", "")).split())
     reasons = []
     if values["result_validity"] != "VALID":
-        # Empty where nothing but early stopping is against it.
+        # Empty if only early stopping is against it.
         reason = str(values.get("result_invalid_reason", "")).strip()
         reasons.append(reason or f"Early stopping is not satisfied: {early_stopping}")
     reasons.extend(log.errors)

@@ -1,4 +1,4 @@
-"""Scores to class indices; imported where LoadGen is not installed, too."""
+"""Turns scores into class indices; also imported where LoadGen is not installed."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ CLASSES_WITH_BACKGROUND = 1001
 
 
 def label_offset(classes: int) -> int:
-    """What turns the index of a score into a label: -1 where class 0 is the background."""
+    """What to add to the index of a score to get the label: -1 where class 0 is the background."""
     return -1 if classes == CLASSES_WITH_BACKGROUND else 0
 
 

@@ -6,4 +6,4 @@ ACCURACY_LOG = "mlperf_log_accuracy.json"
 TRACE = "mlperf_log_trace.json"
 
 FURTHER_TEST = "test-"
-"""How the folders begin with the logs of a run's second test and those after it."""
+"""The prefix of the folders with the logs of a run's second and later tests."""

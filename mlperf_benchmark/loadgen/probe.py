@@ -16,8 +16,8 @@ SECONDS = 1.0
 QUICK_SECONDS = 0.2
 MIN_RUNS = 3
 MAX_RUNS = 100_000
-# What LoadGen and the way from it to the backend and back take themselves, at the least. Without
-# it LoadGen would make up billions of queries for a backend that answers at once.
+# The least that LoadGen and the round trip to the backend take. Without it LoadGen would prepare
+# billions of queries for a backend that answers at once.
 SECONDS_PER_QUERY = 4e-6
 SECONDS_PER_SAMPLE = 1e-6
 

@@ -1,4 +1,4 @@
-"""The query dispatch library: LoadGen's proxy of a system under test behind a network."""
+"""The query dispatch library: LoadGen's proxy for a system under test behind a network."""
 
 import json
 import threading
@@ -62,7 +62,7 @@ class QueryDispatchLibrary(QueuedSUT):
             )
 
     def report(self) -> NetworkReport:
-        """On the nodes and on the load of the client; `close` comes first."""
+        """On the nodes and the load of the client; call `close` first."""
         return self._cluster.report(self._client_load)
 
     def _issue_samples(self, samples: Sequence[Any]) -> None:
@@ -74,10 +74,10 @@ class QueryDispatchLibrary(QueuedSUT):
         self.issue(ids, indices)
 
     def _name(self) -> str:
-        """LoadGen's callback; the rules want a round trip to every node in it."""
+        """LoadGen's callback, which by the rules makes a round trip to every node."""
         try:
             names = printable(", ".join(self._cluster.ask_names()))
-            # LoadGen puts it between the quotes of its JSON as it stands.
+            # LoadGen puts it into its JSON unescaped.
             return f"Network SUT: {json.dumps(names)[1:-1]}"
         except BaseException as error:  # noqa: BLE001 - nothing may reach LoadGen's C++ frames
             self._monitor.fail(error)

@@ -7,7 +7,7 @@ from typing import Any
 from mlperf_benchmark.loadgen.detail_log import DetailLog
 from mlperf_benchmark.loadgen.settings import MS, official_settings
 
-# What MLPerf wants the accuracy of its image classification measured on.
+# The images that MLPerf wants accuracy of image classification measured on.
 IMAGENET_VALIDATION_IMAGES = 50_000
 SEEDS = ("qsl_rng_seed", "sample_index_rng_seed", "schedule_rng_seed")
 # Which samples the queries ask for. Some compliance tests change it.

@@ -30,7 +30,7 @@ class SampleLibrary:
 
     def rows(self, indices: Sequence[int]) -> NDArray[np.int64]:
         """The places of the samples in the buffer, for `batch`."""
-        # As an array: numpy takes a tuple for one place in several dimensions.
+        # As an array: numpy would take a tuple for one place in several dimensions.
         rows: NDArray[np.int64] = self._rows[np.asarray(indices)]
         return rows
 

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from mlperf_benchmark.core.image_format import Scores
 
 IMAGES = 1000
-"""Of so many the scores are kept, 4 MB for 1000 classes."""
+"""The number of images whose scores are kept: 4 MB for 1000 classes."""
 
 
 class ScoreRecorder:
-    """Told of queries and of answers, from any thread.
+    """Is told of queries and of answers, from any thread.
 
     `label_offset` -1 leaves out the column of the background class.
     """
@@ -24,12 +24,12 @@ class ScoreRecorder:
         self._rows: dict[int, NDArray[np.float32]] = {}
 
     def issued(self, ids: Sequence[int], indices: Sequence[int]) -> None:
-        """Which image each response id is of; comes before its answer."""
+        """Note which image each response id is of, before its answer comes."""
         pairs = zip(ids, indices, strict=True)
         self._images.update((id_, image) for id_, image in pairs if image < self._count)
 
     def answered(self, ids: Sequence[int], scores: Scores) -> None:
-        """Keep a copy. Class indices in place of scores have nothing to keep."""
+        """Keep a copy. Class indices instead of scores are left out."""
         if scores.ndim == 1:
             return
         for id_, row in zip(ids, scores, strict=True):
@@ -38,7 +38,7 @@ class ScoreRecorder:
                 self._rows[image] = np.array(row[self._first :], np.float32)
 
     def scores(self) -> Scores | None:
-        """Of the first images, shape (min(count, IMAGES), classes); None where not all have any."""
+        """Of the first images, shape (min(count, IMAGES), classes); None unless all have some."""
         if len(self._rows) < self._count:
             return None
         return np.stack([self._rows[image] for image in range(self._count)])

@@ -22,7 +22,7 @@ Watcher = Callable[[int], None]
 """Told the number of samples answered, about once a second."""
 
 TICK_SECONDS = 1.0
-# A signal that another thread took is heeded only when the main thread wakes.
+# A signal that another thread took is handled only when the main thread wakes.
 HEED_SECONDS = 1.0
 
 

@@ -15,14 +15,14 @@ MS = 1000
 NS = 1_000_000_000
 # FromConfig's conf_type: LoadGen's embedded rules, or a user's file on top of what is set.
 EMBEDDED, USER = 0, 2
-# LoadGen makes up its queries beforehand from the expected latency and runs out of them on a
-# machine that is faster than expected. Expecting half the probed latency makes twice as many.
+# LoadGen prepares its queries from the expected latency, and runs out of them on a machine that is
+# faster. Expecting half the probed latency makes twice as many.
 LATENCY_SLACK = 0.5
 # Offline is one query of 1.1 × minimum duration × expected rate; another tenth covers the probe.
 OFFLINE_SLACK = 1.1
-# Random arrivals need idle time in between: half of the full rate is a start that most meet.
+# Random arrivals need idle time in between: half of the full rate is a start that most models meet.
 SERVER_SHARE = 0.5
-# A Server query takes the way through Python alone, where other scenarios share it.
+# In Server each query passes through Python by itself; in other scenarios they share the way.
 SERVER_SECONDS_PER_QUERY = 25e-6
 
 
@@ -72,7 +72,7 @@ def check_settings(config: RunConfig) -> None:
 
 
 def _read_user_conf(settings: Any, config: RunConfig) -> None:
-    """Give LoadGen what was read, in plain text: it trips over a byte order mark."""
+    """Give LoadGen what was read, as plain text: it cannot read a byte order mark."""
     if config.user_conf is None:
         return
     read = read_user_conf(config.user_conf, config.model_name)
@@ -158,6 +158,6 @@ def _offline_samples(settings: Any, duration_ms: int) -> int:
 
 
 def _samples_in(seconds: float, settings: Any, batch: int) -> int:
-    """So many as are expected to take so long, in whole batches."""
+    """As many samples as are expected to take that long, in whole batches."""
     expected = seconds * float(settings.offline_expected_qps) / OFFLINE_SLACK
     return batch * max(1, round(expected / batch))

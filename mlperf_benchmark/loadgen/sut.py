@@ -1,6 +1,6 @@
 """The systems under test: they take LoadGen's queries to the backend and answer them.
 
-A Python exception that leaves a LoadGen callback kills the process without a word, so every
+A Python exception that leaves a LoadGen callback kills the process without a message, so every
 callback hands its exception to the run's monitor, which ends the run. A query whose inference
 failed is never answered.
 """

@@ -18,14 +18,15 @@ from mlperf_benchmark.loadgen.monitor import RunMonitor
 from mlperf_benchmark.loadgen.sut import SystemUnderTest
 
 NOBODY = "Standard input has ended: nobody gives this process its turns."
-# A runtime's threads wait for more work before they sleep; TVM's busily, for tenths of a second.
+# A runtime's threads wait for more work before they sleep; TVM's spin for tenths of a second.
 SETTLED_SHARE = 0.1
 SETTLE_TICK_SECONDS = 0.002
 MAX_SETTLE_SECONDS = 1.0
 
 
 class Turns:
-    """The turns of this process: a line that it says asks for one, a line that it hears gives it.
+    """The turns of this process: a line on standard output asks for one, a line on standard input
+    gives it.
 
     A turn is over after `queries` queries, or (None) at the end of a test.
     """
@@ -36,7 +37,7 @@ class Turns:
         self._say = say
 
     def wait(self) -> None:
-        """Rest until the next turn. Raises RunError where nobody gives turns any longer."""
+        """Rest until the next turn. Raises RunError if nobody gives turns any longer."""
         _settle()
         try:
             # On a line of its own, whatever a runtime has printed.
@@ -49,10 +50,10 @@ class Turns:
 
 
 class TurnTakingSUT(SystemUnderTest):
-    """Hands on to another process after each turn's queries.
+    """Lets another process run after each turn's queries.
 
-    `resume` is called when a turn begins: what other processes did meanwhile has emptied the
-    caches, which is to cost no query its time.
+    `resume` is called when a turn begins, so that no query pays for the caches that other processes
+    emptied.
     """
 
     def __init__(

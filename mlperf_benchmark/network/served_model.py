@@ -30,8 +30,8 @@ class ServedModel:
     """One model in an engine's repository.
 
     `model` has the fields of results.json's `model`. `label_offset` is added to the index of the
-    best score on the node. `files` maps the model's files beside the code to their sha256, the
-    one to load first. `threads` None means: what the node has, shared by the instances.
+    best score on the node. `files` maps the model's files beside the code to their sha256, the one
+    to load first. `threads` None: the instances share the node's CPUs.
     """
 
     name: str

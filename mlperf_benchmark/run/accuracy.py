@@ -25,7 +25,7 @@ class Accuracy:
 
 
 def top1(predictions: NDArray[np.int64], labels: NDArray[np.int64]) -> Accuracy:
-    """Compare class indices, one a sample. Raises ValueError for none, or unlike shapes."""
+    """Compare class indices, one per sample. Raises ValueError for none, or different shapes."""
     if predictions.ndim != 1 or predictions.shape != labels.shape or not len(labels):
         raise ValueError(f"predictions of shape {predictions.shape}, labels of {labels.shape}")
     return Accuracy(good=int((predictions == labels).sum()), total=len(labels))
@@ -48,10 +48,10 @@ def chance_of(good: int, total: int, classes: int) -> float:
 
 
 def label_offset_hint(predictions: NDArray[np.int64], labels: NDArray[np.int64]) -> int | None:
-    """What to add to the predictions so that they match the labels: -1, 1, or None.
+    """What to add to the predictions to make them match the labels: -1, 1, or None.
 
-    A hint is given where the accuracy is near zero as it is and good after the shift, over
-    several classes, so that neither a random nor a constant answer gives one.
+    There is a hint if accuracy is near zero but good after the shift, and in several classes, so
+    that neither random nor constant answers give one.
     """
     if top1(predictions, labels).top1 > _NEAR_ZERO:
         return None

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mlperf_benchmark.core.image_format import Scores
 
-# No name of a file holds it.
+# Cannot be part of a file's name.
 SEPARATOR = "\0"
 
 
@@ -37,7 +37,9 @@ class Answers:
         return None if self.labels is None else self.classes == self.labels
 
     def same_images(self, other: "Answers") -> bool:
-        """Whether both are about the same images, one by one, and their labels where both tell."""
+        """Whether both are of the same images in the same order, and their labels equal if both
+        have any.
+        """
         if len(self.classes) != len(other.classes) or self.names != other.names:
             return False
         if self.labels is None or other.labels is None:
@@ -46,7 +48,7 @@ class Answers:
 
     def write(self, path: Path) -> None:
         parts: dict[str, NDArray[Any]] = {"classes": self.classes}
-        # As bytes: numpy gives every text the room of the longest.
+        # As bytes: in an array of texts numpy gives each the room of the longest.
         names = SEPARATOR.join(self.names).encode(errors="surrogateescape")
         parts["names"] = np.frombuffer(names, np.uint8)
         if self.labels is not None:

@@ -1,4 +1,4 @@
-"""Options back to the words of a command line."""
+"""Turns options back into the words of a command line."""
 
 from collections.abc import Collection, Mapping, Sequence
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from backend import Remark
 from mlperf_benchmark.core.cpus import usable_cpus
 from mlperf_benchmark.core.errors import Interrupted, UsageError
+from mlperf_benchmark.core.files import Hashes
 from mlperf_benchmark.core.run_config import RunConfig
 from mlperf_benchmark.core.terminal import say
 from mlperf_benchmark.images.label_list import find_label_list
@@ -34,9 +35,9 @@ from mlperf_benchmark.run.warnings import accuracy_warnings, setup_warnings, val
 
 
 def run_benchmark(config: RunConfig, console: Console, turns: Turns | None = None) -> Result:
-    """Run one LoadGen test, write and print its result. With `turns` it runs in turns alone.
+    """Run one LoadGen test, write and print its result. With `turns` it runs only in its turns.
 
-    Raises a BenchmarkError when there is none. A process runs one test only.
+    Raises a BenchmarkError if there is no result. A process can run only one test.
     """
     _check_early(config)
     folder = OutputFolder(config.output)
@@ -50,10 +51,11 @@ def run_benchmark(config: RunConfig, console: Console, turns: Turns | None = Non
 
 def _run(config: RunConfig, folder: OutputFolder, console: Console, turns: Turns | None) -> Result:
     with folder.open(config.overwrite), closing(open_dataset(config)) as dataset:
-        description = read_description(config.model) if config.model else None
+        hashes = Hashes()
+        description = read_description(config.model, hashes) if config.model else None
         prepared = prepare(config, dataset)
         if config.model is not None:
-            model: Model | None = describe_model(config.model, description)
+            model: Model | None = describe_model(config.model, description, hashes)
         else:
             model = served_model(prepared.backend)
             if model is not None and model.description is not None:
@@ -103,18 +105,18 @@ def _run(config: RunConfig, folder: OutputFolder, console: Console, turns: Turns
 
 
 def _check_early(config: RunConfig) -> None:
-    """Find out before anything long starts."""
+    """Raise what can be found wrong before anything long starts."""
     official_settings(config.model_name, config.scenario)
     if config.user_conf is not None:
         read_user_conf(config.user_conf, config.model_name)
         check_settings(config)
     if config.audit_conf is not None and not config.audit_conf.is_file():
-        # LoadGen would silently make a plain run of it.
+        # LoadGen would silently make an ordinary run instead.
         raise UsageError(f"No file {config.audit_conf}; --audit-conf names an audit.config.")
 
 
 def _tell(remarks: Sequence[Remark], console: Console) -> list[str]:
-    """Say them before a run that may be long; returns those that belong to its warnings."""
+    """Print them before a run that may be long; returns those that are warnings, too."""
     for remark in remarks:
         say(console, f"Note: {remark.text}")
     return [remark.text for remark in remarks if remark.is_doubtful]

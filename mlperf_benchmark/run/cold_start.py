@@ -1,4 +1,4 @@
-"""Times the way to a model's first answer, and counts what the model takes of the memory."""
+"""Times the way to a model's first answer, and measures the memory that the model takes."""
 
 import time
 
@@ -10,7 +10,7 @@ from mlperf_benchmark.run.result import ColdStart, Memory
 
 
 class ColdStartWatch:
-    """Of a model in this process. Life cycle: `load`, `first_answer`, `warmed_up`, `memory`."""
+    """A model in this process. Life cycle: `load`, `first_answer`, `warmed_up`, `memory`."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -33,7 +33,7 @@ class ColdStartWatch:
 
     def first_answer(self, images: Images) -> ColdStart:
         """Infer the first batch. Raises InferenceError for a model that cannot."""
-        # What the preparation of images took is no part of a run.
+        # The memory for preparing images does not belong to the run.
         forget_peak()
         self._unanswered = resident_bytes()
         start = time.perf_counter()
@@ -41,7 +41,7 @@ class ColdStartWatch:
         seconds = time.perf_counter() - start
         info = self._info
         known = [part for part in (info.read_seconds, info.compile_seconds) if part is not None]
-        # A backend that tells its parts leaves out what it only finds out for the result.
+        # A backend that reports the parts leaves out what it only does for the result.
         load = sum(known) if known else self._load_seconds
         return ColdStart(
             read_seconds=info.read_seconds,
@@ -52,7 +52,7 @@ class ColdStartWatch:
         )
 
     def warmed_up(self) -> None:
-        """Every request has inferred: the model has all the memory that it wants."""
+        """Every request has inferred, so the model has all the memory that it needs."""
         more = _difference(resident_bytes(), self._unanswered)
         self._added = None if self._added is None or more is None else self._added + more
 

@@ -17,7 +17,7 @@ GB = 1e9
 
 
 def expected_seconds(config: RunConfig, settings: Any, count: int, probe: Probe) -> float:
-    """From the probe and the settings: the duration asked for, or longer where queries want it."""
+    """From probe and settings: the duration asked for, or longer if the queries need it."""
     rate = probe.samples_per_second
     if config.accuracy:
         return _accuracy_samples(config, settings, count) / rate
@@ -36,7 +36,7 @@ def expected_seconds(config: RunConfig, settings: Any, count: int, probe: Probe)
 
 
 def made_up_queries(config: RunConfig, settings: Any) -> float:
-    """Queries that LoadGen makes up before a performance run; in Offline, samples of its one."""
+    """Queries that LoadGen prepares for a performance run; in Offline, samples of its one."""
     rate: float = {
         "SingleStream": NS / max(1, settings.single_stream_expected_latency_ns),
         "MultiStream": NS / max(1, settings.multi_stream_expected_latency_ns),
@@ -48,7 +48,7 @@ def made_up_queries(config: RunConfig, settings: Any) -> float:
 
 
 def check_memory(config: RunConfig, settings: Any, count: int) -> None:
-    """Raises UsageError where LoadGen would fill the memory and be killed without a word."""
+    """Raises UsageError where LoadGen would fill the memory and be killed without a message."""
     samples = int(settings.multi_stream_samples_per_query) if _is_multi(config) else 1
     if config.accuracy:
         queries = _accuracy_samples(config, settings, count) / samples
@@ -63,14 +63,14 @@ def check_memory(config: RunConfig, settings: Any, count: int) -> None:
         if samples > 1:
             cures.append("give fewer --samples-per-query")
         raise UsageError(
-            f"LoadGen makes up its queries beforehand: {queries:,.0f} of {samples} samples at this "
-            f"speed, in about {needed / GB:.0f} GB, and {free / GB:.0f} GB are free: "
+            f"LoadGen prepares its queries beforehand: {queries:,.0f} of {samples} samples at this "
+            f"speed need about {needed / GB:.0f} GB, and {free / GB:.0f} GB are free: "
             f"{' or '.join(cures)}."
         )
 
 
 def _accuracy_samples(config: RunConfig, settings: Any, count: int) -> int:
-    """Each one once; MultiStream fills its last query up."""
+    """Each sample once; MultiStream fills up its last query."""
     samples = int(settings.multi_stream_samples_per_query) if _is_multi(config) else 1
     return math.ceil(count / samples) * samples
 

@@ -100,11 +100,11 @@ def run_test(
 def _probe(config: RunConfig, prepared: Prepared, images: Images) -> Probe:
     requests = prepared.info.requests
     if isinstance(prepared.backend, NetworkBackend):
-        # Once is enough for a connection, and what waits at a slow node takes its time.
+        # One request is enough to connect, and a queue at a slow node would take long.
         requests = max(1, requests // WARM_UP_RUNS)
     warm_up(prepared.backend, images, requests)
-    # With a number of queries LoadGen makes up just these, whatever speed it expects; only
-    # Server's default rate comes from the probe all the same.
+    # With --queries LoadGen prepares just these, whatever speed it expects; only Server's default
+    # rate still comes from the probe.
     quick = config.queries is not None and config.scenario != "Server"
     return probe(
         prepared.backend,

@@ -1,4 +1,4 @@
-"""The options of served nodes, and what they come to."""
+"""The options of served nodes, and the configuration that they make."""
 
 import argparse
 from pathlib import Path
@@ -46,12 +46,12 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
         "--in-flight",
         type=positive_int,
         metavar="N",
-        help=f"unanswered requests at a node, at most (default: {IN_FLIGHT})",
+        help=f"most unanswered requests at a node (default: {IN_FLIGHT})",
     )
     add(
         "--on-node-loss",
         choices=NODE_LOSS,
-        help="end the run (default), or go on with the other nodes, to an INVALID result",
+        help="end the run (default), or go on with the other nodes, which makes it INVALID",
     )
     add(
         "--payload",
@@ -70,7 +70,7 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
 
 
 def resolve_network(options: argparse.Namespace, served_model: str | None) -> NetworkConfig:
-    """`served_model` is the profile's. Raises UsageError for what cannot be meant."""
+    """`served_model` is the profile's. Raises UsageError for options that make no sense."""
     if options.endpoint is None:
         raise UsageError("The kserve backend needs its nodes: --endpoint HOST:PORT[,HOST:PORT…].")
     model = options.served_model or served_model
@@ -114,5 +114,5 @@ def _endpoints(text: str) -> tuple[str, ...]:
 
 def _version(text: str) -> str:
     if not text.strip() or not text.isprintable():
-        raise argparse.ArgumentTypeError(f'"{text}" is no version of a model, such as 2')
+        raise argparse.ArgumentTypeError(f'"{text}" is not a version of a model, such as 2')
     return text.strip()

@@ -91,7 +91,7 @@ def _test(parser: argparse.ArgumentParser) -> None:
         "--time",
         type=duration,
         metavar="SECONDS",
-        help="run for so long instead of the rules' 600 s",
+        help="how long to run, instead of the rules' 600 s",
     )
     add(
         "--queries",
@@ -110,8 +110,8 @@ def _test(parser: argparse.ArgumentParser) -> None:
         "--tests-per-run",
         type=positive_int,
         metavar="N",
-        help="likewise: make the run of N tests, each an N-th of --time or --queries, with a turn "
-        "each, and put their figures together (Server, Offline)",
+        help="likewise: split the run into N tests, each with an N-th of --time or --queries and a "
+        "turn of its own, and combine their figures (Server, Offline)",
     )
     add(
         "--qps",
@@ -155,13 +155,13 @@ def add_runtime_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--execution-provider",
         metavar="NAME",
-        help="who runs the layers in ONNX Runtime, where another one is installed (default: CPU)",
+        help="ONNX Runtime's execution provider, if the installed build has others (default: CPU)",
     )
     add(
         "--model-cache",
         type=Path,
         metavar="DIR",
-        help="let OpenVINO keep compiled models there, and take them from there",
+        help="let OpenVINO keep compiled models there, and reuse them",
     )
 
 

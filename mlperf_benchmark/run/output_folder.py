@@ -5,7 +5,6 @@ results.json follows last, so a folder with a results.json holds a finished run.
 """
 
 import fcntl
-import json
 import os
 import shutil
 import time
@@ -44,7 +43,7 @@ class OutputFolder:
 
     @contextmanager
     def open(self, overwrite: bool) -> Iterator[None]:
-        """Make `work`, and remove it at the end, however that comes.
+        """Make `work`, and remove it at the end, whatever happens.
 
         Raises OutputError for a folder that cannot be written or holds a result already.
         """
@@ -93,8 +92,7 @@ class OutputFolder:
         target = self.path / RESULT
         temporary = self.work / RESULT
         try:
-            text = json.dumps(result.to_dict(), indent=2, ensure_ascii=False) + "\n"
-            write_text(temporary, text)
+            write_text(temporary, result.to_json())
             self._inode = temporary.stat().st_ino
             if answers is not None:
                 answers.write(self.work / ANSWERS)
@@ -104,7 +102,7 @@ class OutputFolder:
             if answers is not None:
                 (self.work / ANSWERS).replace(self.path / ANSWERS)
             for folder in self._further_tests():
-                # Switched off, and made all the same.
+                # The trace is switched off, but LoadGen makes its file all the same.
                 (folder / TRACE).unlink(missing_ok=True)
             for old in self.path.glob(f"{FURTHER_TEST}[0-9]*"):
                 shutil.rmtree(old)
@@ -116,7 +114,7 @@ class OutputFolder:
         return target
 
     def test_folders(self, count: int) -> list[Path]:
-        """Where each of a run's tests logs: the first into `work`."""
+        """The folder that each test of a run logs to: `work` for the first."""
         further = [self.work / f"{FURTHER_TEST}{number}" for number in range(2, count + 1)]
         for folder in further:
             folder.mkdir()
@@ -127,9 +125,9 @@ class OutputFolder:
 
 
 def wait_until_free(path: Path, seconds: float) -> None:
-    """Wait for a run that writes to the output folder `path`, where there is one, to end.
+    """Wait until no run writes to the output folder `path` any more.
 
-    A run whose comparison was killed takes a moment to end. Raises OutputError where it does not.
+    A run whose comparison was killed takes a moment to end. Raises OutputError if it does not.
     """
     end = time.monotonic() + seconds
     lock = os.open(path, os.O_RDONLY)

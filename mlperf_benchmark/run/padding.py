@@ -1,11 +1,11 @@
-"""Images that fill up batches: work that is no answer to anything."""
+"""Images that only fill up batches, which is work without an answer."""
 
 from dataclasses import dataclass
 
 from backend import BackendInfo
 from mlperf_benchmark.core.run_config import RunConfig
 
-# Of the images computed; the last batch of a long run is not worth a word.
+# Of the images computed; the last batch of a long run is not worth a warning.
 TOLERATED_SHARE = 0.01
 
 

@@ -11,7 +11,7 @@ STEP_QUERIES = 1000
 # The search ends where the highest VALID and the lowest INVALID rate are so near.
 RESOLUTION = 0.05
 LOWEST_SHARE = 0.05
-# A machine that does something else for a moment spoils a step: it is believed the second time.
+# Another program may spoil a step, so a rate is INVALID only if two runs at it are.
 TRIES = 2
 
 

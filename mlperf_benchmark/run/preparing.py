@@ -22,7 +22,7 @@ class Prepared:
     batch: int
 
     def first_batch(self) -> Images:
-        """A whole batch of the first samples, again from the start where they are too few."""
+        """A full batch of the first samples, repeated if there are too few."""
         load = self.backend.sample_loader(self.dataset)
         return load([place % self.dataset_info.count for place in range(self.batch)])
 
@@ -49,14 +49,14 @@ def prepare(config: RunConfig, dataset: Dataset) -> Prepared:
             takes_turns=config.queries_per_turn is not None,
         )
     )
-    # The model first: it takes a second to find fault with, preprocessing may take an hour.
+    # The model first: its errors show in a second, and preprocessing may take an hour.
     watch = ColdStartWatch(backend)
     info = watch.load()
-    # As many as was asked for, even where a model of a larger fixed batch pads.
+    # As asked for, even if a model with a larger fixed batch pads it.
     batch = min(config.max_batchsize or info.max_batch_size, info.max_batch_size)
     return Prepared(dataset, dataset.prepare(), backend, info, watch, batch)
 
 
 def _threads_of_quota() -> int | None:
-    """Runtimes see the machine's cores; in a container with a quota they would start too many."""
+    """Runtimes see the machine's cores; under a container's quota they start too many threads."""
     return None if cpu_quota() is None else usable_cpus()

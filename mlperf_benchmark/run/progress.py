@@ -1,4 +1,4 @@
-"""The line that a waiting user watches: on a terminal only, so that it spoils no log."""
+"""The line that a waiting user watches, on a terminal only, so that it spoils no log."""
 
 import sys
 import time
@@ -12,9 +12,10 @@ ERASE = "\r\x1b[K"
 
 @contextmanager
 def progress_line(expected_seconds: float) -> Iterator[Watcher | None]:
-    """Yields what shows the progress once a second, or None where stderr is no terminal.
+    """Yield the function that shows progress, to be called once a second; None if stderr is no
+    terminal.
 
-    Written by hand, as a live display redraws from a thread of its own, next to a measurement.
+    Written by hand, because a live display redraws from a thread of its own, next to a measurement.
     """
     if not sys.stderr.isatty():
         yield None

@@ -1,20 +1,19 @@
-"""Gathers what results.json tells of a run."""
+"""Puts together the result of a run."""
 
 import dataclasses
 import datetime
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from backend import Backend, BackendInfo, NetworkBackend
 from dataset import DatasetInfo
-from mlperf_benchmark.core.files import files_sha256
+from mlperf_benchmark.core.files import Hashes
 from mlperf_benchmark.core.image_format import Scores
 from mlperf_benchmark.core.machine import describe_system
 from mlperf_benchmark.core.node_info import NetworkReport
 from mlperf_benchmark.core.run_config import RunConfig
-from mlperf_benchmark.core.versions import PRODUCT, package_versions
+from mlperf_benchmark.core.versions import PRODUCT
 from mlperf_benchmark.loadgen.detail_log import DetailLog, Performance
 from mlperf_benchmark.loadgen.rules import SEEDS, Rules
 from mlperf_benchmark.models.files.description import ModelDescription
@@ -33,14 +32,12 @@ from mlperf_benchmark.run.result import (
     Result,
 )
 
-IN_COLD_START = frozenset({field.name for field in dataclasses.fields(ColdStart)})
-
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What one run brought: `performance` or `accuracy`, as the mode was.
+    """What one run yielded: `performance` or `accuracy`, depending on its mode.
 
-    `network` is None for a backend in this process. `scores` are those that an accuracy run keeps.
+    `network` is None for a backend in this process. `scores` are kept by an accuracy run only.
     """
 
     log: DetailLog
@@ -66,7 +63,7 @@ def build_result(
     dataset: DatasetInfo,
     warnings: Sequence[str],
 ) -> Result:
-    """Put the record together."""
+    """Put the result together."""
     log, performance, accuracy = outcome.log, outcome.performance, outcome.accuracy
     reasons = list(performance.invalid_reasons) if performance else list(log.errors)
     network_reasons = outcome.network.invalid_reasons if outcome.network else ()
@@ -80,7 +77,7 @@ def build_result(
         created=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         product=PRODUCT,
         command=[Path(sys.argv[0]).name, *sys.argv[1:]],
-        config=_jsonable(config),
+        config=config,
         scenario=config.scenario,
         mode="accuracy" if config.accuracy else "performance",
         rules=outcome.rules.name,
@@ -95,38 +92,34 @@ def build_result(
         accuracy=accuracy_result(accuracy) if accuracy else None,
         model=model,
         backend=_backend(info, outcome.network),
-        dataset=dataclasses.asdict(dataset),
+        dataset=dataset,
         loadgen=_loadgen(log),
-        system=describe_system() | {"packages": package_versions()},
+        system=describe_system(),
         warnings=list(warnings),
         cold_start=outcome.cold_start,
         memory=outcome.memory,
     )
 
 
-def describe_model(path: Path, description: ModelDescription | None) -> Model:
+def describe_model(path: Path, description: ModelDescription | None, hashes: Hashes) -> Model:
     """The model's identity: that of all files that a runtime reads. Raises ModelError."""
     parts = model_files(path)
     return Model(
         path=str(path),
-        sha256=files_sha256(parts),
+        sha256=hashes.of(*parts),
         bytes=sum(part.stat().st_size for part in parts),
         description=dataclasses.asdict(description) if description else None,
     )
 
 
 def served_model(backend: Backend) -> Model | None:
-    """What the nodes tell of their model; None for a backend in this process."""
+    """What the nodes say about their model; None for a backend in this process."""
     fields = backend.served_model() if isinstance(backend, NetworkBackend) else None
     return Model(**fields) if fields else None
 
 
-def _backend(info: BackendInfo, network: NetworkReport | None) -> dict[str, Any]:
-    if network is not None:
-        info = dataclasses.replace(info, nodes=network.nodes)
-    content = dataclasses.asdict(info)
-    # Their place is beside the first answer.
-    return {name: value for name, value in content.items() if name not in IN_COLD_START}
+def _backend(info: BackendInfo, network: NetworkReport | None) -> BackendInfo:
+    return info if network is None else dataclasses.replace(info, nodes=network.nodes)
 
 
 def accuracy_result(accuracy: Accuracy) -> AccuracyResult:
@@ -150,18 +143,3 @@ def _loadgen(log: DetailLog) -> LoadGenRecord:
         settings=settings,
         error_count=int(log.values.get("num_errors", len(log.errors))),
     )
-
-
-def _jsonable(config: RunConfig) -> dict[str, Any]:
-    return _without_paths(dataclasses.asdict(config))
-
-
-def _without_paths(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: str(value)
-        if isinstance(value, Path)
-        else _without_paths(value)
-        if isinstance(value, dict)
-        else value
-        for name, value in values.items()
-    }

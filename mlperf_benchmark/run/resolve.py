@@ -74,7 +74,7 @@ REFUSALS = (
     Refusal(
         "tests_per_run",
         _not(*TEST_TURN_SCENARIOS),
-        "its turns are of queries: --queries-per-turn",
+        "its turns are by queries: --queries-per-turn",
     ),
     Refusal("max_batchsize", _only("SingleStream"), ONE_SAMPLE),
     Refusal("streams", _only("SingleStream"), ONE_SAMPLE),
@@ -144,11 +144,9 @@ def _check_tests(options: argparse.Namespace) -> None:
     if tests is None:
         return
     if options.time is None and queries is None:
-        raise UsageError(
-            "--tests-per-run needs --time or --queries, of which each test has a part."
-        )
+        raise UsageError("--tests-per-run needs --time or --queries, which the tests share.")
     if queries is not None and queries < tests:
-        raise UsageError(f"--queries {queries} are too few for {tests} tests: each wants one.")
+        raise UsageError(f"--queries {queries} are too few for {tests} tests: each needs one.")
 
 
 def _batch(options: argparse.Namespace, defaults: Profile) -> int | None:

@@ -1,8 +1,18 @@
 """results.json: what a run was and what came out. Documented in docs/results.md."""
 
 import dataclasses
+import json
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from backend import BackendInfo
+from dataset import DatasetInfo
+from mlperf_benchmark.core.errors import RunError
+from mlperf_benchmark.core.machine import System
+from mlperf_benchmark.core.run_config import RunConfig
+from mlperf_benchmark.core.typed_json import from_plain
 
 SCHEMA_VERSION = 1
 
@@ -26,7 +36,7 @@ class Model:
 
 @dataclass(frozen=True)
 class AccuracyResult:
-    """`top1` in percent: 100 × good / total. None of it for weights that are random."""
+    """`top1` in percent: 100 × good / total. There is none for random weights."""
 
     top1: float
     good: int
@@ -38,7 +48,8 @@ class ColdStart:
     """From the start of loading to the first answer, in seconds, in a fresh process.
 
     `first_answer_seconds` is the sum of the others: reading, compiling and the inference of the
-    first batch; of a backend that tells neither of the first two, loading takes their place.
+    first batch; for a backend that reports neither of the first two, all of loading takes their
+    place.
     """
 
     read_seconds: float | None
@@ -62,6 +73,18 @@ class Memory:
     peak_bytes: int
 
 
+IN_COLD_START = frozenset(field.name for field in dataclasses.fields(ColdStart))
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What LoadGen measured in a performance run, and its verdict."""
+
+    latency_ms: dict[str, float]
+    samples_per_second: float
+    validity: str
+
+
 @dataclass(frozen=True)
 class LoadGenRecord:
     """LoadGen's version, seeds and the settings that it says it used."""
@@ -72,20 +95,22 @@ class LoadGenRecord:
     error_count: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Result:
-    """One run. Timing figures are LoadGen's own (loadgen.detail_log.Performance).
+    """One run, as it is written and read.
 
+    Timing figures are LoadGen's own (loadgen.detail_log.Performance).
     `validity` is None for an accuracy run, as LoadGen judges performance runs only; an accuracy
     run in which LoadGen counts an error is INVALID. `padded_images` were added to fill up batches.
-    `cold_start` and `memory` are None where the model is on other machines.
+    `cold_start` and `memory` are None where the model is on other machines. Fields with a default
+    are missing in results of early versions.
     """
 
     schema_version: int
     created: str
     product: str
     command: list[str]
-    config: dict[str, Any]
+    config: RunConfig
     scenario: str
     mode: str
     rules: str
@@ -95,14 +120,14 @@ class Result:
     latency_ms: dict[str, float] | None
     samples_per_second: float | None
     queries: int | None
-    padded_images: int
+    padded_images: int = 0
     early_stopping: str | None
     accuracy: AccuracyResult | None
     model: Model | None
-    backend: dict[str, Any]
-    dataset: dict[str, Any]
+    backend: BackendInfo
+    dataset: DatasetInfo
     loadgen: LoadGenRecord
-    system: dict[str, Any]
+    system: System
     warnings: list[str]
     cold_start: ColdStart | None = None
     memory: Memory | None = None
@@ -112,6 +137,50 @@ class Result:
         """Whether the figures stand: nothing said against them."""
         return self.validity != INVALID
 
-    def to_dict(self) -> dict[str, Any]:
+    @property
+    def timing(self) -> Timing:
+        """Raises RunError for an accuracy run, which is not timed."""
+        if self.latency_ms is None or self.samples_per_second is None or self.validity is None:
+            raise RunError(f"The {self.mode} run of {self.created} has no timing figures.")
+        return Timing(self.latency_ms, self.samples_per_second, self.validity)
+
+    def to_json(self) -> str:
         """As it is written to results.json."""
-        return dataclasses.asdict(self)
+        content = dataclasses.asdict(self) | {"backend": backend_fields(self.backend)}
+        return json.dumps(content, indent=2, ensure_ascii=False, default=os.fspath) + "\n"
+
+
+def backend_fields(info: BackendInfo) -> dict[str, Any]:
+    """The fields of `backend`, without those whose place is beside the first answer."""
+    content = dataclasses.asdict(info)
+    return {name: value for name, value in content.items() if name not in IN_COLD_START}
+
+
+def read_result(path: Path) -> Result:
+    """Read what `to_json` gave, also in earlier versions.
+
+    Raises OSError, or RunError for any other file: a sentence that names `path`.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("expected object")
+        if "rows" in content:
+            raise RunError(f"{path} is of a comparison.")
+        if "schema_version" not in content:
+            raise ValueError("it has no schema_version")
+        version = content["schema_version"]
+        if version != SCHEMA_VERSION:
+            raise RunError(
+                f"{path} has schema {version} instead of {SCHEMA_VERSION}: run it again."
+            )
+        return from_plain(content | {"config": _whole(content.get("config"))}, Result)
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{path} is no result of main.py: {error}.") from error
+
+
+def _whole(config: Any) -> Any:
+    """With None for the options that did not exist yet."""
+    if not isinstance(config, dict):
+        return config
+    return dict.fromkeys(field.name for field in dataclasses.fields(RunConfig)) | config

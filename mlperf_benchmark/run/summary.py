@@ -1,11 +1,10 @@
 """The short table on the terminal."""
 
-from typing import Any
-
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from backend import BackendInfo
 from mlperf_benchmark.core.terminal import plain, say, warn
 from mlperf_benchmark.run.result import INVALID, ColdStart, Memory, Result
 
@@ -45,13 +44,13 @@ def _rows(result: Result) -> list[tuple[str, str]]:
         (
             "Backend",
             # OpenVINO's version goes on with its build and commit.
-            f"{backend['name']} {backend['version'].partition('-')[0]}, "
-            f"{backend['executed_precision']}, " + _parallel(backend),
+            f"{backend.name} {backend.version.partition('-')[0]}, "
+            f"{backend.executed_precision}, " + _parallel(backend),
         )
     )
-    if backend.get("convolutions"):
-        rows.append(("Convolutions", backend["convolutions"]))
-    rows.append(("Samples", f"{result.dataset['count']} of {result.dataset['name']}"))
+    if backend.convolutions:
+        rows.append(("Convolutions", backend.convolutions))
+    rows.append(("Samples", f"{result.dataset.count} of {result.dataset.name}"))
     rows.extend(_performance(result))
     if result.padded_images:
         rows.append(("Padding", f"{result.padded_images} images, their answers thrown away"))
@@ -102,13 +101,15 @@ def _memory(memory: Memory) -> str:
     return f"{memory.model_bytes / MB:.0f} MB by the model, {memory.peak_bytes / MB:.0f} MB at most"
 
 
-def _parallel(backend: dict[str, Any]) -> str:
+def _parallel(backend: BackendInfo) -> str:
     """Threads and streams of each node, as far as they are known."""
     counted = [
-        _counted(backend[f"{what}s"], what) for what in ("thread", "stream") if backend[f"{what}s"]
+        _counted(number, what)
+        for number, what in ((backend.threads, "thread"), (backend.streams, "stream"))
+        if number
     ]
-    if backend["nodes"]:
-        counted.insert(0, f"on {_counted(len(backend['nodes']), 'node')}")
+    if backend.nodes:
+        counted.insert(0, f"on {_counted(len(backend.nodes), 'node')}")
     return ", ".join(counted)
 
 

@@ -34,7 +34,7 @@ CURES = (
         "the latency bound was missed: lower {rate} (now {qps:.6g}), or choose a faster variant.",
     ),
 )
-# Below it guessing is no explanation.
+# Below this probability guessing is no explanation.
 CHANCE = 0.01
 CAUSES = (
     "The usual causes: another preprocessing than the model was trained with (--profile, "
@@ -50,7 +50,7 @@ MORE_NEEDED = re.compile(r"Would need to run at least (\d+) more queries")
 def validity_warnings(
     outcome: Performance, target_qps: float, user_conf: Path | None, tests: int = 1
 ) -> list[str]:
-    """What cures an INVALID run of so many `tests`; nothing for a VALID one."""
+    """What cures an INVALID run of that many `tests`; nothing for a VALID one."""
     if outcome.valid:
         return []
     reasons = " ".join(outcome.invalid_reasons)
@@ -92,12 +92,12 @@ def setup_warnings(
     warnings = []
     if description and has_labels and description.dataset != config.dataset:
         warnings.append(
-            f"The model wants the preprocessing of {description.dataset}, but gets that of "
-            f"{config.dataset}: its accuracy suffers. Use --dataset {description.dataset}."
+            f"The model needs the preprocessing of {description.dataset}, but gets that of "
+            f"{config.dataset}, which costs accuracy. Use --dataset {description.dataset}."
         )
     if description and description.has_random_weights:
         warnings.append(
-            "The model's weights are random: its speed counts, its accuracy means nothing. "
+            "The model's weights are random: its speed counts, but its accuracy means nothing. "
             "Prepare it with trained --weights for accuracy."
         )
     for option, asked, used in (
@@ -166,7 +166,7 @@ def chance_warning(good: int, total: int, classes: int) -> list[str]:
 
 
 def same_answer_warning(predictions: NDArray[np.int64], labels: NDArray[np.int64]) -> list[str]:
-    """For a model that answers without looking."""
+    """For a model that gives every image the same answer."""
     if len(np.unique(predictions)) > 1 or len(np.unique(labels)) == 1:
         return []
     return [f"The model gave one answer, {predictions[0]}, to all {len(labels)} images. {CAUSES}"]

@@ -16,24 +16,21 @@ from mlperf_benchmark.run.accuracy import Accuracy, top1
 from mlperf_benchmark.submit.finished_run import FinishedRun
 
 VIEWABLE_CHARACTERS = 4096
-"""Kept of the log at each end, as by MLPerf's truncate_accuracy_log.py."""
+"""Characters kept at each end of the log, as by MLPerf's truncate_accuracy_log.py."""
 
 CUT = "\n\n...\n\n"
 
 
 def list_of(run: FinishedRun) -> LabelList:
     """The label list of the run's samples. Raises UsageError where there is none."""
-    config: Mapping[str, Any] = run.result["config"]
-    if config["dataset_path"] is None:
+    config = run.result.config
+    if config.dataset_path is None:
         raise UsageError(
-            f"{run.name} used the data set {config['dataset']}, which has no labels: a submission "
+            f"{run.name} used the data set {config.dataset}, which has no labels: a submission "
             f"needs accuracy on labelled images."
         )
-    listed = config["dataset_list"]
-    labels = find_label_list(
-        Path(config["dataset_path"]), Path(listed) if listed else None, config["count"]
-    )
-    if labels.sha256() != run.result["dataset"]["list_sha256"]:
+    labels = find_label_list(config.dataset_path, config.dataset_list, config.count)
+    if labels.sha256() != run.result.dataset.list_sha256:
         raise UsageError(
             f"The label list {labels.source} has changed since {run.folder} was made: run it again."
         )
@@ -64,11 +61,11 @@ def write_accuracy(run: FinishedRun, folder: Path) -> Accuracy:
     """
     log = run.folder / ACCURACY_LOG
     accuracy = measure(read_answers(log), labels_of(run))
-    known = run.result["accuracy"]
-    if known is not None and (known["good"], known["total"]) != (accuracy.good, accuracy.total):
+    known = run.result.accuracy
+    if known is not None and (known.good, known.total) != (accuracy.good, accuracy.total):
         raise UsageError(
             f"{log} holds {accuracy.good} of {accuracy.total} right answers, but results.json says "
-            f"{known['good']} of {known['total']}: run {run.name} again."
+            f"{known.good} of {known.total}: run {run.name} again."
         )
     text = f"{accuracy_line(accuracy)}\nhash={file_sha256(log)}\n"
     (folder / "accuracy.txt").write_text(text, encoding="utf-8")

@@ -4,7 +4,6 @@ import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -94,7 +93,7 @@ def _make(request: Request, console: Console) -> int:
         )
         return FINDINGS
     if invalid:
-        say(console, f"INVALID, which a rehearsal may be: {', '.join(invalid)}.")
+        say(console, f"INVALID, as runs of a rehearsal may be: {', '.join(invalid)}.")
         runs = [found for one in planned for found in find_runs(one.output).runs]
     return _assemble(request, runs, console)
 
@@ -108,8 +107,8 @@ def _assemble(request: Request, found: Sequence[FinishedRun], console: Console) 
             f"{', '.join(short)}: shorter than the closed division accepts. Make them without "
             f"--time, or add --rehearsal for a tree that is marked as one."
         )
-    model: Mapping[str, Any] | None = runs[0].result["model"]
-    description = model["description"] if model else None
+    model = runs[0].result.model
+    description = model.description if model else None
     known = model_facts(description, model is not None)
     system_file, machine = _answers(request, known)
     submission = Submission(
@@ -127,7 +126,7 @@ def _assemble(request: Request, found: Sequence[FinishedRun], console: Console) 
     for line in failed:
         say(console, f"Compliance failed: {line}.")
     if failed and request.runs is None:
-        say(console, "The same command makes INVALID runs and tests of unlike speed again.")
+        say(console, "The same command repeats INVALID runs and tests whose speed differs.")
     if request.division == "closed" and not failed:
         say(console, "All compliance tests passed.")
     return check_and_report(tree, rules_version(request.version), console)
@@ -140,7 +139,7 @@ def _answers(request: Request, known: Mapping[str, str]) -> tuple[SystemFile, di
     if not request.system.exists():
         write_template(request.system, facts, asked)
         raise UsageError(
-            f"{request.system} was written as a template. Fill in its empty texts, then run again."
+            f"{request.system} was written as a template. Fill in its empty values, then run again."
         )
     file = read_system_file(request.system)
     system_type = file.describe(facts)["system_type"]

@@ -5,14 +5,13 @@ import dataclasses
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 from mlperf_benchmark.core.bound_process import bound
 from mlperf_benchmark.core.errors import RunError, UsageError
-from mlperf_benchmark.core.files import staged
+from mlperf_benchmark.core.files import files_sha256, staged
 from mlperf_benchmark.loadgen.user_conf import read_user_conf
+from mlperf_benchmark.models.files.model_files import model_files
 from mlperf_benchmark.run.data import open_dataset
-from mlperf_benchmark.run.record import describe_model
 from mlperf_benchmark.submit.finished_run import USER_CONF, FinishedRun, read_run
 from mlperf_benchmark.submit.plan import PlannedRun
 
@@ -46,19 +45,19 @@ def finished(run: PlannedRun) -> FinishedRun | None:
 
 def differences(run: PlannedRun, found: FinishedRun) -> list[str]:
     """In what configuration, model or images of a finished run are not the planned ones."""
-    used = found.result["config"]
+    used = dataclasses.asdict(found.result.config)
     different = [
-        f"{name} {used.get(name)} instead of {value}"
-        for name, value in _comparable(run).items()
-        if used.get(name) != value
+        f"{name} {used[name]} instead of {value}"
+        for name, value in dataclasses.asdict(run.config).items()
+        if name not in INCIDENTAL and used[name] != value
     ]
     if run.config.model is not None and not different:
-        sha256 = describe_model(run.config.model, None).sha256
-        if found.result["model"]["sha256"] != sha256:
+        sha256 = files_sha256(model_files(run.config.model))
+        if found.result.model is None or found.result.model.sha256 != sha256:
             different.append("the model file has changed")
     # Older runs do not tell.
-    known = found.result["dataset"].get("fingerprint")
-    if known is not None and not different and known != open_dataset(run.config).fingerprint():
+    known = found.result.dataset.fingerprint
+    if known and not different and known != open_dataset(run.config).fingerprint():
         different.append("the images or their labels have changed")
     return different
 
@@ -93,21 +92,6 @@ def _targets(run: PlannedRun, user_conf: Path | None) -> dict[str, str]:
     settings = read_user_conf(user_conf, run.config.model_name)
     scenarios = (run.config.scenario, "*")
     return {name: value for name, value in settings.items() if name.split(".")[-2] in scenarios}
-
-
-def _comparable(run: PlannedRun) -> dict[str, Any]:
-    return {
-        name: _plain(value)
-        for name, value in dataclasses.asdict(run.config).items()
-        if name not in INCIDENTAL
-    }
-
-
-def _plain(value: Any) -> Any:
-    """As results.json holds it."""
-    if isinstance(value, Path):
-        return str(value)
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -1,14 +1,12 @@
 """A finished run of main.py: its results.json and LoadGen's logs."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from mlperf_benchmark.core.errors import RunError, UsageError
 from mlperf_benchmark.core.output_names import PLAN, RESULT
 from mlperf_benchmark.loadgen.detail_log import DetailLog, read_detail_log
-from mlperf_benchmark.run.result import INVALID, SCHEMA_VERSION
+from mlperf_benchmark.run.result import Result, read_result
 from mlperf_benchmark.submit.audit import kind_of_run
 
 USER_CONF = "user.conf"
@@ -21,12 +19,12 @@ class FinishedRun:
 
     folder: Path
     kind: str
-    result: dict[str, Any]
+    result: Result
     log: DetailLog
 
     @property
     def scenario(self) -> str:
-        return str(self.result["scenario"])
+        return self.result.scenario
 
     @property
     def name(self) -> str:
@@ -34,7 +32,7 @@ class FinishedRun:
 
     @property
     def is_valid(self) -> bool:
-        return bool(self.result["validity"] != INVALID)
+        return self.result.is_valid
 
 
 @dataclass(frozen=True)
@@ -47,18 +45,12 @@ class FoundRuns:
 
 def read_run(folder: Path) -> FinishedRun | None:
     """The run in `folder`; None where there is none. Raises RunError for a damaged one."""
-    path = folder / RESULT
     try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-        version = result["schema_version"]
+        return _read(folder / RESULT)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path} is no result of main.py: {error}. Delete its folder.") from error
-    if version != SCHEMA_VERSION:
-        raise RunError(f"{path} has schema {version} instead of {SCHEMA_VERSION}: run it again.")
-    log = read_detail_log(folder)
-    return FinishedRun(folder, kind_of_run(log), result, log)
+    except RunError as error:
+        raise RunError(f"{error} Delete its folder first.") from error
 
 
 def find_runs(root: Path) -> FoundRuns:
@@ -69,16 +61,31 @@ def find_runs(root: Path) -> FoundRuns:
     # A comparison is named once, not with every run of its rounds.
     left_out: dict[str, None] = {}
     for path in sorted(root.rglob(RESULT)):
-        reason = _of_comparison(path, root) or _of_something_else(path)
-        try:
-            run = read_run(path.parent) if reason is None else None
-        except RunError as error:
-            reason = str(error).rstrip(".")
-        if reason is not None:
-            left_out[reason] = None
-        elif run is not None:
+        reason = _of_comparison(path, root)
+        if reason is None:
+            try:
+                run = _read(path)
+            except RunError as error:
+                reason = str(error).rstrip(".")
+            else:
+                reason = _of_another_kind(run)
+        if reason is None:
             runs.append(run)
+        else:
+            left_out[reason] = None
     return FoundRuns(runs, list(left_out))
+
+
+def _read(path: Path) -> FinishedRun:
+    """Raises FileNotFoundError, or RunError for a damaged one."""
+    try:
+        result = read_result(path)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise RunError(f"Cannot read {path}: {error.strerror}.") from error
+    log = read_detail_log(path.parent)
+    return FinishedRun(path.parent, kind_of_run(log), result, log)
 
 
 def _of_comparison(path: Path, root: Path) -> str | None:
@@ -87,15 +94,9 @@ def _of_comparison(path: Path, root: Path) -> str | None:
     return None if found is None else f"{found} is a comparison"
 
 
-def _of_something_else(path: Path) -> str | None:
-    try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-        if "rows" in result:
-            return f"{path} is of a comparison"
-        if result["backend"].get("nodes"):
-            return f"{path.parent} is a run on served nodes, and a tree is of one machine's"
-        if result["config"].get("tests_per_run"):
-            return f"{path.parent} is a run of several tests, and a tree takes runs of one"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return f"{path} is no result of main.py"
+def _of_another_kind(run: FinishedRun) -> str | None:
+    if run.result.backend.nodes:
+        return f"{run.folder} is a run on served nodes, and a tree is of one machine's"
+    if run.result.config.tests_per_run:
+        return f"{run.folder} is a run of several tests, and a tree takes runs of one"
     return None

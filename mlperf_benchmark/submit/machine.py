@@ -1,4 +1,4 @@
-"""What the machine tells about itself, in the words of MLPerf's system description."""
+"""What the machine reports about itself, in the terms of MLPerf's system description."""
 
 import platform
 import re
@@ -16,17 +16,17 @@ STACK = ("mlcommons-loadgen", "numpy", "opencv-python-headless", "pillow")
 
 
 def machine_facts() -> dict[str, str]:
-    """Fields that could be found out; the others are left out."""
+    """The fields that could be found out."""
     known = describe_system()
     sockets = _sockets()
-    cores = known["physical_cores"]
+    cores = known.physical_cores
     found = {
-        "host_processor_model_name": known["cpu_model"],
+        "host_processor_model_name": known.cpu_model,
         "host_processors_per_node": str(sockets) if sockets else None,
         "host_processor_core_count": str(cores // max(1, sockets)) if cores else None,
         "host_processor_frequency": _frequency(),
         "host_processor_caches": _caches(),
-        "host_memory_capacity": f"{round(known['memory_bytes'] / GIB)} GiB",
+        "host_memory_capacity": f"{round(known.memory_bytes / GIB)} GiB",
         "host_storage_capacity": _storage_capacity(),
         "host_storage_type": _storage_type(),
         "host_networking": _networking(),
@@ -48,7 +48,7 @@ def _frequency() -> str | None:
     frequency = psutil.cpu_freq()
     if frequency is None:
         return None
-    # Virtual machines tell no maximum.
+    # Virtual machines report no maximum.
     return f"{frequency.max or frequency.current:.0f} MHz"
 
 

@@ -1,4 +1,4 @@
-"""Makes the planned runs, and again those whose speed changed in between.
+"""Makes the planned runs, and repeats those whose speed changed in between.
 
 The compliance tests of a scenario must be as fast as its performance run. On a machine that others
 use, or that gets warm, they need not be; MLPerf lets a submitter make any of these runs again.
@@ -19,7 +19,7 @@ Group = Mapping[str, PlannedRun]
 
 @dataclass(frozen=True)
 class State:
-    """Of a planned run: finished, or to be made, and then why again where it was made before."""
+    """A planned run: finished or to be made, and why it is repeated if it was made before."""
 
     is_finished: bool
     why_again: str | None = None

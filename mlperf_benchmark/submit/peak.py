@@ -11,7 +11,7 @@ from mlperf_benchmark.submit.finished_run import FinishedRun, read_run
 from mlperf_benchmark.submit.options import Request
 from mlperf_benchmark.submit.plan import planned_run
 
-# What a short run reaches a long one may not keep up: down to two thirds of it.
+# A long run may not sustain the rate of a short one: go down to two thirds of it.
 BACK_OFF = 0.9
 CONFIRMATIONS = 5
 OK, FINDINGS = 0, 3
@@ -23,8 +23,8 @@ def find_peak(request: Request, console: Console) -> int:
     --time sets the length of that run. Exit status 3 where no rate could be confirmed.
     """
     run = _made(request, "ceiling", "Offline", {"time": step_seconds(request.time)})
-    ceiling = float(run.result["samples_per_second"])
-    say(console, f"Offline reaches {ceiling:.1f} samples/s, which bounds what Server can.")
+    ceiling = run.result.timing.samples_per_second
+    say(console, f"Offline reaches {ceiling:.1f} samples/s, which is the most that Server can.")
     rate = highest_valid(lambda rate, number: _step(request, rate, number, console), ceiling)
     say(console, "Confirming with a run of full length.")
     for _ in range(CONFIRMATIONS):
@@ -33,10 +33,10 @@ def find_peak(request: Request, console: Console) -> int:
         run = _made(request, f"confirm-{rate:g}", "Server", options)
         _report(run, rate, console)
         if run.is_valid:
-            say(console, f"Peak: {rate:g} queries/s, {run.result['rules']} run in {run.folder}")
+            say(console, f"Peak: {rate:g} queries/s, {run.result.rules} run in {run.folder}")
             return OK
         rate = rounded(rate * BACK_OFF)
-    say(console, "Not confirmed: short runs reached a rate that a long one does not keep up.")
+    say(console, "Not confirmed: short runs reached a rate that a long one does not sustain.")
     return FINDINGS
 
 
@@ -59,9 +59,9 @@ def _server(request: Request, rate: float) -> dict[str, object]:
 
 
 def _report(run: FinishedRun, rate: float, console: Console) -> None:
-    latency = run.result["latency_ms"]
+    timing = run.result.timing
     say(
         console,
-        f"  {rate:8g} queries/s  {run.result['validity']:7}  p99 {latency['p99']:.3f} ms, "
-        f"{run.result['samples_per_second']:.1f} samples/s",
+        f"  {rate:8g} queries/s  {timing.validity:7}  p99 {timing.latency_ms['p99']:.3f} ms, "
+        f"{timing.samples_per_second:.1f} samples/s",
     )

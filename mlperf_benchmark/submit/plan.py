@@ -19,7 +19,7 @@ LEFT_OUT = ("max_batchsize", "streams")
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """`arguments` are main.py's, without the output folder. `config` is what they come to."""
+    """`arguments` are main.py's, without the output folder. `config` is what they resolve to."""
 
     name: str
     kind: str

@@ -17,7 +17,7 @@ MS = 1000
 def print_plan(
     planned: Sequence[PlannedRun], expected: Sequence[Expectation | None], console: Console
 ) -> list[PlannedRun]:
-    """Print every run with its expected duration, or the shortest where no probe told.
+    """Print every run with its expected duration, or the shortest possible without a probe.
 
     Returns those that are to be made.
     """

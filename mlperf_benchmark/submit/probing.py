@@ -20,7 +20,7 @@ from mlperf_benchmark.submit.rules import PERFORMANCE
 SECONDS = 3.0
 # Importing the runtime, loading the model and the harness's own warm-up, at the least.
 START_SECONDS = 5.0
-# Without any that is late, for the percentiles of MLPerf's rules: p90, p99, p99.
+# The fewest, if none is late, for the percentiles of MLPerf's rules: p90, p99, p99.
 EARLY_STOPPING_QUERIES = MappingProxyType({"SingleStream": 64, "MultiStream": 662, "Server": 662})
 # More than a run allows that probes itself: hours may lie between this probe and the last run.
 OFFLINE_SLACK = 1.25
@@ -82,23 +82,23 @@ def probed(run: PlannedRun) -> Expectation | None:
 
 
 def expectation(run: PlannedRun) -> Expectation:
-    """Of a probe, which is made where it is missing."""
+    """What a probe showed, which is made if it is missing."""
     return probed(run) or _expectation(execute(run))
 
 
 def _expectation(done: FinishedRun) -> Expectation:
-    result = done.result
+    timing = done.result.timing
     return Expectation(
         scenario=done.scenario,
-        latency=result["latency_ms"]["mean"] / MS,
-        samples_per_second=result["samples_per_second"],
+        latency=timing.latency_ms["mean"] / MS,
+        samples_per_second=timing.samples_per_second,
         target_qps=_target_qps(done),
-        sample_count=result["dataset"]["count"],
+        sample_count=done.result.dataset.count,
     )
 
 
 def write_user_conf(path: Path, model_name: str, expected: Sequence[Expectation]) -> None:
-    """Write what LoadGen shall expect. The file is the submitter's from then on."""
+    """Write what LoadGen is to expect. The file is the submitter's from then on."""
     lines = ["# From short probes; change what you know better, it will not be overwritten.\n"]
     for one in expected:
         lines += [

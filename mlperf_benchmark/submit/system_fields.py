@@ -19,7 +19,7 @@ ASKED = (
     Field("host_memory_configuration", "e.g. 8x 16 GB DDR5-4800"),
     Field("cooling", "e.g. air"),
 )
-"""What no machine tells."""
+"""What no machine reports."""
 
 DETECTED = (
     Field("host_processor_model_name", "e.g. Intel(R) Xeon(R) Gold 6430"),
@@ -33,7 +33,7 @@ DETECTED = (
     Field("operating_system", "e.g. Ubuntu 24.04"),
     Field("other_software_stack", "e.g. Python 3.12"),
 )
-"""What most machines tell; asked for where this one does not."""
+"""What most machines report; asked for where this one does not."""
 
 DEFAULTS: Mapping[str, str] = MappingProxyType(
     {

@@ -1,4 +1,4 @@
-"""The TOML file in which the submitter answers what neither machine nor model tells."""
+"""The TOML file in which the submitter answers what neither machine nor model reports."""
 
 import json
 import re
@@ -49,7 +49,7 @@ class SystemFile:
 
 
 def read_system_file(path: Path) -> SystemFile:
-    """Raises UsageError for a file that is missing, or says what cannot be meant."""
+    """Raises UsageError for a file that is missing or makes no sense."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
@@ -118,7 +118,7 @@ def write_template(path: Path, facts: Mapping[str, str], model: Sequence[str]) -
     """Write a file with what is to be filled in, and what was found out as comments."""
     to_ask = [*ASKED, *(field for field in DETECTED if field.name not in facts)]
     lines = [
-        "# What neither the machine nor the model tells about itself. Fill in every empty text.",
+        "# What neither the machine nor the model tells about itself. Fill in every empty value.",
         'submitter = ""  # your organisation, as a folder name',
         "",
         "[system]",

@@ -43,10 +43,10 @@ class Submission:
     @property
     def benchmark(self) -> str:
         """The model's folder: its file's name in open, where every variant has its own."""
-        model = self.one_run.result["model"]
+        model = self.one_run.result.model
         if self.division == "closed":
             return BENCHMARK
-        name = "null" if model is None else Path(model["path"]).stem
+        name = "null" if model is None else Path(model.path).stem
         return re.sub(r"[^A-Za-z0-9_.+-]+", "_", name).strip("_.") or BENCHMARK
 
     @property
@@ -91,9 +91,9 @@ def group_runs(
 
 def _check_same(runs: Sequence[FinishedRun]) -> None:
     same: Mapping[str, Callable[[FinishedRun], Any]] = {
-        "model": lambda run: (run.result["model"] or {}).get("sha256"),
-        "data set": lambda run: run.result["dataset"]["list_sha256"],
-        "backend": lambda run: run.result["backend"]["name"],
+        "model": lambda run: run.result.model and run.result.model.sha256,
+        "data set": lambda run: run.result.dataset.list_sha256,
+        "backend": lambda run: run.result.backend.name,
     }
     for what, value in same.items():
         values = {value(run): run for run in runs}

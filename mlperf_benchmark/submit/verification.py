@@ -27,7 +27,7 @@ SCORES: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Verification:
-    """`text` is the content of a verify file, `reason` in one's own words why it did not pass."""
+    """`text` is the content of a verify file, `reason` says in plain words why it did not pass."""
 
     passed: bool
     text: str

@@ -15,13 +15,14 @@ from rich.console import Console
 from mlperf_benchmark.compare.accuracy import AccuracyOutcome
 from mlperf_benchmark.compare.agreement import FLIPS, Agreement, agreement
 from mlperf_benchmark.compare.answer_pairs import pair
-from mlperf_benchmark.compare.columns import needed_columns, remarks
+from mlperf_benchmark.compare.columns import needed_columns
 from mlperf_benchmark.compare.gate import BY_INTERVAL, OK, WORSE, Limits, judge
 from mlperf_benchmark.compare.output.csv_file import render as render_csv
 from mlperf_benchmark.compare.output.report.page import render as render_page
 from mlperf_benchmark.compare.output.terminal import print_comparison
 from mlperf_benchmark.compare.paired_accuracy import difference, pack, unpack
 from mlperf_benchmark.compare.record import Comparison, Row, read_comparison
+from mlperf_benchmark.compare.remarks import remarks
 from mlperf_benchmark.run.answers import Answers, load_answers
 from mlperf_benchmark.run.result import AccuracyResult
 from tests.comparison.stored import comparison_with, row_of, stored

@@ -1,6 +1,8 @@
 """Finished rounds are kept, whatever ends the comparison."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -111,6 +113,22 @@ def test_the_result_of_a_run_is_not_replaced(matrix: Path, tmp_path: Path) -> No
     run = run_compare(matrix, "--rounds", 1, output=output)
     assert run.status == 2
     assert "holds the result of a run" in run.error
+
+
+def test_a_damaged_result_of_a_round_is_named(
+    null_run: Run, null_matrix: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    shutil.copytree(null_run.output, output)
+    file = next(output.glob("rounds/0001/*-first-*/results.json"))
+    content = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(content | {"queries": "many"}), encoding="utf-8")
+    run = run_compare(null_matrix, output=output)
+    assert run.status == 2
+    assert run.error == (
+        f"{file} is no result of main.py: expected int | null, got str - at $.queries. "
+        "Measure anew with --overwrite."
+    )
 
 
 def test_a_folder_in_use_is_refused(matrix: Path, tmp_path: Path) -> None:

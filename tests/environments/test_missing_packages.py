@@ -148,7 +148,7 @@ def test_what_no_file_names_comes_with_what_one_names() -> None:
 
 def test_python_that_loadgen_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 14, 0))
-    assert "mlcommons-loadgen cannot be had for Python 3.14: use Python 3.10 to 3.13." in (
+    assert "mlcommons-loadgen is not available for Python 3.14: use Python 3.10 to 3.13." in (
         missing_package("rich")
     )
 

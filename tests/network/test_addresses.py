@@ -81,9 +81,9 @@ def test_node_that_is_named_twice_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("endpoint", "reason"),
     [
-        ("::1:8001", "an IPv6 address stands in brackets, [::1]:8001"),
-        ("2001:db8::5:8001", "an IPv6 address stands in brackets, [2001:db8::5]:8001"),
-        ("::1", "an IPv6 address stands in brackets, [::1]:8001"),
+        ("::1:8001", "write an IPv6 address in brackets, [::1]:8001"),
+        ("2001:db8::5:8001", "write an IPv6 address in brackets, [2001:db8::5]:8001"),
+        ("::1", "write an IPv6 address in brackets, [::1]:8001"),
         ("[::1]", '"[::1]" is not HOST:PORT'),
         ("[node]:8001", '"[node]:8001" is not HOST:PORT'),
         ("node", '"node" is not HOST:PORT'),

@@ -104,7 +104,7 @@ def test_node_that_is_down_is_named(benchmark: Runner, tmp_path: Path) -> None:
         (("--shape", "[8, 224, 224, 3]"), "a query is one sample and is not padded"),
         (("--datatype", "BYTES", "--shape", "[-1, 1]"), "use --payload jpeg"),
         (("--shape", "[-1, -1]"), "use --payload jpeg"),
-        (("--scores", "10"), "answers scores FP32 [-1, 10]: wanted is labels [-1, 1]"),
+        (("--scores", "10"), "answers scores FP32 [-1, 10]: labels [-1, 1] is needed"),
         (("--model-not-ready",), 'the model "resnet50" is not ready'),
         (("--empty-metadata",), 'the model "resnet50" tells nothing of its inputs and outputs'),
     ],

@@ -64,7 +64,7 @@ def test_node_that_dies_ends_the_run(
         ("nan", "Node ADDRESS answered [nan] in place of one label."),
         ("size", "Node ADDRESS answered 7 labels in place of one."),
         ("no-output", 'Node ADDRESS answered without the output "labels".'),
-        ("type", 'Node ADDRESS answered "labels" as 4 bytes of INT64: wanted is FP32.'),
+        ("type", 'Node ADDRESS answered "labels" as 4 bytes of INT64: FP32 is needed.'),
     ],
 )
 def test_other_faults_end_the_run(

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from mlperf_benchmark.core.errors import ModelError, UsageError
+from mlperf_benchmark.core.files import files_sha256
+from mlperf_benchmark.models.files.model_files import model_files
 from mlperf_benchmark.models.prepare.sample import Sample
 from mlperf_benchmark.network.served_model import ServedModel
 from mlperf_benchmark.network.server.node.classifier import Classifier
 from mlperf_benchmark.network.server.options import parse
-from mlperf_benchmark.run.record import describe_model
 from tests.command import TIMEOUT, command, environment
 from tests.serving.commands import run_serve
 from tests.serving.nodes import SERVE
@@ -151,7 +152,7 @@ def test_weights_beside_an_onnx_file_go_to_the_node(tmp_path: Path) -> None:
     assert done.status == 0, done.stderr
     served = _served(tmp_path / "models", "tiny")
     assert list(served.files) == ["tiny.onnx", "weights/tiny.bin"]
-    assert served.model["sha256"] == describe_model(source / "tiny.onnx", None).sha256
+    assert served.model["sha256"] == files_sha256(model_files(source / "tiny.onnx"))
     folder = tmp_path / "models" / "tiny" / "1"
     Classifier(served, folder).close()
     shutil.copy(other / "weights" / "tiny.bin", folder / "weights")

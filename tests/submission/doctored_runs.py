@@ -4,7 +4,6 @@ Short runs left the values in fixtures/submission/loadgen_values.json; here they
 logs in runs of full length on 50,000 samples.
 """
 
-import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -13,7 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from backend import BackendInfo
+from dataset import DatasetInfo
+from mlperf_benchmark.core.machine import describe_system
 from mlperf_benchmark.core.versions import PRODUCT
+from mlperf_benchmark.run.options import parse
+from mlperf_benchmark.run.resolve import resolve
 from mlperf_benchmark.run.result import AccuracyResult, LoadGenRecord, Model, Result
 
 VALUES = Path(__file__).parents[1] / "fixtures" / "submission" / "loadgen_values.json"
@@ -69,7 +73,7 @@ def write_runs(folder: Path, scenarios: Iterable[str], kinds: Iterable[str]) -> 
             (run / "mlperf_log_summary.txt").write_text("MLPerf Results Summary\n")
             samples = {"accuracy": range(SAMPLES), "TEST01": range(0, SAMPLES, 12)}.get(kind, ())
             write_answers(run / "mlperf_log_accuracy.json", samples)
-            (run / "results.json").write_text(json.dumps(_result(scenario, kind, images, sha256)))
+            (run / "results.json").write_text(_result(scenario, kind, images, sha256).to_json())
     return folder / "runs"
 
 
@@ -117,24 +121,19 @@ def _entry(key: str, value: Any, is_error: bool) -> str:
     return f":::MLLOG {json.dumps(entry)}\n"
 
 
-def _result(scenario: str, kind: str, images: Path, list_sha256: str) -> dict[str, Any]:
+def _result(scenario: str, kind: str, images: Path, list_sha256: str) -> Result:
     accuracy = kind == "accuracy"
-    config = {
-        "dataset": "imagenet_pytorch",
-        "dataset_path": str(images),
-        "dataset_list": None,
-        "count": None,
-        "user_conf": None,
-        "model_name": "resnet50",
-    }
+    model = "/models/resnet50_int8.xml"
+    options = ["--profile", "pytorch-openvino", "--model", model, "--dataset-path", str(images)]
+    options += ["--scenario", scenario, *(["--accuracy"] if accuracy else [])]
     latency = dict.fromkeys(("mean", "p50", "p90", "p99"), 20.0)
     good = sum(sample % WRONG_EVERY != 0 for sample in range(SAMPLES))
-    result = Result(
+    return Result(
         schema_version=1,
         created="2026-01-01T00:00:00+00:00",
         product=PRODUCT,
-        command=["main.py", "--model", "/models/resnet50_int8.xml"],
-        config=config,
+        command=["main.py", "--model", model],
+        config=resolve(parse(options)),
         scenario=scenario,
         mode="accuracy" if accuracy else "performance",
         rules="official",
@@ -147,17 +146,22 @@ def _result(scenario: str, kind: str, images: Path, list_sha256: str) -> dict[st
         padded_images=0,
         early_stopping=None,
         accuracy=AccuracyResult(100 * good / SAMPLES, good, SAMPLES) if accuracy else None,
-        model=Model("/models/resnet50_int8.xml", "11" * 32, 1, DESCRIPTION),
-        backend={
-            "name": "openvino",
-            "version": "2026.4.1-1",
-            "executed_precision": "int8",
-            "threads": 2,
-            "streams": 2,
-        },
-        dataset={"name": "imagenet_pytorch", "count": SAMPLES, "list_sha256": list_sha256},
+        model=Model(model, "11" * 32, 1, DESCRIPTION),
+        backend=BackendInfo(
+            name="openvino",
+            version="2026.4.1-1",
+            input_name="input",
+            output_name="logits",
+            data_format="NCHW",
+            classes=1000,
+            max_batch_size=1,
+            requests=2,
+            threads=2,
+            streams=2,
+            executed_precision="int8",
+        ),
+        dataset=DatasetInfo("imagenet_pytorch", str(images), SAMPLES, list_sha256, "val_map.txt"),
         loadgen=LoadGenRecord("6.0.17", {}, {}, 0),
-        system={"packages": {"openvino": "2026.4.1"}},
+        system=describe_system(),
         warnings=[],
     )
-    return dataclasses.asdict(result)

@@ -19,6 +19,8 @@ from tests.command import ROOT, TIMEOUT, command, environment
 from tests.submission.trees import SUBMISSION, submit, write_system
 
 SCENARIO = "SingleStream"
+CUT = "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
+MISTYPED = "expected int | null, got str - at $.queries"
 KINDS = ("performance", "accuracy", "TEST01", "TEST04")
 # Faults that a rehearsal on 20 images must have.
 INHERENT = (
@@ -221,11 +223,15 @@ def test_what_is_no_run_of_one_machine_is_left_out(made: Made, tmp_path: Path) -
     served = runs / "served"
     shutil.copytree(performance, served)
     result = json.loads((served / "results.json").read_text())
-    result["backend"]["nodes"] = [{"name": "node1"}]
+    texts = ("address", "name", "engine", "version", "model", "model_version")
+    result["backend"]["nodes"] = [dict.fromkeys(texts, "node1") | {"runtime": None}]
     (served / "results.json").write_text(json.dumps(result))
-    for name, text in (("list", "[]"), ("cut", "{"), ("old", '{"schema_version": 0}')):
+    for name, text in (("list", "[]"), ("cut", "{"), ("old", "{}")):
         (runs / name).mkdir()
         (runs / name / "results.json").write_text(text)
+    damaged = runs / "damaged"
+    shutil.copytree(performance, damaged)
+    (damaged / "results.json").write_text(json.dumps(result | {"queries": "many"}))
     older = runs / "older"
     shutil.copytree(performance, older)
     (older / "results.json").write_text(json.dumps(result | {"backend": {}, "schema_version": 0}))
@@ -238,9 +244,10 @@ def test_what_is_no_run_of_one_machine_is_left_out(made: Made, tmp_path: Path) -
     assert said == [
         f"Left out: {comparison} is a comparison.",
         f"Left out: {runs}/copied/results.json is of a comparison.",
-        f"Left out: {runs}/cut/results.json is no result of main.py.",
-        f"Left out: {runs}/list/results.json is no result of main.py.",
-        f"Left out: {runs}/old/results.json is no result of main.py.",
+        f"Left out: {runs}/cut/results.json is no result of main.py: {CUT}.",
+        f"Left out: {runs}/damaged/results.json is no result of main.py: {MISTYPED}.",
+        f"Left out: {runs}/list/results.json is no result of main.py: expected object.",
+        f"Left out: {runs}/old/results.json is no result of main.py: it has no schema_version.",
         f"Left out: {older}/results.json has schema 0 instead of 1: run it again.",
         f"Left out: {served} is a run on served nodes, and a tree is of one machine's.",
     ]

@@ -1,9 +1,10 @@
 """results.md: the table as GitHub shows it."""
 
 from mlperf_benchmark.compare.best import sentences
-from mlperf_benchmark.compare.columns import footnote, needed_columns, remarks
+from mlperf_benchmark.compare.columns import needed_columns
 from mlperf_benchmark.compare.legible import legible
 from mlperf_benchmark.compare.record import Comparison
+from mlperf_benchmark.compare.remarks import footnote, remarks
 
 
 def render(comparison: Comparison) -> str:

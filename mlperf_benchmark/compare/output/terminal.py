@@ -8,9 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from mlperf_benchmark.compare.best import sentences
-from mlperf_benchmark.compare.columns import Column, footnote, needed_columns, remarks
+from mlperf_benchmark.compare.columns import Column, needed_columns
 from mlperf_benchmark.compare.legible import legible
 from mlperf_benchmark.compare.record import Comparison, Row
+from mlperf_benchmark.compare.remarks import footnote, remarks
 from mlperf_benchmark.core.terminal import plain, say, warn
 
 # A log has no width of its own; the table fits this one.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlperf_benchmark.core.errors import ModelError
-from mlperf_benchmark.core.files import file_sha256
+from mlperf_benchmark.core.files import Hashes
 from mlperf_benchmark.core.typed_json import check_schema, from_plain
 from mlperf_benchmark.core.versions import installed_versions
 
@@ -173,11 +173,13 @@ def write_description(model: Path, description: ModelDescription) -> None:
     description_path(model).write_text(text + "\n", encoding="utf-8")
 
 
-def read_description(model: Path) -> ModelDescription | None:
+def read_description(model: Path, hashes: Hashes | None = None) -> ModelDescription | None:
     """Read what stands beside `model`; None where nothing does.
 
     Raises ModelError where it is damaged, or where a file is not the described one any more.
+    `hashes` are kept for who hashes the same files afterwards.
     """
+    hashes = hashes or Hashes()
     path = description_path(model)
     advice = f"Prepare the model again, or delete {path.name}."
     try:
@@ -193,7 +195,7 @@ def read_description(model: Path) -> ModelDescription | None:
         file = model.with_name(name)
         if not file.is_file():
             raise ModelError(f"{file} is missing: {path.name} names it. {advice}")
-        if file_sha256(file) != sha256:
+        if hashes.of(file) != sha256:
             raise ModelError(f"{file} is not the file that {path.name} describes. {advice}")
     return description
 

@@ -12,7 +12,7 @@ from mlperf_benchmark.images.progress import tell
 from mlperf_benchmark.models.architectures.architecture import Architecture
 from mlperf_benchmark.models.files.calibration_list import CalibrationImage
 from mlperf_benchmark.models.files.description import Calibration
-from mlperf_benchmark.models.prepare.images import load_images, select_images
+from mlperf_benchmark.models.prepare.images import ImageSelection, load_images, select_images
 from mlperf_benchmark.models.prepare.model_input import ModelInput
 
 CALIBRATION_NEEDED = (
@@ -74,11 +74,8 @@ def load_calibration(
     architecture: Architecture,
     *,
     random_weights: bool,
-    use: str = "Calibration",
 ) -> CalibrationImages:
     """Load the images, or noise for random weights, which have seen nothing else.
-
-    `use` says on stderr what they are for.
 
     Raises UsageError where images are needed and not given, and DatasetError.
     """
@@ -97,9 +94,16 @@ def load_calibration(
         description = Calibration(None, count, None, source.seed)
         return CalibrationImages(ModelInput(count, noise), description, ())
     selection = select_images(source.path, source.count, source.seed)
-    tell(f"{use} from {selection}.")
+    tell(f"Calibration from {selection}.")
     if source.evaluation_path is not None:
         selection.refuse_overlap(source.evaluation_path)
-    images = load_images(selection, architecture.dataset, source.cache_dir)
+    return calibration_images(selection, architecture, source.cache_dir)
+
+
+def calibration_images(
+    selection: ImageSelection, architecture: Architecture, cache_dir: Path
+) -> CalibrationImages:
+    """Load `selection`. Raises DatasetError."""
+    images = load_images(selection, architecture.dataset, cache_dir)
     labels = selection.labels if selection.is_labelled else None
     return CalibrationImages(images, selection.description(), selection.contents, labels)

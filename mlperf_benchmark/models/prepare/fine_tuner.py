@@ -28,7 +28,7 @@ from mlperf_benchmark.models.architectures.torch_file import read_torch_file
 from mlperf_benchmark.models.architectures.weights import LoadedModel
 from mlperf_benchmark.models.files.description import Pruning
 from mlperf_benchmark.models.optimize.distillation import Distillation, DivergedError, count_right
-from mlperf_benchmark.models.prepare.calibration import CalibrationSource, load_calibration
+from mlperf_benchmark.models.prepare.calibration import calibration_images
 from mlperf_benchmark.models.prepare.finetune_options import FineTuningRun
 from mlperf_benchmark.models.prepare.images import (
     ImageSelection,
@@ -76,7 +76,7 @@ def fine_tune(run: FineTuningRun, report: Report) -> Path:
     tell(f"Training on {files}.")
     labelled = _labelled(run, architecture, files)
     teacher = initial_weights(architecture, run.weights, seed=run.seed, cache_dir=run.cache_dir)
-    student, pruning, kept = _student(run, architecture, teacher)
+    student, pruning, kept = _student(run, architecture, teacher, files)
     training = Distillation(student, teacher.module, run.training, device)
     report(f"Unpruned: top-1 {labelled.top1(teacher.module, device)}")
     first = 0
@@ -167,30 +167,21 @@ def _labelled(run: FineTuningRun, architecture: Architecture, files: ImageSelect
     elif not files.is_labelled:
         return Labelled(None)
     else:
-        count = min(len(files.names), REPORTED_AT_MOST)
-        selection = select_images(run.train_path, count, run.seed)
+        selection = files.drawn(min(len(files.names), REPORTED_AT_MOST))
     images = load_images(selection, architecture.dataset, run.cache_dir)
     return Labelled(LabelledBatches(images, selection.labels))
 
 
 def _student(
-    run: FineTuningRun, architecture: Architecture, teacher: LoadedModel
+    run: FineTuningRun, architecture: Architecture, teacher: LoadedModel, files: ImageSelection
 ) -> tuple[nn.Module, Pruning, Mapping[str, Any] | None]:
     """The pruned module: out of the checkpoint with what training kept, or pruned now."""
     if run.resume:
         return _resumed(run, architecture)
     student = LoadedModel(copy.deepcopy(teacher.module), teacher.weights, teacher.pruning)
-    available = len(select_images(run.train_path, None, run.seed).names)
-    source = CalibrationSource(
-        path=run.train_path,
-        count=min(available, BATCH_NORM_IMAGES),
-        evaluation_path=None,
-        seed=run.seed,
-        cache_dir=run.cache_dir,
-    )
-    calibration = load_calibration(
-        source, architecture, random_weights=False, use="Batch-norm statistics"
-    )
+    selection = files.drawn(min(len(files.names), BATCH_NORM_IMAGES))
+    tell(f"Batch-norm statistics from {selection}.")
+    calibration = calibration_images(selection, architecture, run.cache_dir)
     pruning = prune_model(student, architecture, run.pruning, run.seed, calibration)
     return student.module, pruning, None
 

@@ -1,5 +1,6 @@
 """Images to calibrate, re-estimate and control accuracy with."""
 
+import dataclasses
 import hashlib
 import random
 from collections.abc import Sequence
@@ -45,6 +46,20 @@ class ImageSelection:
     available: int
     seed: int
 
+    def drawn(self, count: int) -> "ImageSelection":
+        """`count` of them, the same for a seed. Raises DatasetError where there are fewer."""
+        if not 1 <= count <= len(self.names):
+            raise DatasetError(
+                f"{count} images were asked for, but {self.folder} holds {len(self.names)}."
+            )
+        places = range(len(self.names))
+        drawn = random.Random(self.seed).sample(places, count)  # noqa: S311 - no secret
+        return dataclasses.replace(
+            self,
+            names=tuple(self.names[place] for place in drawn),
+            labels=tuple(self.labels[place] for place in drawn),
+        )
+
     def __str__(self) -> str:
         count = len(self.names)
         every = "" if count == self.available else f" of the {self.available}"
@@ -77,23 +92,13 @@ def select_images(folder: Path, count: int | None, seed: int) -> ImageSelection:
     Raises DatasetError for a folder that is missing, empty or smaller than `count`.
     """
     found = _find(folder)
-    is_labelled = has_label_list(folder)
     available = len(found.names)
     if available == 0:
         raise DatasetError(f"The folder {folder} holds no images ({', '.join(SUFFIXES)}).")
-    if count is not None and not 1 <= count <= available:
-        raise DatasetError(f"{count} images were asked for, but {folder} holds {available}.")
-    if count is None:
-        return ImageSelection(folder, found.names, found.labels, is_labelled, available, seed)
-    drawn = random.Random(seed).sample(range(available), count)  # noqa: S311 - no secret
-    return ImageSelection(
-        folder,
-        tuple(found.names[index] for index in drawn),
-        tuple(found.labels[index] for index in drawn),
-        is_labelled,
-        available,
-        seed,
+    every = ImageSelection(
+        folder, found.names, found.labels, has_label_list(folder), available, seed
     )
+    return every if count is None else every.drawn(count)
 
 
 def _find(folder: Path) -> LabelList:

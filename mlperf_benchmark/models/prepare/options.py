@@ -300,17 +300,23 @@ def _batches(text: str) -> tuple[int, ...]:
 
 def add_images(parser: argparse.ArgumentParser) -> None:
     """Add the options that say which images may be used."""
-    add = parser.add_argument_group("images").add_argument
-    add(
-        "--calibration-path",
-        type=Path,
-        metavar="DIR",
-        help="images for INT8 ranges and batch-norm statistics; not needed with random weights",
-    )
-    add("--calibration-count", type=positive_int, metavar="N", help="draw N of them (default: all)")
-    add(
+    group = parser.add_argument_group("images")
+    add_calibration(group, "INT8 ranges and batch-norm statistics")
+    group.add_argument(
         "--evaluation-path",
         type=Path,
         metavar="DIR",
         help="images that accuracy will be measured on: refused among the others",
     )
+
+
+def add_calibration(parser: argparse._ActionsContainer, use: str) -> None:
+    """Add the options that say which images are for `use`."""
+    add = parser.add_argument
+    add(
+        "--calibration-path",
+        type=Path,
+        metavar="DIR",
+        help=f"images for {use}; not needed with random weights",
+    )
+    add("--calibration-count", type=positive_int, metavar="N", help="draw N of them (default: all)")

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlperf_benchmark.core.option_values import positive_int
 from mlperf_benchmark.core.parser import Parser
 from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.models.optimize.config import CRITERIA
-from mlperf_benchmark.models.prepare.options import add_model
+from mlperf_benchmark.models.prepare.options import add_calibration, add_model
 
 SUBCOMMAND = "sensitivity"
 
@@ -50,13 +49,7 @@ def parse(arguments: Sequence[str]) -> SensitivityRun:
         metavar="NAME",
         help=f"which channels go first: {', '.join(CRITERIA.names())} (default: l2)",
     )
-    add(
-        "--calibration-path",
-        type=Path,
-        metavar="DIR",
-        help="images for batch-norm statistics; not needed with random weights",
-    )
-    add("--calibration-count", type=positive_int, metavar="N", help="draw N of them (default: all)")
+    add_calibration(parser, "batch-norm statistics")
     add(
         "--validation-path",
         type=Path,

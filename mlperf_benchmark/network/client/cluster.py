@@ -1,4 +1,4 @@
-"""The nodes as one system: whether they agree, and what is to be told of them."""
+"""The nodes as one system: whether they agree, and what to report about them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from mlperf_benchmark.core.node_info import NetworkReport, NodeInfo
 from mlperf_benchmark.network.client.addresses import is_own_machine, peers
 from mlperf_benchmark.network.client.node import Description
 
-# Of one CPU, which is what Python's lock lets the client use beside gRPC's own threads.
+# As a share of one CPU: Python's lock allows the client no more, besides gRPC's own threads.
 BUSY = 0.8
 
 
@@ -77,8 +77,8 @@ def report(
     if nameless:
         differences.append("a node without a name of its own")
         warnings.append(
-            f"{', '.join(nameless)} cannot tell a name, for which LoadGen asks: the address stands "
-            "in its place."
+            f"{', '.join(nameless)} has no name of its own, which LoadGen asks for: its address "
+            "takes that place."
         )
     warnings += [
         f"{told.info.address} holds the versions {', '.join(told.versions)} of the model and "
@@ -90,8 +90,8 @@ def report(
     if local:
         differences.append("a node on LoadGen's own machine")
         warnings.append(
-            f"{', '.join(local)} is this machine: such a run tries the set-up out, and its figures "
-            "are not those of a cluster."
+            f"{', '.join(local)} is this machine: such a run tests the set-up, and its figures are "
+            "not those of a cluster."
         )
     if len({_precision(node) for node in nodes}) > 1:
         found = ", ".join(f"{node.address} {_precision(node)}" for node in nodes)
@@ -99,7 +99,7 @@ def report(
     if client_load > BUSY:
         warnings.append(
             f"The client was busy for {client_load:.0%} of the time, and Python works on one CPU: "
-            "it may be what was measured, and not the nodes."
+            "this may have measured the client, and not the nodes."
         )
     lost = [node for node in nodes if node.lost]
     differences += [f"node {node.address} lost" for node in lost]

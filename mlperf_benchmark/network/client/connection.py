@@ -13,9 +13,9 @@ from mlperf_benchmark.core.network_config import NetworkConfig
 
 TOKEN_VARIABLE = "KSERVE_TOKEN"  # noqa: S105 - a name, no token
 CHANNEL_OPTIONS = (
-    # Every request is sent once; what is to be sent again is decided in dispatch.py.
+    # gRPC sends every request once; dispatch.py decides what is sent again.
     ("grpc.enable_retries", 0),
-    # The way to a node is what is measured: no proxy out of the environment in it.
+    # The way to a node is what is measured, so no proxy from the environment.
     ("grpc.enable_http_proxy", 0),
     # A connection of its own for each endpoint.
     ("grpc.use_local_subchannel_pool", 1),
@@ -27,7 +27,7 @@ HTTP2 = "h2"
 
 def open_channel(endpoint: str, config: NetworkConfig) -> Any:
     """A channel that connects on its first call. Raises UsageError for unusable files."""
-    # gRPC's log says in its own words what comes as an error, too.
+    # gRPC would also log what it raises as an error.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     token = _token(config)
     if config.tls_ca is None:
@@ -51,7 +51,7 @@ def open_channel(endpoint: str, config: NetworkConfig) -> Any:
 
 
 def tls_context(config: NetworkConfig) -> ssl.SSLContext:
-    """What gRPC's encryption is made of, in Python's terms: it tells why something fails.
+    """The same encryption by Python's ssl, which says why something fails.
 
     Raises UsageError for files that hold no certificates or keys.
     """

@@ -18,7 +18,7 @@ HTTP_1 = b"HTTP/1"
 SECONDS = 3.0
 SHOWN = 40
 NOT_CONNECTED = ("failed to connect", "errors resolving")
-"""How gRPC's details begin where no connection came about; they end with the cause."""
+"""How gRPC's details begin if no connection was made; they end with the cause."""
 
 HTTP_PORT = (
     "speaks HTTP/1, not gRPC: give the node's gRPC port (Triton's: gRPC 8001, HTTP 8000 by default)"
@@ -31,7 +31,7 @@ WANTS_CERTIFICATE = (
     "--tls-key FILE"
 )
 OF_CERTIFICATES = ("CERTIFICATE", "UNKNOWN_CA", "HANDSHAKE_FAILURE")
-"""In the alert of a side that ends a handshake for the client's certificate, or for lack of one."""
+"""In the alert of a node that rejects the client's certificate, or misses one."""
 REFUSED_CERTIFICATE = "does not accept the client's certificate (--tls-cert)"
 
 
@@ -71,7 +71,7 @@ def _handshake_fault(
     if "ALERT" in reason and any(word in reason for word in OF_CERTIFICATES):
         return WANTS_CERTIFICATE if config.tls_cert is None else REFUSED_CERTIFICATE
     if _speaks_tls(address, seconds):
-        return f"does not come to terms about TLS: {reason}"
+        return f"cannot agree on TLS: {reason}"
     return _foreign(_plain_greeting(address, seconds)) or NO_TLS
 
 
@@ -82,7 +82,7 @@ def _encrypted_fault(address: tuple[str, int], seconds: float, config: NetworkCo
         with context.wrap_socket(plain, server_hostname=address[0]) as encrypted:
             if encrypted.selected_alpn_protocol() != HTTP2:
                 return NO_HTTP2
-            # A certificate is asked for in the handshake, and missed after its end.
+            # A node asks for a certificate in the handshake, but misses it only after its end.
             try:
                 greeting = _greeting(encrypted)
             except TimeoutError:
@@ -114,7 +114,7 @@ def _greeting(connection: socket.socket) -> bytes:
 def _speaks_tls(address: tuple[str, int], seconds: float) -> bool:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
-    # Nothing is sent: it is only found out whether the other side does it at all.
+    # Nothing is sent: this only finds out whether the node speaks TLS at all.
     context.verify_mode = ssl.CERT_NONE
     try:
         with socket.create_connection(address, seconds) as plain, context.wrap_socket(plain):
@@ -129,7 +129,7 @@ def _foreign(greeting: bytes) -> str | None:
     """The protocol of the other side, where it is not HTTP/2."""
     if not greeting:
         return None
-    # Some answer what they do not know as HTTP/0.9 does, with a page alone.
+    # Some answer what they do not know as HTTP/0.9 does, with just a page.
     if greeting.startswith(HTTP_1) or b"<html" in greeting.lower():
         return HTTP_PORT
     if len(greeting) >= FRAME_HEADER and greeting[3] == SETTINGS:

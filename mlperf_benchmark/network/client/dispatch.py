@@ -1,4 +1,4 @@
-"""Takes requests to the nodes: each to the one with the fewest unanswered, each answered once."""
+"""Sends each request to the node with the fewest unanswered ones; each is answered once."""
 
 import threading
 from collections import deque
@@ -15,7 +15,7 @@ from mlperf_benchmark.network.client.node import Node
 from mlperf_benchmark.network.client.wire import Answer
 
 LOSSES = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
-"""A node that ends a call so is gone, or as good as gone."""
+"""A node that ends a call with one of these is gone, or as good as gone."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Request:
 
 
 class Lane:
-    """A node with what is under way to it. Guarded by the dispatcher's lock."""
+    """A node with its unanswered requests. Guarded by the dispatcher's lock."""
 
     def __init__(self, node: Node) -> None:
         self.node = node
@@ -41,10 +41,9 @@ class Lane:
 class Dispatcher:
     """Keeps at most `in_flight` requests unanswered at each node.
 
-    `read` takes the scores or the label out of an answer; the InferenceError that it raises for
-    one that is nonsense is to be read after the node's name.
-    `goes_on`: a lost node's requests are sent again to the others, ahead of new ones. A node once
-    lost stays so.
+    `read` takes the scores or the label out of an answer. For nonsense it raises an InferenceError,
+    whose text follows the node's name. `goes_on`: a lost node's requests are sent again to the
+    others, ahead of new ones. A node once lost stays so.
     """
 
     def __init__(

@@ -49,16 +49,16 @@ def interface(
     if output is None:
         if len(answers) != 1:
             raise ModelError(
-                f"has the outputs {_list(answers)}: wanted is {LABELS} or one of class scores"
+                f"has the outputs {_list(answers)}: {LABELS} is needed, or one of class scores"
             )
         output = answers[0]
     if output.datatype != "FP32":
-        raise ModelError(f"answers {_show(output)}: wanted is FP32")
+        raise ModelError(f"answers {_show(output)}: FP32 is needed")
     values = math.prod(output.shape[1:])
     takes_argmax = output.name == LABELS and values == 1
     if not takes_argmax and values not in SCORES:
         raise ModelError(
-            f"answers {_show(output)}: wanted is {LABELS} [-1, 1] or "
+            f"answers {_show(output)}: {LABELS} [-1, 1] is needed, or "
             f"{' or '.join(map(str, SCORES))} class scores"
         )
     return Interface(
@@ -104,11 +104,11 @@ def black(image: ImageFormat, served: Interface) -> Samples:
 
 def _input(inputs: Sequence[Tensor], image: ImageFormat, payload: str) -> tuple[Tensor, str]:
     if len(inputs) != 1:
-        raise ModelError(f"has the inputs {_list(inputs)}: wanted is one")
+        raise ModelError(f"has the inputs {_list(inputs)}: one is needed")
     found = inputs[0]
     if found.shape[:1] not in ((-1,), (1,)):
         raise ModelError(
-            f"takes {_show(found)}: wanted is a batch of any size, or of 1, as a query is one "
+            f"takes {_show(found)}: a batch of any size is needed, or of 1, as a query is one "
             "sample and is not padded"
         )
     is_encoded = (found.datatype, found.shape[1:]) in ENCODED_INPUTS

@@ -21,7 +21,7 @@ from mlperf_benchmark.network.served_model import NODE, PARAMETER, ServedModel
 
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 TRITON_EXTENSION = "model_configuration"
-"""Triton answers the name that it was given; its extensions tell it."""
+"""Triton reports the name that it was given, but its extensions show that it is Triton."""
 UNKNOWN = "unknown"
 NO_SUCH_CALL = grpc.StatusCode.UNIMPLEMENTED
 NO_SUCH_MODEL = grpc.StatusCode.NOT_FOUND

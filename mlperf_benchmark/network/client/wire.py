@@ -73,12 +73,12 @@ def sample_bytes(sample: Samples) -> bytes | memoryview:
 def read_values(answer: Answer, output: str) -> Scores:
     """The FP32 values of an output, shape (values,).
 
-    Raises InferenceError for another answer, to be read after the node's name.
+    Raises InferenceError for another answer; its text follows the node's name.
     """
     tensor, raw = _find(answer, output)
     if tensor.datatype != "FP32" or len(raw) % _FP32_BYTES:
         raise InferenceError(
-            f'answered "{output}" as {len(raw)} bytes of {tensor.datatype}: wanted is FP32'
+            f'answered "{output}" as {len(raw)} bytes of {tensor.datatype}: FP32 is needed'
         )
     if raw:
         return np.frombuffer(raw, np.float32)
@@ -89,12 +89,12 @@ def read_values(answer: Answer, output: str) -> Scores:
 def read_text(answer: Answer, output: str) -> str:
     """A UINT8 output of UTF-8 text.
 
-    Raises InferenceError for an answer without it, to be read after the node's name.
+    Raises InferenceError for an answer without it; its text follows the node's name.
     """
     try:
         return _find(answer, output)[1].decode()
     except UnicodeDecodeError as error:
-        raise InferenceError(f'answered "{output}" with what is no UTF-8 text') from error
+        raise InferenceError(f'answered "{output}" with text that is not UTF-8') from error
 
 
 def _find(answer: Answer, output: str) -> tuple[Any, bytes]:

@@ -1,4 +1,4 @@
-"""What a model file is, found without running what is in it."""
+"""Finds out what a model file is, without running what is in it."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +10,7 @@ from types import MappingProxyType
 from backend import BackendConfig
 from dataset import DATASETS
 from mlperf_benchmark.core.errors import ModelError, UsageError
-from mlperf_benchmark.core.files import file_sha256
+from mlperf_benchmark.core.files import Hashes, file_sha256
 from mlperf_benchmark.core.image_format import ImageFormat
 from mlperf_benchmark.core.network_config import JPEG
 from mlperf_benchmark.core.registry import known_name
@@ -61,7 +61,8 @@ def inspected(request: ServingRequest) -> Iterator[Inspected]:
     if not model.is_file():
         raise ModelError(f"There is no model file {model}.")
     backend = _backend_of(request)
-    description = read_description(model)
+    hashes = Hashes()
+    description = read_description(model, hashes)
     dataset = _dataset(request, description)
     with scratch_folder("serve") as folder:
         config = BackendConfig(
@@ -80,7 +81,7 @@ def inspected(request: ServingRequest) -> Iterator[Inspected]:
             dataset=dataset,
             image=config.image,
             classes=classes,
-            identity=describe_model(model, description),
+            identity=describe_model(model, description, hashes),
             description=description,
             files=files,
             config=config,

@@ -1,4 +1,4 @@
-"""Which benchmark the folder of a model is of, by the name that it has."""
+"""Tells by its name which benchmark the folder of a model belongs to."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -29,7 +29,7 @@ OTHERS = (
     "whisper",
     "yolo",
 )
-"""How the names of MLPerf's other benchmarks begin, those of older rounds among them."""
+"""How the names of MLPerf's other benchmarks begin, older rounds included."""
 
 
 def is_image_classification(folder: str, mapping: Mapping[str, Any]) -> bool:

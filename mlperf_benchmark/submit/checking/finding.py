@@ -1,4 +1,4 @@
-"""What is to be said of a tree, and reading its files."""
+"""Findings about a tree, and reading its files."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -27,7 +27,7 @@ Findings = Iterator[Finding]
 
 
 def note(path: Path, remark: str) -> Finding:
-    """What is worth knowing and no fault."""
+    """Note what is worth knowing and no fault."""
     return Finding(path, remark, is_note=True)
 
 

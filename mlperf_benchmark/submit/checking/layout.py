@@ -12,7 +12,7 @@ REMOVE = "Remove it."
 
 
 def check_root(tree: Path) -> Findings:
-    """What stands outside of the submitters' folders."""
+    """What lies outside of the submitters' folders."""
     for name in sorted(files(tree)):
         if not name.endswith(AT_ROOT):
             yield Finding(tree / name, "a file outside the division folders", REMOVE)

@@ -1,4 +1,4 @@
-"""The log of a performance run, which the compliance runs are, too."""
+"""The log of a performance run; compliance runs are performance runs, too."""
 
 from functools import partial
 from pathlib import Path

@@ -29,7 +29,7 @@ def check_and_report(tree: Path, version: rules.RulesVersion, console: Console) 
 
 
 def check_tree(tree: Path, version: rules.RulesVersion) -> Findings:
-    """All findings in a tree. Raises UsageError for a folder that is none."""
+    """All findings in a tree. Raises UsageError for a folder that is no tree."""
     submitters = [
         submitter
         for division in folders(tree)

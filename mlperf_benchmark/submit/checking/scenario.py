@@ -1,4 +1,4 @@
-"""What the checks of one scenario's folder have to know."""
+"""What the checks of a scenario's folder need to know."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -42,7 +42,7 @@ def models(submitter: Path) -> list[Path]:
 
 
 def has_task(submitter: Path, division: str) -> bool:
-    """Whether the submitter has something of ResNet-50's task, or of no task that is known."""
+    """Whether the submitter has results of ResNet-50's task, or of a task that is not known."""
     mapping = model_mapping(submitter, division)
     return any(not is_other_benchmark(model.name, mapping) for model in models(submitter))
 

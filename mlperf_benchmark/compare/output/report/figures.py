@@ -1,11 +1,8 @@
 """The report's figures. Each function draws one, or None where there is nothing to draw."""
 
-import textwrap
 from collections.abc import Sequence
 from itertools import pairwise
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from mlperf_benchmark.compare.accuracy_texts import agreement_text, points_text, top1_text
@@ -16,30 +13,24 @@ from mlperf_benchmark.compare.output.report.bars import (
     cold_start_chart,
     memory_chart,
 )
-from mlperf_benchmark.compare.output.report.style import (
-    GRID,
-    LINES,
-    TEXT,
-    Drawing,
-    page_style,
-    series,
-    to_svg,
+from mlperf_benchmark.compare.output.report.canvas import (
+    PLOT,
+    drawing,
+    label,
+    legend,
+    legend_height,
+    name_rows,
+    rows_height,
+    sheet,
 )
+from mlperf_benchmark.compare.output.report.style import GRID, TEXT, Drawing, page_style, series
+from mlperf_benchmark.compare.output.report.sweep_figure import sweep_drawing
 from mlperf_benchmark.compare.record import Comparison, Row
-from mlperf_benchmark.compare.sweeps import QPS, SWEEPS, Line, lines, swept
+from mlperf_benchmark.compare.sweeps import QPS, swept
 
-WIDTH = 4.8
-PLOT = 2.9
-LINE = 0.2
 BAR = 0.7
 # Opacity of the parts of a bar.
 STRENGTHS = (1.0, 0.65, 0.4, 0.25)
-# Letters of a name before it is broken.
-LABEL = 26
-# And of the longest name of a legend in two columns, which would not fit the figure otherwise.
-SHORT = 18
-# Values of a sweep that there is room to name each.
-LABELLED = 10
 # LoadGen's percentiles as points of the distribution function.
 SHARES = (
     ("min", 0.0),
@@ -72,16 +63,16 @@ def drawings(comparison: Comparison) -> list[Drawing]:
                 _rounds(rows),
                 _bars(rows, cold_start_chart(rows)),
                 _bars(rows, memory_chart(rows)),
-                *(_sweep(rows, axis) for axis in swept(rows)),
+                *(sweep_drawing(rows, axis) for axis in swept(rows)),
             ]
-    return [drawing for drawing in found if drawing is not None]
+    return [one for one in found if one is not None]
 
 
 def _speedups(rows: Sequence[Row], baseline: str) -> Drawing | None:
     compared = [row for row in rows if row.speedup is not None]
     if not compared:
         return None
-    figure, axes = _figure(0.9 + LINE * sum(2 + _label(row).count("\n") for row in compared))
+    figure, axes = sheet(0.9 + rows_height(compared))
     for place, row in enumerate(compared):
         speedup = row.speedup
         assert speedup is not None
@@ -90,11 +81,9 @@ def _speedups(rows: Sequence[Row], baseline: str) -> Drawing | None:
         axes.plot([low, high], [place, place], color=style.colour, linewidth=3)
         axes.plot([speedup.value], [place], color=style.colour, marker=style.marker)
     axes.axvline(1, color=TEXT, linestyle="--", linewidth=1)
-    axes.set_yticks(range(len(compared)), [_label(row) for row in compared])
-    axes.set_ylim(len(compared) - 0.5, -0.5)
-    axes.grid(visible=False, axis="y")
+    name_rows(axes, compared)
     axes.set_xlabel(f"times as fast as {baseline}")
-    return _drawing(
+    return drawing(
         figure,
         rows[0].scenario,
         "Speed-up",
@@ -107,7 +96,7 @@ def _speedups(rows: Sequence[Row], baseline: str) -> Drawing | None:
 def _distribution(rows: Sequence[Row]) -> Drawing | None:
     if rows[0].scenario == OFFLINE:
         return None
-    figure, axes = _figure(PLOT + _legend_height(rows))
+    figure, axes = sheet(PLOT + legend_height(rows))
     for place, row in enumerate(rows):
         style, latency = series(place), row.latency_ms or {}
         axes.plot(
@@ -117,14 +106,14 @@ def _distribution(rows: Sequence[Row]) -> Drawing | None:
             marker=style.marker,
             linestyle=style.line,
             markersize=4,
-            label=_label(row),
+            label=label(row),
         )
     axes.set_xlabel("latency, ms")
     axes.set_ylabel("answered within, %")
     axes.set_xlim(left=0)
     axes.set_ylim(0, 102)
-    _legend(axes, rows)
-    return _drawing(
+    legend(axes, rows)
+    return drawing(
         figure,
         rows[0].scenario,
         "Latency distribution",
@@ -141,13 +130,13 @@ def _pareto(rows: Sequence[Row]) -> Drawing | None:
     known = [row for row in rows if row.accuracy is not None and row.estimate is not None]
     if not known:
         return None
-    figure, axes = _figure(PLOT + _legend_height(rows))
+    figure, axes = sheet(PLOT + legend_height(rows))
     metric = METRICS[rows[0].metric]
     points = [_point(row) for row in known]
     for row, (speed, top1) in zip(known, points, strict=True):
         style = series(rows.index(row))
         axes.plot([speed], [top1], color=style.colour, marker=style.marker, linestyle="none")
-        axes.lines[-1].set_label(_label(row))
+        axes.lines[-1].set_label(label(row))
         ends = _top1_interval(row)
         if ends is not None:
             axes.plot([speed, speed], ends, color=style.colour, linewidth=1.2, alpha=0.7)
@@ -156,9 +145,9 @@ def _pareto(rows: Sequence[Row]) -> Drawing | None:
     axes.margins(0.15)
     axes.set_xlabel(metric.label)
     axes.set_ylabel("top-1, %")
-    _legend(axes, rows)
+    legend(axes, rows)
     good = "right" if metric.higher_is_better else "left"
-    return _drawing(
+    return drawing(
         figure,
         rows[0].scenario,
         "Accuracy against speed",
@@ -185,19 +174,17 @@ def _agreements(rows: Sequence[Row], baseline: str) -> Drawing | None:
     compared = [row for row in rows if row.agreement is not None]
     if not compared:
         return None
-    figure, axes = _figure(0.9 + LINE * sum(2 + _label(row).count("\n") for row in compared))
+    figure, axes = sheet(0.9 + rows_height(compared))
     for place, row in enumerate(compared):
         found = row.agreement
         assert found is not None
         colour = series(rows.index(row)).colour
         axes.barh(place, 100 * found.share, height=0.45, color=colour)
-    axes.set_yticks(range(len(compared)), [_label(row) for row in compared])
-    axes.set_ylim(len(compared) - 0.5, -0.5)
+    name_rows(axes, compared)
     axes.set_xlim(0, 100)
-    axes.grid(visible=False, axis="y")
     axes.set_xlabel(f"images with the answer of {baseline}, %")
     notes = {row.agreement.note: None for row in compared if row.agreement and row.agreement.note}
-    return _drawing(
+    return drawing(
         figure,
         rows[0].scenario,
         "Agreement",
@@ -221,7 +208,7 @@ def pareto_front(
 
 def _rounds(rows: Sequence[Row]) -> Drawing | None:
     start = min(run.started for row in rows for run in row.measurements)
-    figure, axes = _figure(PLOT + _legend_height(rows))
+    figure, axes = sheet(PLOT + legend_height(rows))
     for place, row in enumerate(rows):
         style = series(place)
         axes.plot(
@@ -231,13 +218,13 @@ def _rounds(rows: Sequence[Row]) -> Drawing | None:
             marker=style.marker,
             linestyle=style.line,
             markersize=4,
-            label=_label(row),
+            label=label(row),
         )
     axes.set_xlabel("minutes since the first run")
     axes.set_ylabel(METRICS[rows[0].metric].label)
     axes.set_ylim(bottom=0)
-    _legend(axes, rows)
-    return _drawing(
+    legend(axes, rows)
+    return drawing(
         figure,
         rows[0].scenario,
         "Rounds over time",
@@ -251,7 +238,7 @@ def _bars(rows: Sequence[Row], chart: BarChart | None) -> Drawing | None:
     if chart is None:
         return None
     count = len(chart.rows)
-    figure, axes = _figure(1.1 + LINE * sum(2 + _label(row).count("\n") for row in chart.rows))
+    figure, axes = sheet(1.1 + rows_height(chart.rows))
     colours = [series(rows.index(row)).colour for row in chart.rows]
     start = [0.0] * count
     thickness = BAR if chart.stacked else BAR / len(chart.parts)
@@ -262,10 +249,8 @@ def _bars(rows: Sequence[Row], chart: BarChart | None) -> Drawing | None:
         axes.barh(places, values, thickness, left=start, color=colours, alpha=strength)
         if chart.stacked:
             start = [one + other for one, other in zip(start, values, strict=True)]
-    axes.set_yticks(range(count), [_label(row) for row in chart.rows])
-    axes.set_ylim(count - 0.5, -0.5)
+    name_rows(axes, chart.rows)
     axes.set_xlim(left=0)
-    axes.grid(visible=False, axis="y")
     axes.set_xlabel(chart.unit)
     handles = [
         Patch(color=TEXT, alpha=STRENGTHS[number % len(STRENGTHS)], label=name)
@@ -273,74 +258,12 @@ def _bars(rows: Sequence[Row], chart: BarChart | None) -> Drawing | None:
     ]
     # Over the names, too, which may leave little room above the bars.
     figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), handlelength=1.2)
-    return _drawing(
+    return drawing(
         figure,
         rows[0].scenario,
         chart.title,
         chart.caption,
         "; ".join(chart.told(place) for place in range(count)),
-    )
-
-
-def _sweep(rows: Sequence[Row], axis: str) -> Drawing | None:
-    """The metric over the axis, with intervals; over rates p50 and p99."""
-    metric = METRICS[rows[0].metric]
-    shown = ("p50", "p99") if axis == QPS else ()
-    drawn = lines(rows, axis)
-    figure, axes = _figure(PLOT + LINE * sum(len(shown) or 1 for _ in drawn))
-    for place, line in enumerate(drawn):
-        style = series(place)
-        for number, name in enumerate(shown or (None,)):
-            values = [_over(row, name) for row in line.rows]
-            for x, y, row in zip(line.values, values, line.rows, strict=True):
-                bounds = row.estimate
-                if name is None and bounds and bounds.low is not None and bounds.high is not None:
-                    axes.vlines(x, bounds.low, bounds.high, color=style.colour, linewidth=1)
-                if row.invalid_rounds:
-                    axes.plot(
-                        [x], [y], color=style.colour, marker=style.marker, markerfacecolor="none"
-                    )
-            axes.plot(
-                line.values,
-                values,
-                color=style.colour,
-                marker=style.marker,
-                markevery=[not row.invalid_rounds for row in line.rows],
-                linestyle=LINES[number],
-                label=line.name if name is None else f"{line.name}, {name}",
-            )
-    every = sorted({value for line in drawn for value in line.values})
-    if len(every) <= LABELLED:
-        axes.set_xticks(every, [f"{value:g}" for value in every])
-    axes.set_xlabel(SWEEPS[axis].label)
-    axes.set_ylabel("latency, ms" if shown else metric.label)
-    axes.set_ylim(bottom=0)
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
-    what = (
-        "p50 and, dashed, p99, each the median of the rounds"
-        if shown
-        else "The median of the rounds and its 95 % interval"
-    )
-    title = "Latency over rate" if shown else f"By {SWEEPS[axis].label}"
-    return _drawing(
-        figure,
-        rows[0].scenario,
-        title,
-        f"{what}. A hollow mark had INVALID runs.",
-        "; ".join(f"{line.name}: {_told(line, shown)}" for line in drawn),
-    )
-
-
-def _over(row: Row, name: str | None) -> float:
-    if name is not None:
-        return (row.latency_ms or {})[name]
-    return row.estimate.value if row.estimate else 0.0
-
-
-def _told(line: Line, shown: Sequence[str]) -> str:
-    return ", ".join(
-        f"{value:g}: {' and '.join(f'{_over(row, name):.4g}' for name in shown or (None,))}"
-        for value, row in zip(line.values, line.rows, strict=True)
     )
 
 
@@ -359,35 +282,3 @@ def _point(row: Row) -> tuple[float, float]:
 
 def _figure_of(row: Row, name: str) -> str:
     return f"{(row.latency_ms or {})[name]:.2f}"
-
-
-def _figure(height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    return figure, figure.add_subplot()
-
-
-def _label(row: Row) -> str:
-    return textwrap.fill(row.name, LABEL)
-
-
-def _legend_height(rows: Sequence[Row]) -> float:
-    lines = sum(_label(row).count("\n") + 1 for row in rows)
-    return LINE * (lines / _legend_columns(rows))
-
-
-def _legend_columns(rows: Sequence[Row]) -> int:
-    return 2 if max(len(row.name) for row in rows) <= SHORT else 1
-
-
-def _legend(axes: Axes, rows: Sequence[Row]) -> None:
-    """Above the figure: inside it would cover data."""
-    if len(rows) > 1:
-        columns = _legend_columns(rows)
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2)
-
-
-def _drawing(figure: Figure, scenario: str, title: str, caption: str, data: str) -> Drawing:
-    name = f"{title} {scenario}".lower().replace(" ", "-")
-    heading = f"{title}, {scenario}"
-    alt = f"{heading}: {data}."
-    return Drawing(name, heading, caption, alt, to_svg(figure, name, alt))

@@ -8,10 +8,11 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from mlperf_benchmark.compare.best import sentences
-from mlperf_benchmark.compare.columns import footnote, needed_columns, remarks
+from mlperf_benchmark.compare.columns import needed_columns
 from mlperf_benchmark.compare.legible import legible
 from mlperf_benchmark.compare.output.report.figures import drawings
 from mlperf_benchmark.compare.record import Comparison
+from mlperf_benchmark.compare.remarks import footnote, remarks
 
 FOLDER = Path(__file__).parent
 INTERVAL = re.compile(r"\[[^\]]*\]")

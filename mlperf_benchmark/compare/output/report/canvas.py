@@ -1,0 +1,63 @@
+"""The sheet that a figure is drawn on: its size, its rows by name, its legend, its description."""
+
+import textwrap
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mlperf_benchmark.compare.output.report.style import Drawing, to_svg
+from mlperf_benchmark.compare.record import Row
+
+# In inches: of a figure, its plot, and a line of text.
+WIDTH = 4.8
+PLOT = 2.9
+LINE = 0.2
+# Letters of a name before it is broken.
+LABEL = 26
+# And of the longest name of a legend in two columns, which would not fit the figure otherwise.
+SHORT = 18
+
+
+def sheet(height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def rows_height(rows: Sequence[Row]) -> float:
+    """Of horizontal marks or bars, one below the other."""
+    return LINE * sum(2 + label(row).count("\n") for row in rows)
+
+
+def name_rows(axes: Axes, rows: Sequence[Row]) -> None:
+    """Beside the axis, the first on top."""
+    axes.set_yticks(range(len(rows)), [label(row) for row in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+
+
+def label(row: Row) -> str:
+    return textwrap.fill(row.name, LABEL)
+
+
+def legend_height(rows: Sequence[Row]) -> float:
+    lines = sum(label(row).count("\n") + 1 for row in rows)
+    return LINE * (lines / _legend_columns(rows))
+
+
+def _legend_columns(rows: Sequence[Row]) -> int:
+    return 2 if max(len(row.name) for row in rows) <= SHORT else 1
+
+
+def legend(axes: Axes, rows: Sequence[Row]) -> None:
+    """Above the figure: inside it would cover data."""
+    if len(rows) > 1:
+        columns = _legend_columns(rows)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.2)
+
+
+def drawing(figure: Figure, scenario: str, title: str, caption: str, data: str) -> Drawing:
+    name = f"{title} {scenario}".lower().replace(" ", "-")
+    heading = f"{title}, {scenario}"
+    alt = f"{heading}: {data}."
+    return Drawing(name, heading, caption, alt, to_svg(figure, name, alt))
