@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.parser import flag
 from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.core.versions import PRODUCT, installed_versions
 from mlperf_benchmark.images.image_files import find_images
@@ -76,13 +77,12 @@ def making_of(options: Mapping[str, Any], cache_dir: Path) -> Making:
 
 
 def _words(name: str, value: Any) -> list[str]:
-    flag = "--" + name.replace("_", "-")
     if isinstance(value, bool):
-        return [flag] if value else []
+        return [flag(name)] if value else []
     if not isinstance(value, list):
-        return [flag, str(value)]
+        return [flag(name), str(value)]
     values = [str(one) for one in value]
-    return [flag, *values] if name in WORDS else [flag, ",".join(values)]
+    return [flag(name), *values] if name in WORDS else [flag(name), ",".join(values)]
 
 
 def _images(folder: Path) -> Sequence[Any]:

@@ -6,6 +6,11 @@ from typing import Any, NoReturn
 from mlperf_benchmark.core.errors import UsageError
 
 
+def flag(option: str) -> str:
+    """An option as it is typed, by its name in a namespace."""
+    return "--" + option.replace("_", "-")
+
+
 class _Heeded(argparse.Action):
     """An option that run_command looks for by itself, as parsing can fail, too. Leaves no value."""
 

@@ -2,15 +2,16 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
+from mlperf_benchmark.core.parser import flag
+
 
 def to_arguments(options: Mapping[str, object]) -> tuple[str, ...]:
     """As `mlperf_benchmark.run.options.parse` takes them. None and False mean: not given."""
     words: list[str] = []
     for name, value in options.items():
-        flag = "--" + name.replace("_", "-")
         if value is None or value is False:
             continue
-        words.append(flag)
+        words.append(flag(name))
         if isinstance(value, tuple):
             words.append(",".join(value))
         elif value is not True:

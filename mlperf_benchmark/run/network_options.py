@@ -6,6 +6,7 @@ from pathlib import Path
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.network_config import NODE_LOSS, PAYLOADS, NetworkConfig, split_endpoint
 from mlperf_benchmark.core.option_values import positive, positive_int
+from mlperf_benchmark.core.parser import flag
 
 NETWORK_OPTIONS = (
     "endpoint",
@@ -80,10 +81,9 @@ def resolve_network(options: argparse.Namespace, served_model: str | None) -> Ne
         raise UsageError("--tls-cert and --tls-key go together.")
     for option in ("tls_cert", "token_file"):
         if getattr(options, option) is not None and options.tls_ca is None:
-            flag = "--" + option.replace("_", "-")
             raise UsageError(
-                f"{flag} needs an encrypted connection: --tls-ca FILE (for public certificates "
-                "the system's list, often /etc/ssl/certs/ca-certificates.crt)."
+                f"{flag(option)} needs an encrypted connection: --tls-ca FILE (for public "
+                "certificates the system's list, often /etc/ssl/certs/ca-certificates.crt)."
             )
     return NetworkConfig(
         endpoints=options.endpoint,

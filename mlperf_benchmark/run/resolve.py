@@ -8,6 +8,7 @@ from backend import BACKENDS, NetworkBackend
 from dataset import DATASETS
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.network_config import JPEG, NetworkConfig
+from mlperf_benchmark.core.parser import flag
 from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.core.run_config import SCENARIOS, RunConfig
 from mlperf_benchmark.core.turn_protocol import TEST_TURN_SCENARIOS, TURN_SCENARIOS
@@ -90,7 +91,7 @@ def resolve(options: argparse.Namespace) -> RunConfig:
         if given and refusal.when(options):
             mode = "accuracy" if refusal.when is _accuracy else options.scenario
             raise UsageError(
-                f"{_flag(refusal.option)} does not apply to {mode} runs: {refusal.reason}."
+                f"{flag(refusal.option)} does not apply to {mode} runs: {refusal.reason}."
             )
     if options.time is not None and options.queries is not None:
         raise UsageError(
@@ -165,7 +166,7 @@ def _check_backend(options: argparse.Namespace, name: str) -> None:
     accepted = backend.accepts
     for option in BACKEND_OPTIONS:
         if getattr(options, option) is not None and option not in accepted:
-            raise UsageError(f"{_flag(option)} does not apply to the {name} backend.")
+            raise UsageError(f"{flag(option)} does not apply to the {name} backend.")
     if "model" in accepted and options.model is None:
         raise UsageError(f"The {name} backend needs a model: --model FILE.")
 
@@ -192,8 +193,4 @@ def _check_dataset(options: argparse.Namespace, name: str) -> None:
         raise UsageError(f"The data set {name} needs its folder: --dataset-path DIR.")
     for option in ("dataset_path", "dataset_list"):
         if not needs_path and getattr(options, option) is not None:
-            raise UsageError(f"{_flag(option)} does not apply to the {name} data set.")
-
-
-def _flag(option: str) -> str:
-    return "--" + option.replace("_", "-")
+            raise UsageError(f"{flag(option)} does not apply to the {name} data set.")

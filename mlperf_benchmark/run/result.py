@@ -151,9 +151,12 @@ class Result:
 
 
 def backend_fields(info: BackendInfo) -> dict[str, Any]:
-    """The fields of `backend`, without those whose place is beside the first answer."""
-    content = dataclasses.asdict(info)
-    return {name: value for name, value in content.items() if name not in IN_COLD_START}
+    """As JSON holds them, without those whose place is beside the first answer."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in dataclasses.asdict(info).items()
+        if name not in IN_COLD_START
+    }
 
 
 def read_result(path: Path) -> Result:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from backend import BACKENDS, NetworkBackend
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.option_values import duration, positive, positive_int
-from mlperf_benchmark.core.parser import Parser
+from mlperf_benchmark.core.parser import Parser, flag
 from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.core.run_config import SCENARIOS
 from mlperf_benchmark.run.options import (
@@ -96,11 +96,7 @@ def _refuse(given: Sequence[str]) -> None:
         if task is None or name == task:
             continue
         if not APPLICABLE[task](name):
-            raise UsageError(f"{_flag(name)} does not apply to {_flag(task)}.")
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
+            raise UsageError(f"{flag(name)} does not apply to {flag(task)}.")
 
 
 def _task(parser: argparse.ArgumentParser) -> None:
