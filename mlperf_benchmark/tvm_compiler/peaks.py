@@ -53,9 +53,10 @@ class PeakMeter:
 
     def measure(self) -> None:
         use_threads(self.threads)
-        for best, loops in ((self.operations, self._arithmetic), (self.bytes, self._streams)):
-            for key, loop in loops.items():  # type: ignore[attr-defined]
-                best[key] = max(best.get(key, 0.0), loop())
+        for name, loop in self._arithmetic.items():
+            self.operations[name] = max(self.operations.get(name, 0.0), loop())
+        for size, loop in self._streams.items():
+            self.bytes[size] = max(self.bytes.get(size, 0.0), loop())
 
     def _loop(self, dot: Dot, target: CpuTarget) -> _Measurement:
         function = _compiled(arithmetic(dot, self.threads, STEPS), target)

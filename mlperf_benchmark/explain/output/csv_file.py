@@ -3,6 +3,7 @@
 import csv
 import io
 
+from mlperf_benchmark.core.legible import legible
 from mlperf_benchmark.explain.record import Explanation, LayerRecord
 
 FIELDS = (
@@ -14,6 +15,7 @@ FIELDS = (
 
 def render(explanation: Explanation) -> str:
     """With CRLF, as RFC 4180 has it."""
+    explanation = legible(explanation)
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["variant", "ms", "ms_low", "ms_high", *FIELDS, "origins"])

@@ -6,7 +6,7 @@ from pathlib import Path
 from mlperf_benchmark.core.errors import OutputError
 from mlperf_benchmark.core.files import staged, write_text
 from mlperf_benchmark.core.output_names import EXPLANATION
-from mlperf_benchmark.explain.output import csv_file
+from mlperf_benchmark.explain.output import csv_file, page
 from mlperf_benchmark.explain.record import Explanation
 
 GRAPHS = "graphs"
@@ -26,6 +26,7 @@ def write(explanation: Explanation, graphs: Mapping[str, bytes], folder: Path) -
     texts = {
         EXPLANATION: explanation.to_json(),
         "layers.csv": csv_file.render(explanation),
+        "explain.html": page.render(explanation),
     }
     with staged(folder, replaces_folders=True) as staging:
         for name, text in texts.items():
