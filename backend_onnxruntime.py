@@ -20,7 +20,7 @@ from mlperf_benchmark.models.files.int8_weights import cpu_clips
 from mlperf_benchmark.models.files.model_files import model_files
 from mlperf_benchmark.models.files.ports import choose_output, class_count
 from mlperf_benchmark.onnxruntime_model.graph import FittedOnnx, fit
-from mlperf_benchmark.onnxruntime_model.profiling import read_profile
+from mlperf_benchmark.onnxruntime_model.profiling import Origins, read_profile
 from mlperf_benchmark.onnxruntime_model.request_queue import Infer, RequestQueue
 from mlperf_benchmark.onnxruntime_model.session import Session, SessionOptions
 from mlperf_benchmark.onnxruntime_model.weights import refuse_non_finite, stored_precision
@@ -115,6 +115,7 @@ class OnnxRuntimeBackend(Backend):
         model = self.config.model
         assert model is not None
         graph = read_onnx(model)
+        origins = Origins(graph.graph)
         fitted = fit(graph, self.config)
         with scratch_folder("onnxruntime") as folder:
             session = Session(graph, model, replace(self._options, trace=folder / "trace"))
@@ -122,7 +123,7 @@ class OnnxRuntimeBackend(Backend):
             infer = self._padding(session.request(output, fitted.batch))
             for _ in range(WARM_UP + inferences):
                 infer(images)
-            return read_profile(Path(session.inference.end_profiling()), WARM_UP)
+            return read_profile(Path(session.inference.end_profiling()), WARM_UP, origins)
 
     def padding(self, count: int) -> int:
         return 0 if self._fitted.dynamic else max(0, self._fitted.batch - count)

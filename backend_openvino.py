@@ -112,7 +112,7 @@ class OpenVINOBackend(Backend):
 
     def profile(self, images: Images, inferences: int) -> Profile:
         properties = self._properties()
-        return profile(self._fitted.model, DEVICE, properties, self._full(images), inferences)
+        return profile(self._fitted, DEVICE, properties, self._full(images), inferences)
 
     def _finished(self, request: Any, job: tuple[Any, Listener, int, Images]) -> None:
         token, listener, count, _ = job

@@ -1,15 +1,22 @@
 """The names by which layers of different variants and backends are matched."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
-from mlperf_benchmark.core.layer_profile import CONVERSION, Layer
+from mlperf_benchmark.core.layer_profile import CONVERSION, ELEMENTWISE, Layer
 
 # Operators that are a module's whole work in an exported graph, which the module names better.
 OF_MODULES = re.compile(
     r"(AveragePool|BatchNormalization|Clip|Conv|ConvTranspose|Gemm|GlobalAveragePool|HardSigmoid"
     r"|HardSwish|MatMul|MaxPool|Relu|Sigmoid|Softmax)"
 )
+
+
+RUNTIMES: Mapping[str, str] = MappingProxyType(
+    {CONVERSION: "(layout and precision)", ELEMENTWISE: "(normalisation)"}
+)
+"""What runtimes and backends put in; quantizing the input is a part of the second."""
 
 
 def module_name(operator: str) -> str:
@@ -34,7 +41,7 @@ def operator_of(layer: Layer) -> str:
     """What `layer` is matched by: its first origin; what the runtime put in, by what it is."""
     if layer.origins:
         return module_name(layer.origins[0])
-    return "(layout and precision)" if layer.kind == CONVERSION else f"({layer.kind})"
+    return RUNTIMES.get(layer.kind, f"({layer.kind})")
 
 
 def fused(origins: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mlperf_benchmark.core.layer_profile import LINEAR
 from mlperf_benchmark.explain.operators import module_name
 from mlperf_benchmark.explain.record import LayerRecord, Variant
 
@@ -52,6 +53,10 @@ def _sum(layers: tuple[LayerRecord, ...], value: Callable[[LayerRecord], float])
 def pairs_of(variant: Variant, baseline: Variant | None) -> list[Pair]:
     """In the order of the variant's execution, then what only the baseline has."""
     before, after = _by_operator(baseline), _by_operator(variant)
+    last, now = _classifier(baseline), _classifier(variant)
+    if last and now and last not in after and now not in before:
+        # One of them is named after the model's output.
+        before = {now if name == last else name: layers for name, layers in before.items()}
     return [
         Pair(operator, before.get(operator, ()), after.get(operator, ()))
         for operator in dict.fromkeys((*after, *before))
@@ -63,6 +68,12 @@ def _by_operator(variant: Variant | None) -> dict[str, tuple[LayerRecord, ...]]:
     for layer in variant.layers if variant else ():
         found[layer.operator] = (*found.get(layer.operator, ()), layer)
     return found
+
+
+def _classifier(variant: Variant | None) -> str | None:
+    """The last linear layer."""
+    linear = [one.operator for one in (variant.layers if variant else ()) if one.kind == LINEAR]
+    return linear[-1] if linear else None
 
 
 def fused_into(variant: Variant, operator: str) -> str | None:

@@ -2,12 +2,14 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import onnx
 
 from mlperf_benchmark.core.layer_profile import (
     CONVERSION,
@@ -45,10 +47,44 @@ WEIGHTS: Mapping[str, int] = MappingProxyType(
 """Which of an operator's inputs is its weights."""
 
 
-def read_profile(trace: Path, warm_up: int) -> Profile:
+COMPUTING = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
+SILENT = frozenset({"QuantizeLinear", "DequantizeLinear"})
+MADE = re.compile(r"^(?:fused )?(.*?)(?:_nchwc|_nhwc|_quant|_token_\d+|/DuplicateQDQ.*)?$")
+"""How ONNX Runtime calls what it makes of a node, or of the tensor that a node gives."""
+
+
+class Origins:
+    """Finds the operators of `graph`, the model's own, that an executed node computes. What is put
+    into the graph later is no operator of the model.
+    """
+
+    def __init__(self, graph: onnx.GraphProto) -> None:
+        self._nodes = {node.name: node for node in graph.node if node.name}
+        self._producers = {name: node for node in graph.node for name in node.output}
+
+    def of(self, name: str, computes: bool) -> tuple[str, ...]:
+        """The operators, the one with weights first where the node `computes` one; none of a node
+        that ONNX Runtime put in.
+        """
+        short = MADE.sub(r"\1", name)
+        node = self._nodes.get(short) or self._producers.get(short)
+        found: list[str] = []
+        while node is not None:
+            if node.op_type not in SILENT:
+                found.append(node.name or node.output[0])
+            if node.op_type in COMPUTING or not computes:
+                break
+            before = [self._producers[one] for one in node.input if one in self._producers]
+            node = next((one for one in before if one.op_type in COMPUTING), None) or next(
+                iter(before), None
+            )
+        return tuple(reversed(found))
+
+
+def read_profile(trace: Path, warm_up: int, origins: Origins) -> Profile:
     """The times of the nodes in the inferences of `trace`, less the first `warm_up`."""
     runs = list(_runs(json.loads(trace.read_text(encoding="utf-8"))))[warm_up:]
-    layers = tuple(_layer(event) for event in runs[0])
+    layers = tuple(_layer(event, origins) for event in runs[0])
     seconds = [[event["dur"] * MICROSECOND for event in run] for run in runs]
     return Profile(layers, np.array(seconds))
 
@@ -64,7 +100,7 @@ def _runs(events: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
             nodes = []
 
 
-def _layer(event: dict[str, Any]) -> Layer:
+def _layer(event: dict[str, Any], origins: Origins) -> Layer:
     told, name = event["args"], event["name"].removesuffix(ENDING)
     kind = told["op_name"]
     inputs, outputs = _tensors(told["input_type_shape"]), _tensors(told["output_type_shape"])
@@ -85,7 +121,7 @@ def _layer(event: dict[str, Any]) -> Layer:
     return Layer(
         name=name,
         kind=group,
-        origins=() if group == CONVERSION else (_origin(name),),
+        origins=() if group == CONVERSION else origins.of(name, place is not None),
         kernel=kind,
         precision="int8" if kind in INTEGER_LAYERS or kind.startswith("QLinear") else "f32",
         macs=_macs(group, shape, source, sink),
@@ -95,11 +131,6 @@ def _layer(event: dict[str, Any]) -> Layer:
         input_channels=source[1] if len(source) > 1 else 0,
         output_channels=sink[1] if len(sink) > 1 else 0,
     )
-
-
-def _origin(name: str) -> str:
-    """The operator of the model that a node of the optimized graph was made from."""
-    return name.removeprefix("fused ").removesuffix("_nchwc").removesuffix("_quant")
 
 
 def _tensors(told: list[dict[str, list[int]]]) -> list[tuple[str, tuple[int, ...]]]:

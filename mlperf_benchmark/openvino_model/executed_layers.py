@@ -1,7 +1,7 @@
 """What OpenVINO made of a model: the layers of its runtime graph, and where they come from."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -18,7 +18,11 @@ from mlperf_benchmark.core.layer_profile import (
     Layer,
 )
 from mlperf_benchmark.models.optimize.layers import layer_name
-from mlperf_benchmark.openvino_model.precision import INTEGER, kernel_precision
+from mlperf_benchmark.openvino_model.precision import (
+    COMPUTING_LAYERS,
+    INTEGER,
+    kernel_precision,
+)
 
 KINDS: Mapping[str, str] = MappingProxyType(
     {
@@ -46,9 +50,15 @@ SILENT = frozenset({"Constant", "Convert", "FakeQuantize", "Parameter", "Result"
 BYTES = MappingProxyType({"int8": 1, "int4": 0.5, "bf16": 2, "f16": 2})
 
 
-def executed_layers(runtime: ov.Model, model: ov.Model) -> list[Layer]:
-    """The layers of the runtime graph of the compiled `model`, in their order."""
-    sources = {node.friendly_name: node for node in model.get_ordered_ops()}
+def executed_layers(runtime: ov.Model, model: ov.Model, operators: Collection[str]) -> list[Layer]:
+    """The layers of the runtime graph of the compiled `model`, in their order. `operators` are the
+    names in the model's file, which `model` begins before with the normalisation.
+    """
+    sources = {
+        node.friendly_name: node
+        for node in model.get_ordered_ops()
+        if node.friendly_name in operators
+    }
     return [
         _layer(node, info, sources)
         for node in runtime.get_ordered_ops()
@@ -65,6 +75,10 @@ def _layer(node: ov.Node, info: Mapping[str, str], sources: Mapping[str, ov.Node
         sources[name] for name in info.get("originalLayersNames", "").split(",") if name in sources
     ]
     computing = [source for source in named if _weights(source) is not None]
+    if not computing and info["layerType"] in COMPUTING_LAYERS:
+        # Named after what was added to it alone, such as the bias that ends in the model's output.
+        before = [value.get_node() for source in named for value in source.input_values()]
+        computing = [source for source in before if _weights(source) is not None]
     others = [one for one in named if one not in computing and one.get_type_name() not in SILENT]
     kind = KINDS.get(info["layerType"], OTHER)
     if any(_is_depthwise(source) for source in computing):

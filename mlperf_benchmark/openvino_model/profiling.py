@@ -10,6 +10,7 @@ from mlperf_benchmark.core.image_format import Images
 from mlperf_benchmark.core.layer_profile import Profile
 from mlperf_benchmark.core.working_folder import scratch_folder
 from mlperf_benchmark.openvino_model.executed_layers import executed_layers
+from mlperf_benchmark.openvino_model.graph import FittedModel
 
 WARM_UP = 3
 """The first inferences take up to twice as long."""
@@ -18,13 +19,13 @@ MICROSECOND = 1e-6
 
 
 def profile(
-    model: ov.Model, device: str, properties: Mapping[str, Any], images: Images, inferences: int
+    fitted: FittedModel, device: str, properties: Mapping[str, Any], images: Images, inferences: int
 ) -> Profile:
-    """The mean of `inferences` of the fitted `model`, compiled anew with counters.
+    """The mean of `inferences` of the `fitted` model, compiled anew with counters.
 
     OpenVINO keeps one sum a layer since the model was compiled, so that a mean is all it tells.
     """
-    compiled = ov.Core().compile_model(model, device, {**properties, "PERF_COUNT": True})
+    compiled = ov.Core().compile_model(fitted.model, device, {**properties, "PERF_COUNT": True})
     request = compiled.create_infer_request()
     request.set_input_tensor(ov.Tensor(images, shared_memory=True))
     for _ in range(WARM_UP):
@@ -34,7 +35,8 @@ def profile(
         request.infer()
     after = _sums(request, WARM_UP + inferences)
     runtime = compiled.get_runtime_model()
-    layers = [layer for layer in executed_layers(runtime, model) if layer.name in after]
+    every = executed_layers(runtime, fitted.model, fitted.operators)
+    layers = [layer for layer in every if layer.name in after]
     means = [(after[one.name] - before.get(one.name, 0.0)) / inferences for one in layers]
     return Profile(tuple(layers), np.array([means]), _drawing(runtime))
 

@@ -15,7 +15,7 @@ from mlperf_benchmark.tvm_compiler.storage import LANES
 from mlperf_benchmark.tvm_compiler.target import CpuTarget, host_target
 from mlperf_benchmark.tvm_compiler.threads import usable_threads, use_threads
 
-STEPS = 200_000
+STEPS = 2_000_000
 """A few milliseconds."""
 
 REPEATS = 5

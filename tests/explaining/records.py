@@ -4,7 +4,14 @@ import dataclasses
 from typing import Any
 
 from mlperf_benchmark.core.layer_profile import CONVOLUTION
-from mlperf_benchmark.explain.record import LayerRecord, Peaks, Spread, Stream, Variant
+from mlperf_benchmark.explain.record import (
+    Explanation,
+    LayerRecord,
+    Peaks,
+    Spread,
+    Stream,
+    Variant,
+)
 from mlperf_benchmark.explain.rules import statements
 
 PEAKS = Peaks(
@@ -63,3 +70,17 @@ def told(rule: str, *variants: Variant) -> list[str]:
     """The sentences of one rule, with their advice."""
     found = [one for one in statements(variants, PEAKS) if one.rule == rule]
     return [f"{one.text}. {one.advice}".strip(". ") for one in found]
+
+
+def explanation(*variants: Variant) -> Explanation:
+    return Explanation(
+        created="2026-11-25T12:00:00+00:00",
+        product="mlperf-benchmark 0",
+        command=("explain.py", "a.xml", "b.xml"),
+        inferences=200,
+        peaks=PEAKS,
+        variants=variants,
+        statements=tuple(statements(variants, PEAKS)),
+        system={"cpu_model": "a processor", "packages": {"openvino": "1"}},
+        warnings=(),
+    )

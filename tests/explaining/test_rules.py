@@ -109,8 +109,8 @@ def test_a_layer_slower_than_its_baseline() -> None:
 def test_operators_that_are_fused_in_the_baseline_only() -> None:
     unfused = variant("unfused", *FP32.layers, layer("relu", 0.2, kind=ELEMENTWISE))
     assert told("not fused", FP32, unfused) == [
-        "1 operators run by themselves that the baseline computes within another layer: 0.200 ms; "
-        "the largest is relu, 0.200 ms"
+        "operators that the baseline computes within another layer run by themselves: 1 of them "
+        "take 0.200 ms, the longest, relu, 0.200 ms"
     ]
     assert told("not fused", unfused, FP32) == []
     assert told("not fused", unfused) == []

@@ -10,6 +10,7 @@ from mlperf_benchmark.explain.pairs import Pair, pairs_of
 from mlperf_benchmark.explain.record import Explanation, Variant
 
 WORST = 20
+SENTENCES = 12
 # A log has no width of its own.
 LOG_WIDTH = 160
 # What the terminal has no room for; the page and layers.csv show it.
@@ -24,8 +25,14 @@ def print_explanation(explanation: Explanation, console: Console, every: bool) -
     for variant in explanation.variants:
         _print_variant(variant, None if variant is baseline else baseline, console, every)
     say(console, machine(explanation.peaks))
-    for statement in explanation.statements:
+    told = explanation.statements if every else explanation.statements[:SENTENCES]
+    for statement in told:
         say(console, statement_text(statement))
+    if len(told) < len(explanation.statements):
+        say(
+            console,
+            f"{len(explanation.statements) - len(told)} smaller losses: --all, or the page.",
+        )
     for warning in explanation.warnings:
         warn(console, warning)
 
