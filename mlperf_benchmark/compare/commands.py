@@ -121,7 +121,7 @@ def measure(
             command=[Path(sys.argv[0]).name, *sys.argv[1:]],
         )
         if plan.matrix.explain:
-            explanation = explain_layers(plan, output, program.with_name("explain.py"))
+            explanation = explain_layers(comparison, output, program.with_name("explain.py"))
             comparison = dataclasses.replace(comparison, explanation=explanation)
         exported = export(comparison, output)
     print_comparison(comparison, console)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from backend import BACKENDS
 from mlperf_benchmark.compare.cell_process import reason_of
-from mlperf_benchmark.compare.plan import Plan
+from mlperf_benchmark.compare.record import Comparison
 from mlperf_benchmark.core.bound_process import bound
 from mlperf_benchmark.core.output_names import EXPLANATION
 from mlperf_benchmark.core.working_folder import scratch_folder
@@ -20,9 +20,9 @@ FOLDER = "explain"
 """Inside of the comparison's output: the page and the tables of all layers."""
 
 
-def explain_layers(plan: Plan, output: Path, program: Path) -> list[str]:
-    """The sentences of `program`, explain.py, on the models of the plan, or why there are none."""
-    subjects = _subjects(plan)
+def explain_layers(comparison: Comparison, output: Path, program: Path) -> list[str]:
+    """What `program`, explain.py, says of the models that could be run, or why it says nothing."""
+    subjects = _subjects(comparison)
     if not subjects:
         return ["Layers are not explained: no model runs on a backend that tells their times."]
     first = subjects[0]
@@ -55,11 +55,13 @@ def _sentence(statement: dict[str, str]) -> str:
     return f"{statement['text']}." + (f" {advice[:1].upper()}{advice[1:]}." if advice else "")
 
 
-def _subjects(plan: Plan) -> Sequence[Namespace]:
-    """The options of a cell of each model and backend, the baseline's first."""
-    cells = sorted(plan.cells, key=lambda cell: not cell.is_baseline)
-    made = [parse(cell.arguments) for cell in cells if cell.unmade is None]
-    able = [one for one in made if one.model and BACKENDS.load(_backend(one)).profiles]
+def _subjects(comparison: Comparison) -> Sequence[Namespace]:
+    """The options of a run of each model and backend, the baseline's first."""
+    ran = [row for row in comparison.rows if row.failure is None and row.not_run is None]
+    ran.sort(key=lambda row: not row.baseline)
+    # After "python3 main.py".
+    runs = [parse(row.command[2:]) for row in ran]
+    able = [one for one in runs if one.model and BACKENDS.load(_backend(one)).profiles]
     return list({(one.model, _backend(one)): one for one in reversed(able)}.values())[::-1]
 
 

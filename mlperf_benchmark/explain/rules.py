@@ -16,6 +16,7 @@ from mlperf_benchmark.core.layer_profile import (
 )
 from mlperf_benchmark.explain.pairs import Pair, pairs_of
 from mlperf_benchmark.explain.record import LayerRecord, Peaks, Statement, Variant
+from mlperf_benchmark.tvm_compiler.storage import LANES
 
 WORTH_TELLING = 0.005
 """Of the latency: what costs less is left out."""
@@ -38,6 +39,11 @@ class Facts:
     @property
     def least_ms(self) -> float:
         return WORTH_TELLING * self.variant.latency_ms.value
+
+    @property
+    def lanes(self) -> int:
+        """Channels that are computed at once; those of TVM's kernels lie in blocks of 16."""
+        return max(self.peaks.lanes, LANES if self.variant.backend == "tvm" else 1)
 
     def statement(
         self, rule: str, text: str, lost: float = 0.0, advice: str = "", *operators: str
@@ -87,7 +93,7 @@ def _arithmetic(variant: Variant, peaks: Peaks) -> float:
 
 def padded_channels(facts: Facts) -> Iterator[Statement]:
     """Channels that a vector's lanes have to be filled up for, more of them than before."""
-    lanes = facts.peaks.lanes
+    lanes = facts.lanes
     for pair in facts.pairs:
         layer = pair.main
         if layer is None or layer.kind not in (*MULTIPLYING, DEPTHWISE):
@@ -193,11 +199,13 @@ def memory_bound(facts: Facts) -> Iterator[Statement]:
             bytes_ratio = sum(map(_bytes, (p.before[0] for p in waiting))) / max(
                 sum(_bytes(p.main) for p in waiting if p.main), 1
             )
+            reached = sum(one.bound_ms for pair in waiting for one in pair.after) / after
             yield facts.statement(
                 "waits for memory",
                 f"{name} wait for memory, not for arithmetic: INT8 moves {bytes_ratio:.1f} × fewer "
                 f"bytes but cannot make them {ratio:.1f} × faster; {len(waiting)} of them take "
-                f"{after:.3f} ms, {before / after:.2f} × faster than before",
+                f"{after:.3f} ms, {before / after:.2f} × faster than before, at {reached:.0%} of "
+                "what memory allows",
                 lost,
                 "",
                 *(pair.operator for pair in waiting),
@@ -284,7 +292,7 @@ def reference_kernels(facts: Facts) -> Iterator[Statement]:
 
 def falls_behind(facts: Facts) -> Iterator[Statement]:
     """Layers that come less near to the roofline than the baseline's, beyond other reasons."""
-    lanes = facts.peaks.lanes
+    lanes = facts.lanes
     for pair in facts.pairs:
         layer = pair.main
         if not pair.before or layer is None or layer.kind not in MULTIPLYING:

@@ -68,10 +68,9 @@ def _file_and_backend(text: str, profile_name: str | None) -> tuple[Path, str]:
     else:
         path, backend = Path(text), _backend_for(Path(text), profile_name)
     if not BACKENDS.load(backend).profiles:
-        able = [name for name in BACKENDS.names() if name in BACKEND_FORMATS]
         raise UsageError(
-            f"The {backend} backend tells no times of layers; those for model files, "
-            f"{', '.join(able)}, may: {path}@BACKEND."
+            f"The {backend} backend tells no times of layers: name another that reads the file, "
+            f"{path}@BACKEND."
         )
     return path, backend
 

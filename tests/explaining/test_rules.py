@@ -85,7 +85,8 @@ def test_layers_that_wait_for_memory_in_int8(kind: str, name: str) -> None:
     int8 = variant("int8", layer("dw", 0.5, precision="int8", bound_ms=0.2, **facts, **small))
     assert told("waits for memory", before, int8) == [
         f"{name} wait for memory, not for arithmetic: INT8 moves 4.0 × fewer bytes but cannot make "
-        "them 4.0 × faster; 1 of them take 0.500 ms, 2.00 × faster than before"
+        "them 4.0 × faster; 1 of them take 0.500 ms, 2.00 × faster than before, at 40% of what "
+        "memory allows"
     ]
     # A layer that arithmetic bounds does not wait.
     busy = variant("int8", layer("dw", 0.5, kind=kind, precision="int8", bound_ms=0.001))
