@@ -52,7 +52,9 @@ def explain_layers(comparison: Comparison, output: Path, program: Path) -> list[
 
 def _sentence(statement: dict[str, str]) -> str:
     advice = statement["advice"]
-    return f"{statement['text']}." + (f" {advice[:1].upper()}{advice[1:]}." if advice else "")
+    return f"{statement['variant']}: {statement['text']}." + (
+        f" {advice[:1].upper()}{advice[1:]}." if advice else ""
+    )
 
 
 def _subjects(comparison: Comparison) -> Sequence[Namespace]:

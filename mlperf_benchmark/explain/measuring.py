@@ -2,7 +2,8 @@
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,19 +37,20 @@ def measure(
 ) -> list[Measured]:
     """About `inferences` of each model, with and without the times of layers.
 
-    Each round takes all models in another order, so that a machine whose speed changes is unfair
-    to all alike; `between` is called before each. Raises InferenceError.
+    Each round takes all models, and both ways of timing them, in another order, so that a machine
+    whose speed changes is unfair to all alike; `between` is called before each. Raises
+    InferenceError.
     """
     rounds = min(ROUNDS, inferences)
     each = -(-inferences // rounds)
-    order = list(range(len(models)))
     shuffled = random.Random(ORDER_SEED)  # noqa: S311 - of an order, no secret
-    collected: list[_Collected] = [_Collected(model) for model in models]
+    collected = [_Collected(model) for model in models]
+    turns = [turn for one in collected for turn in (one.infer, one.profile)]
     for _ in range(rounds):
         between()
-        shuffled.shuffle(order)
-        for place in order:
-            collected[place].measure(each)
+        shuffled.shuffle(turns)
+        for turn in turns:
+            turn(each)
     return [one.result() for one in collected]
 
 
@@ -60,23 +62,31 @@ class _Collected:
         self._layers: tuple[Layer, ...] = ()
         self._graph: tuple[tuple[str, bytes], ...] = ()
 
-    def measure(self, inferences: int) -> None:
+    def infer(self, inferences: int) -> None:
         backend, images = self._model.backend, self._model.images
-        try:
+        with self._errors_named():
             for number in range(WARM_UP + inferences):
                 start = time.perf_counter()
                 backend.predict(images)
                 if number >= WARM_UP:
                     self._latencies.append(time.perf_counter() - start)
-            profile = backend.profile(images, inferences)
-        except RuntimeError as error:
-            raise InferenceError(f"{self._model.subject.file}: {first_line(error)}") from error
+
+    def profile(self, inferences: int) -> None:
+        with self._errors_named():
+            profile = self._model.backend.profile(self._model.images, inferences)
         if self._layers and not _same(self._layers, profile.layers):
             raise InferenceError(
                 f"{self._model.subject.file}: the runtime executed other layers than before."
             )
         self._layers, self._graph = profile.layers, profile.graph
         self._seconds.append(profile.seconds)
+
+    @contextmanager
+    def _errors_named(self) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError as error:
+            raise InferenceError(f"{self._model.subject.file}: {first_line(error)}") from error
 
     def result(self) -> Measured:
         seconds = np.concatenate(self._seconds)

@@ -3,8 +3,9 @@
 To add a rule, write a function that takes `Facts` and yields `Statement`s, and add it to `RULES`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from mlperf_benchmark.core.layer_profile import (
     CONVERSION,
@@ -23,6 +24,21 @@ WORTH_TELLING = 0.005
 
 FLOATS = ("f32", "f16", "bf16", "f64")
 MULTIPLYING = (CONVOLUTION, LINEAR)
+WAITING = 0.5
+"""Of what memory allows: what comes nearer is said to wait for it."""
+
+LITTLE_ARITHMETIC: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        DEPTHWISE: (
+            "depthwise convolutions",
+            "sum over no channels, so that INT8's products of four channels at once do not apply",
+        ),
+        LINEAR: ("linear layers", "have little arithmetic for their bytes"),
+        ELEMENTWISE: ("elementwise layers", "have little arithmetic for their bytes"),
+        POOLING: ("pooling layers", "have little arithmetic for their bytes"),
+    }
+)
+
 SHORT_OF_BASELINE = 0.8
 """A layer that reaches less than this part of the baseline's share of the roofline falls behind."""
 
@@ -78,7 +94,7 @@ def verdict(facts: Facts) -> Iterator[Statement]:
     reached = baseline.latency_ms.value / variant.latency_ms.value
     yield facts.statement(
         VERDICT,
-        f"{variant.name}: expected {expected:.2f} × by multiply-accumulates, possible "
+        f"expected {expected:.2f} × by multiply-accumulates, possible "
         f"{possible:.2f} × by the roofline, reached {reached:.2f} ×",
     )
 
@@ -171,45 +187,42 @@ def _of_kind(variant: Variant, *kinds: str) -> list[LayerRecord]:
     return [layer for layer in variant.layers if layer.kind in kinds]
 
 
-def memory_bound(facts: Facts) -> Iterator[Statement]:
-    """Layers that INT8 arithmetic cannot make quicker, as they wait for their bytes."""
+def little_arithmetic(facts: Facts) -> Iterator[Statement]:
+    """Layers that INT8's arithmetic cannot make so much quicker, for want of such arithmetic."""
     peaks = facts.peaks.gops
     if facts.baseline is None or "int8" not in peaks:
         return
     ratio = peaks["int8"] / peaks["f32"]
-    for kind, name in (
-        (DEPTHWISE, "depthwise convolutions"),
-        (LINEAR, "linear layers"),
-        (ELEMENTWISE, "elementwise layers"),
-        (POOLING, "pooling layers"),
-    ):
-        waiting = [
-            pair
-            for pair in facts.pairs
-            if pair.before
-            and pair.main
-            and pair.main.kind == kind
-            and pair.main.precision == "int8"
-            and all(one.precision in FLOATS for one in pair.before)
-            and _waits(pair.main, facts.peaks)
-        ]
-        before, after = sum(p.before_ms for p in waiting), sum(p.after_ms for p in waiting)
+    for kind, (name, reason) in LITTLE_ARITHMETIC.items():
+        found = [pair for pair in facts.pairs if _became_int8(pair, kind)]
+        if kind != DEPTHWISE:
+            found = [pair for pair in found if pair.main and _waits(pair.main, facts.peaks)]
+        before, after = sum(p.before_ms for p in found), sum(p.after_ms for p in found)
         lost = after - before / ratio
-        if lost >= facts.least_ms:
-            bytes_ratio = sum(map(_bytes, (p.before[0] for p in waiting))) / max(
-                sum(_bytes(p.main) for p in waiting if p.main), 1
-            )
-            reached = sum(one.bound_ms for pair in waiting for one in pair.after) / after
-            yield facts.statement(
-                "waits for memory",
-                f"{name} wait for memory, not for arithmetic: INT8 moves {bytes_ratio:.1f} × fewer "
-                f"bytes but cannot make them {ratio:.1f} × faster; {len(waiting)} of them take "
-                f"{after:.3f} ms, {before / after:.2f} × faster than before, at {reached:.0%} of "
-                "what memory allows",
-                lost,
-                "",
-                *(pair.operator for pair in waiting),
-            )
+        if lost < facts.least_ms:
+            continue
+        fewer = sum(_bytes(one) for pair in found for one in pair.before) / max(
+            sum(_bytes(one) for pair in found for one in pair.after), 1
+        )
+        reached = sum(one.bound_ms for pair in found for one in pair.after) / after
+        if reached >= WAITING:
+            reason = "wait for memory, not for arithmetic"
+        yield facts.statement(
+            "little arithmetic",
+            f"{name} {reason}: INT8 moves {fewer:.1f} × fewer bytes but cannot make them "
+            f"{ratio:.1f} × faster; {len(found)} of them take {after:.3f} ms, "
+            f"{before / after:.2f} × faster than before",
+            lost,
+            "",
+            *(pair.operator for pair in found),
+        )
+
+
+def _became_int8(pair: Pair, kind: str) -> bool:
+    main = pair.main
+    if main is None or main.kind != kind or main.precision != "int8" or not pair.before:
+        return False
+    return all(one.precision in FLOATS for one in pair.before)
 
 
 def _waits(layer: LayerRecord, peaks: Peaks) -> bool:
@@ -324,7 +337,7 @@ RULES: tuple[Rule, ...] = (
     padded_channels,
     stayed_in_float,
     conversions,
-    memory_bound,
+    little_arithmetic,
     slower_than_baseline,
     not_fused,
     reference_kernels,

@@ -27,4 +27,4 @@ def machine(peaks: Peaks) -> str:
 
 def statement_text(statement: Statement) -> str:
     advice = f" {statement.advice[:1].upper()}{statement.advice[1:]}." if statement.advice else ""
-    return f"{statement.text}.{advice}"
+    return f"{statement.variant}: {statement.text}.{advice}"
