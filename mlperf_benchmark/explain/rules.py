@@ -205,11 +205,10 @@ def little_arithmetic(facts: Facts) -> Iterator[Statement]:
             sum(_bytes(one) for pair in found for one in pair.after), 1
         )
         reached = sum(one.bound_ms for pair in found for one in pair.after) / after
-        if reached >= WAITING:
-            reason = "wait for memory, not for arithmetic"
+        why = "wait for memory, not for arithmetic" if reached >= WAITING else reason
         yield facts.statement(
             "little arithmetic",
-            f"{name} {reason}: INT8 moves {fewer:.1f} × fewer bytes but cannot make them "
+            f"{name} {why}: INT8 moves {fewer:.1f} × fewer bytes but cannot make them "
             f"{ratio:.1f} × faster; {len(found)} of them take {after:.3f} ms, "
             f"{before / after:.2f} × faster than before",
             lost,
