@@ -27,7 +27,7 @@ class FittedModel:
     """A model that takes uint8 NHWC images and gives float32 scores.
 
     `batch` is the number of images that an inference takes; `dynamic` that it may be fewer;
-    `is_fixed` that the model file allows no fewer.
+    `is_fixed` that the model file allows no fewer. `operators` are the names in the file.
     """
 
     model: Model
@@ -39,6 +39,7 @@ class FittedModel:
     batch: int
     dynamic: bool
     is_fixed: bool
+    operators: frozenset[str]
 
 
 def fit(model: Model, config: BackendConfig) -> FittedModel:
@@ -53,6 +54,7 @@ def fit(model: Model, config: BackendConfig) -> FittedModel:
     dynamic = config.variable_batch and batch > 1 and not fixed
     check_image_size(port, layout, config.image)
     _reshape(model, source, layout, ov.Dimension(1, batch) if dynamic else batch, config.image)
+    operators = frozenset(str(node.friendly_name) for node in model.get_ops())
     prepared = _with_preprocessing(model, source, place, layout, config.image)
     output = replace(outputs[place], shape=_sizes(prepared.output(place).partial_shape))
     return FittedModel(
@@ -65,6 +67,7 @@ def fit(model: Model, config: BackendConfig) -> FittedModel:
         batch=batch,
         dynamic=dynamic,
         is_fixed=fixed and batch > 1,
+        operators=operators,
     )
 
 

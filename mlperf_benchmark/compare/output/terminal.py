@@ -9,9 +9,9 @@ from rich.text import Text
 
 from mlperf_benchmark.compare.best import sentences
 from mlperf_benchmark.compare.columns import Column, needed_columns
-from mlperf_benchmark.compare.legible import legible
 from mlperf_benchmark.compare.record import Comparison, Row
 from mlperf_benchmark.compare.remarks import footnote, remarks
+from mlperf_benchmark.core.legible import legible
 from mlperf_benchmark.core.terminal import plain, say, warn
 
 # A log has no width of its own; the table fits this one.
@@ -44,6 +44,8 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     lines = [f"All rows: {common}."] if common else []
     for line in (*lines, footnote(comparison)):
         say(console, line)
+    for sentence in comparison.explanation:
+        say(console, sentence)
     for remark in remarks(comparison):
         warn(console, remark)
 

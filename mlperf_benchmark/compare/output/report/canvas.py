@@ -1,4 +1,4 @@
-"""The sheet that a figure is drawn on: its size, its rows by name, its legend, its description."""
+"""What the report's figures share: their height, rows by name, legend and description."""
 
 import textwrap
 from collections.abc import Sequence
@@ -6,22 +6,16 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mlperf_benchmark.compare.output.report.style import Drawing, to_svg
 from mlperf_benchmark.compare.record import Row
+from mlperf_benchmark.pages.style import Drawing, to_svg
 
-# In inches: of a figure, its plot, and a line of text.
-WIDTH = 4.8
+# In inches: the height of a plot and of a line of text.
 PLOT = 2.9
 LINE = 0.2
 # Letters of a name before it is broken.
 LABEL = 26
 # And of the longest name of a legend in two columns, which would not fit the figure otherwise.
 SHORT = 18
-
-
-def sheet(height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    return figure, figure.add_subplot()
 
 
 def rows_height(rows: Sequence[Row]) -> float:

@@ -21,12 +21,11 @@ from mlperf_benchmark.compare.output.report.canvas import (
     legend_height,
     name_rows,
     rows_height,
-    sheet,
 )
-from mlperf_benchmark.compare.output.report.style import GRID, TEXT, Drawing, page_style, series
 from mlperf_benchmark.compare.output.report.sweep_figure import sweep_drawing
 from mlperf_benchmark.compare.record import Comparison, Row
 from mlperf_benchmark.compare.sweeps import QPS, swept
+from mlperf_benchmark.pages.style import GRID, TEXT, Drawing, new_figure, page_style, series
 
 BAR = 0.7
 # Opacity of the parts of a bar.
@@ -72,7 +71,7 @@ def _speedups(rows: Sequence[Row], baseline: str) -> Drawing | None:
     compared = [row for row in rows if row.speedup is not None]
     if not compared:
         return None
-    figure, axes = sheet(0.9 + rows_height(compared))
+    figure, axes = new_figure(0.9 + rows_height(compared))
     for place, row in enumerate(compared):
         speedup = row.speedup
         assert speedup is not None
@@ -96,7 +95,7 @@ def _speedups(rows: Sequence[Row], baseline: str) -> Drawing | None:
 def _distribution(rows: Sequence[Row]) -> Drawing | None:
     if rows[0].scenario == OFFLINE:
         return None
-    figure, axes = sheet(PLOT + legend_height(rows))
+    figure, axes = new_figure(PLOT + legend_height(rows))
     for place, row in enumerate(rows):
         style, latency = series(place), row.latency_ms or {}
         axes.plot(
@@ -130,7 +129,7 @@ def _pareto(rows: Sequence[Row]) -> Drawing | None:
     known = [row for row in rows if row.accuracy is not None and row.estimate is not None]
     if not known:
         return None
-    figure, axes = sheet(PLOT + legend_height(rows))
+    figure, axes = new_figure(PLOT + legend_height(rows))
     metric = METRICS[rows[0].metric]
     points = [_point(row) for row in known]
     for row, (speed, top1) in zip(known, points, strict=True):
@@ -174,7 +173,7 @@ def _agreements(rows: Sequence[Row], baseline: str) -> Drawing | None:
     compared = [row for row in rows if row.agreement is not None]
     if not compared:
         return None
-    figure, axes = sheet(0.9 + rows_height(compared))
+    figure, axes = new_figure(0.9 + rows_height(compared))
     for place, row in enumerate(compared):
         found = row.agreement
         assert found is not None
@@ -208,7 +207,7 @@ def pareto_front(
 
 def _rounds(rows: Sequence[Row]) -> Drawing | None:
     start = min(run.started for row in rows for run in row.measurements)
-    figure, axes = sheet(PLOT + legend_height(rows))
+    figure, axes = new_figure(PLOT + legend_height(rows))
     for place, row in enumerate(rows):
         style = series(place)
         axes.plot(
@@ -238,7 +237,7 @@ def _bars(rows: Sequence[Row], chart: BarChart | None) -> Drawing | None:
     if chart is None:
         return None
     count = len(chart.rows)
-    figure, axes = sheet(1.1 + rows_height(chart.rows))
+    figure, axes = new_figure(1.1 + rows_height(chart.rows))
     colours = [series(rows.index(row)).colour for row in chart.rows]
     start = [0.0] * count
     thickness = BAR if chart.stacked else BAR / len(chart.parts)

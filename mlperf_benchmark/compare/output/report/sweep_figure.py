@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from mlperf_benchmark.compare.matrix import METRICS
-from mlperf_benchmark.compare.output.report.canvas import LINE, PLOT, drawing, sheet
-from mlperf_benchmark.compare.output.report.style import LINES, Drawing, series
+from mlperf_benchmark.compare.output.report.canvas import LINE, PLOT, drawing
 from mlperf_benchmark.compare.record import Row
 from mlperf_benchmark.compare.sweeps import QPS, SWEEPS, Line, lines
+from mlperf_benchmark.pages.style import LINES, Drawing, new_figure, series
 
 # Values that there is room to name each.
 LABELLED = 10
@@ -17,7 +17,7 @@ def sweep_drawing(rows: Sequence[Row], axis: str) -> Drawing:
     metric = METRICS[rows[0].metric]
     shown = ("p50", "p99") if axis == QPS else ()
     drawn = lines(rows, axis)
-    figure, axes = sheet(PLOT + LINE * sum(len(shown) or 1 for _ in drawn))
+    figure, axes = new_figure(PLOT + LINE * sum(len(shown) or 1 for _ in drawn))
     for place, line in enumerate(drawn):
         style = series(place)
         for number, name in enumerate(shown or (None,)):

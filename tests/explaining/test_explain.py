@@ -1,0 +1,158 @@
+"""explain.py on small nets: what it measures, matches, says and writes."""
+
+import csv
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from mlperf_benchmark.core.layer_profile import CONVOLUTION, DEPTHWISE, LINEAR
+from mlperf_benchmark.explain.operators import module_name
+from mlperf_benchmark.torch_model.profiling import profile
+from tests.explaining.conftest import Explained, Nets, run_explain
+from tests.models.small_nets import Small
+
+LAYERS = {
+    "stem": (CONVOLUTION, 112 * 112 * 6 * 3 * 9),
+    "expand": (CONVOLUTION, 112 * 112 * 48 * 6),
+    "depthwise": (DEPTHWISE, 112 * 112 * 48 * 9),
+    "project": (CONVOLUTION, 112 * 112 * 6 * 48),
+}
+
+
+@pytest.fixture(scope="module")
+def everywhere(nets: Nets, tmp_path_factory: pytest.TempPathFactory) -> Explained:
+    """One net on three backends."""
+    output = tmp_path_factory.mktemp("everywhere") / "explained"
+    return run_explain(
+        nets.full, nets.full_tvm, nets.full_onnx, f"{nets.full_onnx}@openvino", output=output
+    )
+
+
+@pytest.fixture(scope="module")
+def pruned(nets: Nets, tmp_path_factory: pytest.TempPathFactory) -> Explained:
+    output = tmp_path_factory.mktemp("pruned") / "explained"
+    return run_explain(nets.full, nets.odd, "--all", output=output)
+
+
+def by_operator(variant: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {layer["operator"]: layer for layer in variant["layers"]}
+
+
+def test_backends_name_layers_after_the_models_operators(everywhere: Explained) -> None:
+    assert everywhere.status == 0, everywhere.stderr
+    variants = everywhere.content["variants"]
+    assert [one["backend"] for one in variants] == ["openvino", "tvm", "onnxruntime", "openvino"]
+    for variant in variants:
+        layers = by_operator(variant)
+        for name, (kind, macs) in LAYERS.items():
+            assert (layers[name]["kind"], layers[name]["macs"]) == (kind, macs), variant["backend"]
+            assert layers[name]["ms"]["value"] > 0
+            assert layers[name]["bound_ms"] > 0
+        assert [one["macs"] for one in variant["layers"] if one["kind"] == LINEAR] == [6000]
+        assert sum(one["share"] for one in variant["layers"]) == pytest.approx(1)
+        assert variant["latency_ms"]["value"] > 0
+
+
+def test_channels_that_fill_no_vector_are_told_on_real_layers(pruned: Explained) -> None:
+    assert pruned.status == 0, pruned.stderr
+    layers = by_operator(pruned.content["variants"][1])
+    assert layers["expand"]["output_channels"] == layers["project"]["input_channels"] == 37
+    told = [one for one in pruned.content["statements"] if one["rule"] == "padded channels"]
+    assert any("37 channels run as 48" in one["text"] for one in told)
+    assert all(one["lost_ms"] > 0 for one in told)
+
+
+def test_the_terminal_shows_layers_the_profiles_cost_and_the_verdict(pruned: Explained) -> None:
+    for name in LAYERS:
+        assert name in pruned.stdout
+    assert pruned.stdout.count("a whole inference without profiling takes") == 2
+    assert "possible" in pruned.stdout
+    assert "This machine at most, 1 threads: f32" in pruned.stdout
+
+
+def test_every_form_is_written(pruned: Explained) -> None:
+    names = {path.name for path in pruned.output.iterdir()}
+    assert names == {"explain.json", "layers.csv", "explain.html", "graphs"}
+    graphs = sorted(path.name for path in (pruned.output / "graphs").iterdir())
+    assert graphs == ["full.executed.xml", "odd.executed.xml"]
+    assert "<net" in (pruned.output / "graphs" / graphs[0]).read_text()[:200]
+    with (pruned.output / "layers.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["variant"] for row in rows} == {"full", "odd"}
+    assert next(row["macs"] for row in rows if row["operator"] == "stem") == str(LAYERS["stem"][1])
+
+
+def test_an_explanation_is_not_replaced_unasked(nets: Nets, pruned: Explained) -> None:
+    before = (pruned.output / "explain.json").read_bytes()
+    again = run_explain(nets.full, output=pruned.output)
+    assert again.status == 2
+    assert "holds an explanation already" in again.stderr
+    assert (pruned.output / "explain.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        ("missing.xml", "There is no model file missing.xml"),
+        ("{full}@opnvino", 'Did you mean "openvino"?'),
+        ("{full}@kserve", "The kserve backend tells no times of layers"),
+        ("{full}@inductor", "The inductor backend tells no times of layers"),
+        ("{full} {full}", "is named twice"),
+        ("model.h5", "Which backend reads model.h5?"),
+        ("{full} --profile pytorch-openvno", 'Did you mean "pytorch-openvino"?'),
+        ("{full} --dataset imagnet", 'Did you mean "imagenet"?'),
+    ],
+)
+def test_bad_input_gets_one_line(nets: Nets, tmp_path: Path, model: str, reason: str) -> None:
+    words = model.format(full=nets.full).split()
+    refused = run_explain(*words, output=tmp_path / "output")
+    assert refused.status == 2
+    assert len(refused.stderr.splitlines()) == 1, refused.stderr
+    assert reason in refused.stderr
+    assert not (tmp_path / "output").exists()
+
+
+def test_a_compiled_model_without_names_is_to_be_compiled_again(nets: Nets, tmp_path: Path) -> None:
+    old = tmp_path / "old.tvm"
+    with zipfile.ZipFile(nets.full_tvm) as source, zipfile.ZipFile(old, "w") as target:
+        for entry in source.infolist():
+            content = source.read(entry)
+            if entry.filename == "model.json":
+                model = json.loads(content)
+                for library in model["libraries"]:
+                    del library["layers"]
+                content = json.dumps(model).encode()
+            target.writestr(entry, content)
+    refused = run_explain(old, output=tmp_path / "output")
+    assert refused.status == 2
+    assert "Compile it again." in refused.stderr
+
+
+def test_torch_tells_the_module_of_each_operator() -> None:
+    with torch.no_grad():
+        found = profile(Small(37).eval(), torch.zeros(1, 3, 224, 224), 2)
+    layers = {layer.origins[0]: layer for layer in found.layers if layer.origins}
+    assert {"stem", "expand", "norm", "depthwise", "project", "out", "classifier"} <= layers.keys()
+    assert layers["stem"].macs == LAYERS["stem"][1]
+    assert layers["depthwise"].kind == DEPTHWISE
+    assert layers["classifier"].macs == 60
+    assert found.seconds.shape == (2, len(found.layers))
+
+
+@pytest.mark.parametrize(
+    ("operator", "short"),
+    [
+        ("/layer1/layer1.0/conv1/Conv", "layer1.0.conv1"),
+        ("/layer1/layer1.0/downsample/downsample.0/Conv", "layer1.0.downsample.0"),
+        ("/layer1/layer1.0/Add", "layer1.0.Add"),
+        ("/attn/MatMul_1", "attn.MatMul_1"),
+        ("/Flatten", "Flatten"),
+        ("conv1", "conv1"),
+    ],
+)
+def test_names_are_those_of_modules(operator: str, short: str) -> None:
+    assert module_name(operator) == short

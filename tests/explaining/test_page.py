@@ -1,0 +1,119 @@
+"""explain.html as a file, and as headless Chromium shows it."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+
+from mlperf_benchmark.core.layer_profile import ELEMENTWISE
+from mlperf_benchmark.core.typed_json import from_json
+from mlperf_benchmark.explain.output.csv_file import render as render_csv
+from mlperf_benchmark.explain.output.page import render
+from mlperf_benchmark.explain.record import Explanation
+from tests.comparison.browser import open_browser
+from tests.comparison.test_report import DESK, PHONE, Structure, luminance, needs_chromium, screen
+from tests.explaining.records import explanation, layer, variant
+
+NASTY = '<img src=x onerror="alert(1)">'
+
+
+@pytest.fixture(scope="module")
+def explained() -> Explanation:
+    conv = layer("layer1.0.conv1", 2.0, origins=("/layer1/layer1.0/conv1/Conv", "/relu/Relu"))
+    before = variant("fp32", conv, layer("conv2", 2.0), layer("fc", 0.5))
+    half = layer("layer1.0.conv1", 1.0, macs=conv.macs // 2, output_channels=37)
+    after = variant(
+        NASTY, half, layer("relu", 0.3, kind=ELEMENTWISE, macs=0, gops=None), layer("conv2", 2.5)
+    )
+    return explanation(before, after)
+
+
+@pytest.fixture(scope="module")
+def page(explained: Explanation) -> str:
+    return render(explained)
+
+
+def test_the_record_is_read_back_as_it_was(explained: Explanation) -> None:
+    assert from_json(explained.to_json(), Explanation) == explained
+
+
+def test_the_page_is_whole_and_needs_no_other_file(page: str) -> None:
+    structure = Structure()
+    structure.feed(page)
+    assert structure.open == []
+    assert len(structure.ids) == len(set(structure.ids))
+    levels = zip(structure.headings, structure.headings[1:], strict=False)
+    assert all(following <= level + 1 for level, following in levels)
+    names = {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    assert set(re.findall(r'https?://[^"\s<]+', page)) <= names
+    assert not re.search(r'(?:src|href)="(?!#|data:)', page)
+
+
+def test_names_cannot_become_markup_or_control_sequences(explained: Explanation, page: str) -> None:
+    assert "<img" not in page
+    named = explanation(variant("a\x1b[31m", layer("conv", 1.0)))
+    assert "\x1b" not in render(named)
+    assert "\x1b" not in render_csv(named)
+
+
+def test_figures_and_fused_operators_are_told_in_words(page: str) -> None:
+    bars, roofline = re.findall(r'role="img" aria-label="([^"]+)"', page)
+    assert bars.startswith("Time of layers: conv2 2.000 ms in fp32, 2.500 ms in ")
+    assert "f32 200 GOP/s at most" in roofline
+    # What is computed within another layer says where.
+    assert "in layer1.0.conv1" not in page
+    assert ">relu<" in page
+
+
+@pytest.fixture(scope="module")
+def browser(page: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    folder = tmp_path_factory.mktemp("page")
+    file = folder / "explain.html"
+    file.write_text(page, encoding="utf-8")
+    with open_browser(folder / "profile") as driver:
+        driver.set_window_size(*DESK)
+        driver.get(file.as_uri())
+        yield driver
+
+
+@needs_chromium
+def test_it_loads_without_errors_and_both_tables_sort(browser: Chrome) -> None:
+    assert browser.execute("getLog", {"type": "browser"})["value"] == []
+    tables = browser.find_elements(By.CSS_SELECTOR, "table.sortable")
+    assert len(tables) == 2
+    for table in tables:
+        heading = table.find_element(By.XPATH, ".//thead//button[text()='ms']")
+        heading.click()
+        heading.click()
+        cells = table.find_elements(By.CSS_SELECTOR, "tbody tr td:nth-of-type(1)")
+        times = [float(cell.text) for cell in cells if cell.get_attribute("data-value")]
+        assert times == sorted(times, reverse=True)
+        assert len(times) == 3
+
+
+@needs_chromium
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_and_bars_stand_out(browser: Chrome, scheme: str) -> None:
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    script = """
+        const colour = (element, name) => getComputedStyle(element)[name];
+        const bar = document.querySelector("figure svg path[style*='--series']");
+        return [colour(document.body, "backgroundColor"), colour(document.body, "color"),
+                colour(document.querySelector("figure svg text"), "fill"), colour(bar, "fill"),
+                colour(document.querySelector("figcaption"), "color")];
+    """
+    page, *others = (luminance(colour) for colour in browser.execute_script(script))
+    assert (page > 0.5) == (scheme == "light")
+    for other in others:
+        brighter, darker = max(page, other), min(page, other)
+        assert (brighter + 0.05) / (darker + 0.05) >= 4.5
+
+
+@needs_chromium
+@pytest.mark.parametrize("size", [PHONE, DESK])
+def test_the_page_is_never_wider_than_the_screen(browser: Chrome, size: tuple[int, int]) -> None:
+    with screen(browser, size):
+        assert browser.execute_script("return document.documentElement.scrollWidth") <= size[0]
