@@ -1,0 +1,82 @@
+"""A small net whose layers INT8 treats as is wished."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import openvino as ov
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mlperf_benchmark.models.architectures.onnx_export import export_onnx
+from mlperf_benchmark.models.files.openvino_ir import OpenVINOIr
+
+SIDE = 16
+LAYERS = ("/first/Conv", "/second/Conv", "/third/Conv", "/classifier/Gemm")
+"""In the order of execution, with the residual sum "/Add" before the classifier."""
+
+
+class Net(nn.Module):
+    """Three convolutions, the third beside a shortcut, and a classifier."""
+
+    def __init__(self, classes: int = 10) -> None:
+        super().__init__()
+        torch.manual_seed(2)
+        self.first = nn.Conv2d(3, 8, 3, padding=1)
+        self.second = nn.Conv2d(8, 8, 3, padding=1)
+        self.third = nn.Conv2d(8, 8, 3, padding=1)
+        self.classifier = nn.Linear(8, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.second(torch.relu(self.first(x))))
+        x = torch.relu(x + self.third(x))
+        scores: Tensor = self.classifier(x.mean((2, 3)))
+        return scores
+
+
+def unbalanced(classes: int = 10) -> Net:
+    """One channel that the third convolution reads dwarfs the others, which vanish in INT8."""
+    net = Net(classes).eval()
+    with torch.no_grad():
+        net.second.weight[0] *= 2000
+        net.second.bias[0] *= 2000  # type: ignore[index]
+        net.third.weight[:, 0] /= 2000
+        net.third.weight[0] *= 2000
+        net.classifier.weight[:, 0] /= 2000
+    return net
+
+
+def graph(net: Net) -> ov.Model:
+    return OpenVINOIr().convert(export_onnx(net, SIDE))
+
+
+def images(count: int = 60, side: int = SIDE) -> NDArray[np.float32]:
+    generator = np.random.default_rng(0)
+    strength = generator.uniform(0.1, 3, (count, 1, 1, 1))
+    return (strength * generator.standard_normal((count, 3, side, side))).astype(np.float32)
+
+
+def one_by_one(pixels: NDArray[Any]) -> Iterator[tuple[NDArray[Any], int]]:
+    for image in pixels:
+        yield image[None], 1
+
+
+def spoil(model: ov.Model, layer: str, factor: float) -> ov.Model:
+    """A copy whose FakeQuantize before `layer` has another scale than the values want."""
+    model = model.clone()
+    (node,) = [
+        one
+        for one in model.get_ordered_ops()
+        if one.friendly_name.removesuffix("/WithoutBiases") == layer
+        and one.get_type_name() in ("Convolution", "MatMul")
+    ]
+    quantizer = node.input_value(0).get_node()
+    while quantizer.get_type_name() != "FakeQuantize":
+        quantizer = quantizer.input_value(0).get_node()
+    for place in range(1, 5):
+        source = quantizer.input(place)
+        limit = source.get_source_output().get_node()
+        wrong = ov.op.Constant((limit.data * factor).astype(np.float32))
+        source.replace_source_output(wrong.output(0))
+    return model
