@@ -10,11 +10,17 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from backend import BackendConfig
-from dataset import Dataset
 from mlperf_benchmark.core.errors import DatasetError, ModelError
 from mlperf_benchmark.core.image_format import padded
-from mlperf_benchmark.explain.layer_errors_mending import Mending, count_answers, find_mending
-from mlperf_benchmark.explain.layer_errors_record import VariantErrors
+from mlperf_benchmark.explain.layer_errors_mending import (
+    Answered,
+    Mending,
+    count_answers,
+    find_mending,
+)
+from mlperf_benchmark.explain.layer_errors_options import ErrorImages
+from mlperf_benchmark.explain.layer_errors_record import Accuracy, VariantErrors
+from mlperf_benchmark.explain.layer_errors_words import advised_options, sentences
 from mlperf_benchmark.images.progress import tell
 from mlperf_benchmark.models.files.calibration_list import (
     read_calibration_list,
@@ -32,6 +38,14 @@ CALIBRATED = "some of these images were used to make the models"
 
 
 @dataclass(frozen=True)
+class Model:
+    """A file, and how it is called."""
+
+    name: str
+    file: Path
+
+
+@dataclass(frozen=True)
 class ErrorSettings:
     """`backend` says how models are read, whatever its model is; `worst` so many layers are tried
     in FP32 again.
@@ -42,53 +56,69 @@ class ErrorSettings:
 
 
 def explain_errors(
-    baseline: Path, variants: Sequence[Path], dataset: Dataset, settings: ErrorSettings
-) -> list[VariantErrors]:
-    """Compare each variant with the baseline on all images of `dataset`, which is prepared.
+    models: Sequence[Model], images: ErrorImages, settings: ErrorSettings
+) -> Accuracy:
+    """Compare each model with the first on all `images`.
 
     All models are run by OpenVINO, on the CPU. Raises ModelError for files that it cannot open, and
     for models of different networks.
     """
-    base = _read(baseline, settings.backend)
-    return [_explain(base, baseline, variant, dataset, settings) for variant in variants]
+    # Models first: they take a second to find fault with, images may take an hour.
+    baseline, *variants = (_read(model, settings.backend) for model in models)
+    info = images.dataset.prepare()
+    found = [_explain(baseline, variant, images, settings.worst) for variant in variants]
+    return Accuracy(baseline.model.name, info.count, info.name, info.path, tuple(found))
 
 
-def _explain(
-    base: FittedModel, baseline: Path, variant: Path, dataset: Dataset, settings: ErrorSettings
-) -> VariantErrors:
-    fitted = _read(variant, settings.backend)
-    if fitted.batch != base.batch:
+@dataclass(frozen=True)
+class _Read:
+    model: Model
+    description: ModelDescription | None
+    fitted: FittedModel
+
+    @property
+    def graph(self) -> ov.Model:
+        """With the scores as the one output."""
+        results = [self.fitted.model.get_results()[self.fitted.output_index]]
+        return ov.Model(results, self.fitted.model.get_parameters())
+
+
+def _explain(baseline: _Read, variant: _Read, images: ErrorImages, count: int) -> VariantErrors:
+    batch = baseline.fitted.batch
+    if variant.fitted.batch != batch:
         raise ModelError(
-            f"{baseline} takes batches of {base.batch} and {variant} of {fitted.batch}: export both"
-            " with the same batch, or with a dynamic one."
+            f"{baseline.model.file} takes batches of {batch} and {variant.model.file} of"
+            f" {variant.fitted.batch}: export both with the same batch, or with a dynamic one."
         )
-    description = read_description(variant)
-    labels, note = _labels(dataset, baseline, variant, description)
-    ours, theirs = _single(base), _single(fitted)
+    dataset = images.dataset
+    labels, note = _labels(images, (baseline, variant))
+    ours, theirs = baseline.graph, variant.graph
+    total = len(dataset.labels)
 
     def batches() -> Iterator[tuple[NDArray[Any], int]]:
-        for start in range(0, len(dataset.labels), base.batch):
-            images = dataset.load(range(start, min(start + base.batch, len(dataset.labels))))
-            yield padded(images, base.batch), len(images)
+        for start in range(0, total, batch):
+            pixels = dataset.load(list(range(start, min(start + batch, total))))
+            yield padded(pixels, batch), len(pixels)
 
-    tell(f"Comparing the layers of {variant} with {baseline}'s on {len(dataset.labels)} images.")
+    name = variant.model.name
+    tell(f"Comparing the layers of {name} with those of {baseline.model.name} on {total} images.")
     errors = measure_errors(ours, theirs, batches)
     reference = errors.baseline_scores
+
+    def restore(names: Sequence[str]) -> Answered:
+        return count_answers(scores_with(ours, theirs, names, batches), reference, labels)
+
+    mending = Mending((), (), None)
     answered = count_answers(errors.scores, reference, labels)
     is_quantized = _is_quantized(theirs)
-    mending = Mending((), (), None)
     if is_quantized and not errors.is_pruned:
-        worst = [point.name for point in errors.worst_layers(settings.worst)]
-        tell(f"Returning each of the {len(worst)} worst layers to FP32.")
-        mending = find_mending(
-            worst,
-            answered,
-            lambda names: count_answers(
-                scores_with(ours, theirs, names, batches), reference, labels
-            ),
-        )
-    return VariantErrors(
-        variant=str(variant),
+        worst = [point.name for point in errors.worst_layers(count)]
+        tell(f"Returning the {len(worst)} worst layers of {name} to FP32, each alone and together.")
+        mending = find_mending(worst, answered, restore)
+    quantization = variant.description.quantization if variant.description else None
+    found = VariantErrors(
+        name=name,
+        model=str(variant.model.file),
         points=errors.points,
         skipped=errors.skipped,
         baseline_good=count_answers(reference, reference, labels).good,
@@ -96,53 +126,45 @@ def _explain(
         note=note,
         is_quantized=is_quantized,
         is_pruned=errors.is_pruned,
-        kept_fp32=_kept(description),
+        kept_fp32=quantization.keep_fp32 if quantization else (),
         mending=mending,
     )
+    return replace(found, sentences=sentences(found), options=advised_options(found))
 
 
-def _read(model: Path, config: BackendConfig) -> FittedModel:
-    if model.suffix.lower() not in SUFFIXES and model.is_file():
+def _read(model: Model, config: BackendConfig) -> _Read:
+    suffix = model.file.suffix.lower()
+    if suffix not in SUFFIXES and model.file.is_file():
         raise ModelError(
-            f"The layers of {model} cannot be looked into: give the model that it was made from as"
-            f" {', '.join(SUFFIXES)}. prepare.py makes it from the same options with --backend"
-            " openvino."
+            f"The layers of {model.file} cannot be looked into: {suffix} files are no graphs that"
+            f" OpenVINO reads. Give the model that it was made from as {', '.join(SUFFIXES)};"
+            " prepare.py makes one from the same options with --backend openvino."
         )
-    return fit(read_model(model, config.cache_dir), replace(config, model=model))
-
-
-def _single(fitted: FittedModel) -> ov.Model:
-    """With the scores as the one output."""
-    results = [fitted.model.get_results()[fitted.output_index]]
-    return ov.Model(results, fitted.model.get_parameters())
+    description = read_description(model.file)
+    graph = read_model(model.file, config.cache_dir)
+    return _Read(model, description, fit(graph, replace(config, model=model.file)))
 
 
 def _labels(
-    dataset: Dataset, baseline: Path, variant: Path, description: ModelDescription | None
+    images: ErrorImages, models: Sequence[_Read]
 ) -> tuple[NDArray[np.int64] | None, str | None]:
     """None, and why, where right answers mean nothing."""
-    descriptions = (read_description(baseline), description)
+    descriptions = [model.description for model in models]
     if any(one is not None and one.has_random_weights for one in descriptions):
         return None, RANDOM_WEIGHTS
-    if not dataset.has_labels:
+    if not images.has_labels:
         return None, NO_LABELS
+    dataset = images.dataset
     folder = dataset.config.path
-    if folder is None:
-        return dataset.labels, None
-    files = [folder / name for name in dataset.names]
+    files = [folder / name for name in dataset.names] if folder is not None else []
     try:
-        for model in (baseline, variant):
-            refuse_calibration_images(read_calibration_list(model), files)
+        for model in models:
+            refuse_calibration_images(read_calibration_list(model.model.file), files)
     except DatasetError:
         return None, CALIBRATED
     return dataset.labels, None
 
 
-def _kept(description: ModelDescription | None) -> tuple[str, ...]:
-    quantization = description.quantization if description else None
-    return quantization.keep_fp32 if quantization else ()
-
-
-def _is_quantized(model: ov.Model) -> bool:
+def _is_quantized(graph: ov.Model) -> bool:
     """Whether values are put on a grid of integers somewhere."""
-    return any(node.get_type_name() == "FakeQuantize" for node in model.get_ordered_ops())
+    return any(node.get_type_name() == "FakeQuantize" for node in graph.get_ordered_ops())

@@ -1,15 +1,16 @@
 """The figure of how the error goes along the net."""
 
-from collections.abc import Sequence
+import textwrap
 
-from matplotlib.figure import Figure
+from mlperf_benchmark.pages.style import Drawing, new_figure, page_style, series, to_svg
 
-from mlperf_benchmark.compare.output.report.style import Drawing, page_style, series, to_svg
-from mlperf_benchmark.explain.layer_errors_record import VariantErrors
+from mlperf_benchmark.explain.layer_errors_record import Accuracy, VariantErrors
 from mlperf_benchmark.explain.layer_errors_table import worst_points
 from mlperf_benchmark.explain.layer_errors_words import decibel
 
-WIDTH, HEIGHT, LINE = 9.6, 3.4, 0.2
+HEIGHT, LINE = 2.9, 0.2
+# Letters of a name before it is broken.
+LABEL = 26
 NAMED = 3
 NAME = "error-along-the-net"
 TITLE = "Error along the net"
@@ -20,19 +21,19 @@ CAPTION = (
 )
 
 
-def draw_errors(found: Sequence[VariantErrors], names: Sequence[str]) -> Drawing | None:
-    """`names` are how the variants are called; None where no layer differs."""
+def draw_errors(accuracy: Accuracy) -> Drawing | None:
+    """None where no layer differs."""
+    # The baseline has the first of the page's colours.
     drawn = [
-        (place, errors, name)
-        for place, (errors, name) in enumerate(zip(found, names, strict=True))
+        (place, errors)
+        for place, errors in enumerate(accuracy.variants, start=1)
         if any(point.sqnr_db is not None for point in errors.points)
     ]
     if not drawn:
         return None
     with page_style():
-        figure = Figure(figsize=(WIDTH, HEIGHT + LINE * len(drawn)), layout="constrained")
-        axes = figure.add_subplot()
-        for place, errors, name in drawn:
+        figure, axes = new_figure(HEIGHT + LINE * len(drawn))
+        for place, errors in drawn:
             style = series(place)
             places = [point.place for point in errors.points]
             axes.plot(
@@ -40,7 +41,7 @@ def draw_errors(found: Sequence[VariantErrors], names: Sequence[str]) -> Drawing
                 [_value(point.sqnr_db) for point in errors.points],
                 color=style.colour,
                 linestyle=style.line,
-                label=name,
+                label=textwrap.fill(errors.name, LABEL),
             )
             axes.plot(
                 places,
@@ -54,7 +55,7 @@ def draw_errors(found: Sequence[VariantErrors], names: Sequence[str]) -> Drawing
         axes.set_xlabel("layer or sum, in the order of execution")
         axes.set_ylabel("signal to noise, dB")
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
-        alt = f"{TITLE}: {'; '.join(_told(errors, name) for _, errors, name in drawn)}."
+        alt = f"{TITLE}: {'; '.join(_told(errors) for _, errors in drawn)}."
         return Drawing(NAME, TITLE, CAPTION, alt, to_svg(figure, NAME, alt))
 
 
@@ -63,12 +64,12 @@ def _value(ratio: float | None) -> float:
     return float("nan") if ratio is None else ratio
 
 
-def _told(errors: VariantErrors, name: str) -> str:
+def _told(errors: VariantErrors) -> str:
     first, last = errors.points[0], errors.points[-1]
     worst = ", ".join(
         f"{point.name} {decibel(point.own_sqnr_db)}" for point in worst_points(errors.points, NAMED)
     )
     return (
-        f"{name} from {decibel(first.sqnr_db)} at {first.name} to {decibel(last.sqnr_db)} at"
+        f"{errors.name} from {decibel(first.sqnr_db)} at {first.name} to {decibel(last.sqnr_db)} at"
         f" {last.name}, largest own errors {worst}"
     )

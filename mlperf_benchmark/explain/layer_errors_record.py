@@ -1,4 +1,4 @@
-"""What explain.json says of the accuracy of a variant, layer by layer."""
+"""What explain.json says of the accuracy of variants, layer by layer."""
 
 from dataclasses import dataclass
 
@@ -13,10 +13,12 @@ class VariantErrors:
     `points` are in the order of execution, `skipped` the baseline's layers and joins that the
     variant has in another shape or not at all. `baseline_good` are the images that the baseline
     answers right; None where labels mean nothing, which `note` says why. `kept_fp32` are layers
-    that the variant was told to keep in FP32 when it was made.
+    that the variant was told to keep in FP32 when it was made. `sentences` say what all that comes
+    to, `options` are those of prepare.py that mend it, None where none do.
     """
 
-    variant: str
+    name: str
+    model: str
     points: tuple[PointError, ...]
     skipped: tuple[str, ...]
     baseline_good: int | None
@@ -26,3 +28,18 @@ class VariantErrors:
     is_pruned: bool
     kept_fp32: tuple[str, ...]
     mending: Mending
+    sentences: tuple[str, ...] = ()
+    options: str | None = None
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """`images` of the data set `dataset` in the folder `path`, answered by all. The models were run
+    by OpenVINO, whatever runs them else.
+    """
+
+    baseline: str
+    images: int
+    dataset: str
+    path: str | None
+    variants: tuple[VariantErrors, ...]

@@ -1,78 +1,108 @@
-"""The errors of the layers as rows, for the terminal, the page and layer_errors.csv."""
+"""The errors of the layers as tables, for the terminal, the page and layer_errors.csv."""
 
 import csv
 import io
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
+from rich.console import Console
+from rich.table import Table
+
+from mlperf_benchmark.core.terminal import plain, say
 from mlperf_benchmark.explain.layer_errors_mending import Answered
-from mlperf_benchmark.explain.layer_errors_record import VariantErrors
+from mlperf_benchmark.explain.layer_errors_record import Accuracy, VariantErrors
 from mlperf_benchmark.models.optimize.layer_errors import PointError
 
-HEADINGS = ("Layer", "Operator", "SQNR dB", "Cosine", "Own dB", "Inputs dB", "Alone in FP32")
 WORST = 20
-EQUAL = "equal"
+EQUAL, NONE = "equal", "-"
+CSV_FIELDS = ("place", "name", "kind", "sqnr_db", "cosine", "own_sqnr_db", "input_sqnr_db")
 
 
-def rows(errors: VariantErrors, *, every: bool) -> list[tuple[str, ...]]:
-    """A row under HEADINGS for each of the points in the order of execution; those whose own error
-    is largest alone unless `every`.
-    """
-    shown = set(map(id, errors.points if every else worst_points(errors.points, WORST)))
+@dataclass(frozen=True)
+class ErrorColumn:
+    """`number` is what a number column sorts by; None for text."""
+
+    title: str
+    text: Callable[[PointError], str]
+    number: Callable[[PointError], float | None] | None = None
+
+
+def error_columns(errors: VariantErrors) -> list[ErrorColumn]:
+    """Of the variant's table; the last is left out where no layer was tried in FP32."""
     alone = {one.layers[0]: one.answered for one in errors.mending.alone}
+    tried = ErrorColumn("Alone in FP32", lambda point: _answers(alone.get(point.name)))
     return [
-        (
-            point.name,
-            point.kind,
-            _decibel(point.sqnr_db),
-            f"{point.cosine:.4f}",
-            _decibel(point.own_sqnr_db),
-            _decibel(point.input_sqnr_db),
-            _alone(alone.get(point.name)),
-        )
-        for point in errors.points
-        if id(point) in shown
+        ErrorColumn("Layer", lambda point: point.name),
+        ErrorColumn("Operator", lambda point: point.kind),
+        ErrorColumn("SQNR dB", lambda point: _ratio(point.sqnr_db), lambda point: point.sqnr_db),
+        ErrorColumn("Cosine", lambda point: f"{point.cosine:.4f}", lambda point: point.cosine),
+        ErrorColumn(
+            "Own dB", lambda point: _ratio(point.own_sqnr_db), lambda point: point.own_sqnr_db
+        ),
+        ErrorColumn(
+            "Inputs dB",
+            lambda point: _ratio(point.input_sqnr_db),
+            lambda point: point.input_sqnr_db,
+        ),
+        *([tried] if alone else []),
     ]
 
 
 def worst_points(points: Sequence[PointError], count: int) -> list[PointError]:
-    """By their own error; those without any last."""
-    return sorted(
-        points, key=lambda one: float("inf") if one.own_sqnr_db is None else one.own_sqnr_db
-    )[:count]
+    """By their own error, the worst first; those without any last."""
+    return sorted(points, key=lambda one: math.inf if one.own_sqnr_db is None else one.own_sqnr_db)[
+        :count
+    ]
 
 
-def render_csv(found: Sequence[VariantErrors]) -> str:
-    """A line a layer and variant, empty where there is no error or no figure; with CRLF."""
+def print_errors(accuracy: Accuracy, console: Console, every: bool) -> None:
+    """A table and the sentences of each variant; of the worst layers alone unless `every`."""
+    for errors in accuracy.variants:
+        heading = f"{errors.name}: errors against {accuracy.baseline} on {accuracy.images} images"
+        console.print(plain(heading, "bold"))
+        shown = errors.points if every else worst_points(errors.points, WORST)
+        columns = error_columns(errors)
+        table = Table()
+        for column in columns:
+            table.add_column(
+                column.title, justify="right" if column.number else "left", overflow="fold"
+            )
+        for point in shown:
+            table.add_row(*(plain(column.text(point)) for column in columns))
+        console.print(table)
+        if len(shown) < len(errors.points):
+            say(
+                console,
+                f"The {len(shown)} of {len(errors.points)} layers and sums with the largest errors"
+                " of their own; --all shows all.",
+            )
+        for sentence in errors.sentences:
+            say(console, sentence)
+
+
+def render_csv(accuracy: Accuracy) -> str:
+    """A line a layer and variant, plain numbers, empty where there is none; with CRLF."""
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(
-        (
-            *("variant", "place", "layer", "operator", "sqnr_db", "cosine", "own_sqnr_db"),
-            *("input_sqnr_db", "restored_same", "restored_good", "total"),
-        )
-    )
-    for errors in found:
+    writer.writerow(["variant", *CSV_FIELDS, "alone_same", "alone_good", "total"])
+    for errors in accuracy.variants:
         alone = {one.layers[0]: one.answered for one in errors.mending.alone}
         for point in errors.points:
             answered = alone.get(point.name)
-            # csv writes None as an empty field.
-            writer.writerow(
-                (
-                    *(errors.variant, point.place, point.name, point.kind, point.sqnr_db),
-                    *(point.cosine, point.own_sqnr_db, point.input_sqnr_db),
-                    *((answered.same, answered.good) if answered else (None, None)),
-                    errors.answered.total,
-                )
-            )
+            counts = (answered.same, answered.good) if answered else (None, None)
+            # The module writes None as an empty field.
+            values = [getattr(point, field) for field in CSV_FIELDS]
+            writer.writerow([errors.name, *values, *counts, errors.answered.total])
     return text.getvalue()
 
 
-def _decibel(ratio: float | None) -> str:
+def _ratio(ratio: float | None) -> str:
     return EQUAL if ratio is None else f"{ratio:.1f}"
 
 
-def _alone(answered: Answered | None) -> str:
+def _answers(answered: Answered | None) -> str:
     if answered is None:
-        return "-"
+        return NONE
     same = f"{answered.same}/{answered.total} same"
-    return same if answered.good is None else f"{answered.good}/{answered.total}, {same}"
+    return same if answered.good is None else f"{answered.good}/{answered.total} right, {same}"

@@ -7,6 +7,7 @@ import numpy as np
 import openvino as ov
 import torch
 from numpy.typing import NDArray
+from openvino import opset13 as ops
 from torch import Tensor, nn
 
 from mlperf_benchmark.models.architectures.onnx_export import export_onnx
@@ -18,10 +19,11 @@ LAYERS = ("/first/Conv", "/second/Conv", "/third/Conv", "/classifier/Gemm")
 
 
 class Net(nn.Module):
-    """Three convolutions, the third beside a shortcut, and a classifier."""
+    """Three convolutions, the third beside a shortcut where that is wished, and a classifier."""
 
-    def __init__(self, classes: int = 10) -> None:
+    def __init__(self, classes: int = 10, *, shortcut: bool = True) -> None:
         super().__init__()
+        self.shortcut = shortcut
         torch.manual_seed(2)
         self.first = nn.Conv2d(3, 8, 3, padding=1)
         self.second = nn.Conv2d(8, 8, 3, padding=1)
@@ -30,20 +32,19 @@ class Net(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = torch.relu(self.second(torch.relu(self.first(x))))
-        x = torch.relu(x + self.third(x))
+        y = self.third(x)
+        x = torch.relu(x + y if self.shortcut else y)
         scores: Tensor = self.classifier(x.mean((2, 3)))
         return scores
 
 
 def unbalanced(classes: int = 10) -> Net:
     """One channel that the third convolution reads dwarfs the others, which vanish in INT8."""
-    net = Net(classes).eval()
+    net = Net(classes, shortcut=False).eval()
     with torch.no_grad():
         net.second.weight[0] *= 2000
         net.second.bias[0] *= 2000  # type: ignore[index]
         net.third.weight[:, 0] /= 2000
-        net.third.weight[0] *= 2000
-        net.classifier.weight[:, 0] /= 2000
     return net
 
 
@@ -77,6 +78,6 @@ def spoil(model: ov.Model, layer: str, factor: float) -> ov.Model:
     for place in range(1, 5):
         source = quantizer.input(place)
         limit = source.get_source_output().get_node()
-        wrong = ov.op.Constant((limit.data * factor).astype(np.float32))
+        wrong = ops.constant(limit.data * factor, np.float32)
         source.replace_source_output(wrong.output(0))
     return model

@@ -145,7 +145,7 @@ def _cosine(base: float, changed: float, product: float) -> float:
     """A tensor of zeros has no direction and counts as at right angles, unless both are zeros."""
     if base <= 0 or changed <= 0:
         return float(base <= 0 and changed <= 0)
-    return round(min(max(product / math.sqrt(base * changed), -1.0), 1.0), 6)
+    return round(min(max(float(product) / math.sqrt(base * changed), -1.0), 1.0), 6)
 
 
 def _refuse_non_finite(table: NDArray[np.float64], names: Sequence[str]) -> None:
