@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 from dataset import Dataset
+from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.image_format import ImageFormat, Images, Samples, Scores
+from mlperf_benchmark.core.layer_profile import Profile
 from mlperf_benchmark.core.network_config import NetworkConfig
 from mlperf_benchmark.core.node_info import NetworkReport, NodeInfo
 from mlperf_benchmark.core.precisions import STORED
@@ -130,11 +132,13 @@ class Backend(ABC):
     """Runs one model. Life cycle: construct, `load`, any number of calls, `close`.
 
     `accepts` names the command-line options about the model that this backend honours; the
-    others are refused. `scenarios` are those that it can be measured in.
+    others are refused. `scenarios` are those that it can be measured in. `profiles` where it can
+    tell the time of each layer.
     """
 
     accepts: ClassVar[frozenset[str]]
     scenarios: ClassVar[tuple[str, ...]] = SCENARIOS
+    profiles: ClassVar[bool] = False
 
     def __init__(self, config: BackendConfig) -> None:
         self.config = config
@@ -180,6 +184,14 @@ class Backend(ABC):
 
         Raises the runtime's error for a batch whose listener could not be told of it.
         """
+
+    def profile(self, images: Images, inferences: int) -> Profile:
+        """Time each layer over so many inferences of one full batch, after warming up.
+
+        `load` comes first. What `predict` runs is not slowed down by it. Raises UsageError where
+        the runtime tells no times (`profiles` is False).
+        """
+        raise UsageError(f"{type(self).__name__} tells no times of layers.")
 
     def close(self) -> None:
         """Free the model and its threads."""

@@ -2,6 +2,8 @@
 
 import os
 import time
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import onnxruntime as ort
@@ -10,15 +12,21 @@ from backend import Backend, BackendConfig, BackendInfo, Listener
 from mlperf_benchmark.core.cpus import cpu_flags, usable_cores
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.image_format import Images, Scores, padded
+from mlperf_benchmark.core.layer_profile import Profile
 from mlperf_benchmark.core.onnx_reading import read_onnx
 from mlperf_benchmark.core.precisions import with_storage
+from mlperf_benchmark.core.working_folder import scratch_folder
 from mlperf_benchmark.models.files.int8_weights import cpu_clips
 from mlperf_benchmark.models.files.model_files import model_files
 from mlperf_benchmark.models.files.ports import choose_output, class_count
 from mlperf_benchmark.onnxruntime_model.graph import FittedOnnx, fit
+from mlperf_benchmark.onnxruntime_model.profiling import read_profile
 from mlperf_benchmark.onnxruntime_model.request_queue import Infer, RequestQueue
 from mlperf_benchmark.onnxruntime_model.session import Session, SessionOptions
 from mlperf_benchmark.onnxruntime_model.weights import refuse_non_finite, stored_precision
+
+WARM_UP = 3
+"""Inferences before those whose layers are timed."""
 
 
 class OnnxRuntimeBackend(Backend):
@@ -34,9 +42,12 @@ class OnnxRuntimeBackend(Backend):
         {"model", "threads", "streams", "inputs", "outputs", "data_format", "execution_provider"}
     )
 
+    profiles = True
+
     def __init__(self, config: BackendConfig) -> None:
         super().__init__(config)
         self._fitted: FittedOnnx
+        self._options: SessionOptions
         self._infer: Infer
         self._queue: RequestQueue
 
@@ -56,12 +67,12 @@ class OnnxRuntimeBackend(Backend):
         self._fitted = fitted = fit(graph, self.config)
         threads, streams = self._parallel()
         # The pool's threads and those that call it.
-        options = SessionOptions(
+        self._options = SessionOptions(
             threads=threads - streams + 1,
             provider=self.config.execution_provider,
             rests=self.config.takes_turns,
         )
-        session = Session(graph, model, options)
+        session = Session(graph, model, self._options)
         output = choose_output(session.outputs(), self.config.outputs)
         classes = class_count(output, fitted.batch, fitted.dynamic)
         requests = [
@@ -99,6 +110,19 @@ class OnnxRuntimeBackend(Backend):
 
     def close(self) -> None:
         self._queue.close()
+
+    def profile(self, images: Images, inferences: int) -> Profile:
+        model = self.config.model
+        assert model is not None
+        graph = read_onnx(model)
+        fitted = fit(graph, self.config)
+        with scratch_folder("onnxruntime") as folder:
+            session = Session(graph, model, replace(self._options, trace=folder / "trace"))
+            output = choose_output(session.outputs(), self.config.outputs)
+            infer = self._padding(session.request(output, fitted.batch))
+            for _ in range(WARM_UP + inferences):
+                infer(images)
+            return read_profile(Path(session.inference.end_profiling()), WARM_UP)
 
     def padding(self, count: int) -> int:
         return 0 if self._fitted.dynamic else max(0, self._fitted.batch - count)

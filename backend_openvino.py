@@ -12,10 +12,12 @@ from mlperf_benchmark.core.cpus import cpu_flags
 from mlperf_benchmark.core.disk import way_out
 from mlperf_benchmark.core.errors import ModelError, UsageError
 from mlperf_benchmark.core.image_format import Images, Scores, padded
+from mlperf_benchmark.core.layer_profile import Profile
 from mlperf_benchmark.core.precisions import with_storage
 from mlperf_benchmark.openvino_model.graph import FittedModel, fit
 from mlperf_benchmark.openvino_model.overflow import can_overflow
 from mlperf_benchmark.openvino_model.precision import executed_precision, stored_precision
+from mlperf_benchmark.openvino_model.profiling import profile
 from mlperf_benchmark.openvino_model.reading import read_model
 from mlperf_benchmark.openvino_model.remarks import model_remarks
 
@@ -37,6 +39,8 @@ class OpenVINOBackend(Backend):
             "model_cache",
         }
     )
+
+    profiles = True
 
     def __init__(self, config: BackendConfig) -> None:
         super().__init__(config)
@@ -105,6 +109,10 @@ class OpenVINOBackend(Backend):
 
     def drain(self) -> None:
         self._queue.wait_all()
+
+    def profile(self, images: Images, inferences: int) -> Profile:
+        properties = self._properties()
+        return profile(self._fitted.model, DEVICE, properties, self._full(images), inferences)
 
     def _finished(self, request: Any, job: tuple[Any, Listener, int, Images]) -> None:
         token, listener, count, _ = job

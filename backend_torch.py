@@ -13,6 +13,7 @@ from backend import Backend, BackendConfig, BackendInfo
 from mlperf_benchmark.core.cpus import usable_cores
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.image_format import ImageFormat, Images, Scores, padded
+from mlperf_benchmark.core.layer_profile import Profile
 from mlperf_benchmark.core.text import first_line
 from mlperf_benchmark.models.files.ports import (
     Port,
@@ -25,6 +26,7 @@ from mlperf_benchmark.models.files.ports import (
 from mlperf_benchmark.torch_model.executed import executed_precision
 from mlperf_benchmark.torch_model.loading import load_module
 from mlperf_benchmark.torch_model.normalising import Normalising
+from mlperf_benchmark.torch_model.profiling import profile
 
 Compiled = Callable[[Tensor], Tensor]
 
@@ -38,6 +40,7 @@ class TorchBackend(Backend):
     """
 
     accepts = frozenset({"model", "threads"})
+    profiles = True
     name: ClassVar[str] = "torch"
     takes_any_batch: ClassVar[bool] = True
 
@@ -98,6 +101,11 @@ class TorchBackend(Backend):
             scores: Scores = self._module(torch.from_numpy(batch)).numpy()
         return scores[: len(images)].reshape(len(images), -1)
 
+    def profile(self, images: Images, inferences: int) -> Profile:
+        batch = padded(images, len(images) + self.padding(len(images)))
+        assert isinstance(self._module, nn.Module)
+        return profile(self._module, torch.from_numpy(batch), inferences)
+
     def _compiled(self, module: nn.Module, images: Tensor, path: Path) -> Compiled:
         """What infers; `images` is a full batch."""
         return module
@@ -109,6 +117,8 @@ class InductorBackend(TorchBackend):
     Weights are constants (freezing). It is built for full batches; shorter ones are padded.
     """
 
+    # What it compiles is one function, whose parts nobody times.
+    profiles = False
     name = "inductor"
     takes_any_batch = False
 

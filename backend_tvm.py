@@ -13,6 +13,7 @@ from tvm import relax
 from backend import Backend, BackendConfig, BackendInfo
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.image_format import ImageFormat, Images, Scores, padded
+from mlperf_benchmark.core.layer_profile import Profile
 from mlperf_benchmark.core.working_folder import scratch_folder
 from mlperf_benchmark.tvm_compiler.artifact import (
     CompiledModel,
@@ -23,6 +24,7 @@ from mlperf_benchmark.tvm_compiler.artifact import (
 )
 from mlperf_benchmark.tvm_compiler.target import check_host_runs
 from mlperf_benchmark.tvm_compiler.threads import usable_threads, use_threads
+from mlperf_benchmark.tvm_compiler.timing import profile
 from mlperf_benchmark.tvm_compiler.versions import check_versions
 from mlperf_benchmark.tvm_compiler.weights import arguments, read_weights
 
@@ -36,10 +38,12 @@ class TVMBackend(Backend):
     """
 
     accepts = frozenset({"model", "threads"})
+    profiles = True
 
     def __init__(self, config: BackendConfig) -> None:
         super().__init__(config)
         self._functions: dict[int, Any] = {}
+        self._libraries: dict[int, tuple[Library, Any]] = {}
         self._weights: dict[int, Any] = {}
         self._normalisation: tuple[Any, Any]
         self._scores: Scores
@@ -63,8 +67,9 @@ class TVMBackend(Backend):
             weights = read_weights(path, model.weights, wanted)
             for library in needed:
                 file = extract_library(path, library, folder)
-                machine = relax.VirtualMachine(tvm.runtime.load_module(str(file)), tvm.cpu())
-                self._functions[library.batch] = machine["main"]
+                code = tvm.runtime.load_module(str(file))
+                self._libraries[library.batch] = library, code
+                self._functions[library.batch] = relax.VirtualMachine(code, tvm.cpu())["main"]
                 self._weights[library.batch] = arguments(weights[n] for n in library.weights)
         read_seconds = time.perf_counter() - start
         image = self.config.image
@@ -104,6 +109,16 @@ class TVMBackend(Backend):
                 done += len(part)
             return self._scores[: len(images)]
 
+    def profile(self, images: Images, inferences: int) -> Profile:
+        with self._lock:
+            self._configure_threads()
+            batch = self._next_batch(len(images))
+            library, code = self._libraries[batch]
+            arguments = (_tensor(images, batch), *self._normalisation, self._weights[batch])
+            # A machine of its own: what times it is never taken off again.
+            machine = relax.VirtualMachine(code, tvm.cpu())
+            return profile(machine, library, arguments, inferences)
+
     def padding(self, count: int) -> int:
         left = count
         while left > 0:
@@ -112,6 +127,7 @@ class TVMBackend(Backend):
 
     def close(self) -> None:
         self._functions.clear()
+        self._libraries.clear()
         self._weights.clear()
 
     def _next_batch(self, left: int) -> int:

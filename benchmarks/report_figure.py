@@ -7,10 +7,11 @@ import argparse
 import re
 from pathlib import Path
 
-from mlperf_benchmark.compare.output.report import figures, page
-from mlperf_benchmark.compare.output.report.style import Drawing
+from mlperf_benchmark.compare.output.report import figures
 from mlperf_benchmark.compare.record import read_comparison
 from mlperf_benchmark.core.files import write_text
+from mlperf_benchmark.pages.rendering import STYLE
+from mlperf_benchmark.pages.style import Drawing
 
 WIDTH = 640
 VARIABLE = re.compile(r"(--[\w-]+): (#[0-9a-f]{6})")
@@ -18,7 +19,7 @@ VARIABLE = re.compile(r"(--[\w-]+): (#[0-9a-f]{6})")
 
 def standalone(drawing: Drawing) -> str:
     """The SVG with the colours of the page's light style on its background."""
-    style = Path(page.__file__).with_name("page.css").read_text(encoding="utf-8")
+    style = STYLE.read_text(encoding="utf-8")
     light = style[: style.index("@media")]
     colours = dict(VARIABLE.findall(light))
     svg = re.sub(r"var\((--[\w-]+)\)", lambda name: colours[name[1]], str(drawing.svg))

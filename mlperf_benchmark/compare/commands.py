@@ -14,7 +14,7 @@ from mlperf_benchmark.compare.best import answers, check_best
 from mlperf_benchmark.compare.gate import Limits, judge
 from mlperf_benchmark.compare.intervals import MIN_ROUNDS
 from mlperf_benchmark.compare.junit import render as render_junit
-from mlperf_benchmark.compare.legible import legible
+from mlperf_benchmark.compare.layers import explain_layers
 from mlperf_benchmark.compare.making import is_made, make_missing
 from mlperf_benchmark.compare.matrix import METRICS, Matrix, Stopping
 from mlperf_benchmark.compare.matrix_file import (
@@ -41,6 +41,7 @@ from mlperf_benchmark.compare.summarize import summarize
 from mlperf_benchmark.compare.sweeps import SWEEPS
 from mlperf_benchmark.core.errors import BenchmarkError, RunError, UsageError
 from mlperf_benchmark.core.files import staged, write_text
+from mlperf_benchmark.core.legible import legible
 from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.core.terminal import say, warn
 from mlperf_benchmark.run.options import parse
@@ -119,6 +120,9 @@ def measure(
             stopped=measured.stopped,
             command=[Path(sys.argv[0]).name, *sys.argv[1:]],
         )
+        if plan.matrix.explain:
+            explanation = explain_layers(plan, output, program.with_name("explain.py"))
+            comparison = dataclasses.replace(comparison, explanation=explanation)
         exported = export(comparison, output)
     print_comparison(comparison, console)
     for path in exported.paths:

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from mlperf_benchmark.compare.accuracy_texts import points_interval
 from mlperf_benchmark.compare.intervals import MIN_ROUNDS, Estimate, median_ratio
-from mlperf_benchmark.compare.legible import legible
 from mlperf_benchmark.compare.matrix import METRICS
 from mlperf_benchmark.compare.paired_accuracy import (
     AccuracyDifference,
@@ -17,6 +16,7 @@ from mlperf_benchmark.compare.paired_accuracy import (
 )
 from mlperf_benchmark.compare.record import Comparison, Row
 from mlperf_benchmark.compare.settings import differing_settings
+from mlperf_benchmark.core.legible import legible
 
 OK, WORSE = "OK", "WORSE"
 # What should have been judged and could not be: no success.

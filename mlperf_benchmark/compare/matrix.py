@@ -74,7 +74,8 @@ class Matrix:
     options by their names, such as threads; those that are missing are left to the variants. With
     `queries_per_turn` variants run side by side and take turns of so many queries, with
     `tests_per_run` of whole tests, in the scenarios that allow it. `best` and `best_by` are the
-    constraint and the metric of the fastest variant (compare/best.py).
+    constraint and the metric of the fastest variant (compare/best.py). `explain` asks explain.py
+    for the reasons.
     """
 
     title: str
@@ -89,6 +90,7 @@ class Matrix:
     tests_per_run: int | None = None
     best: str | None = None
     best_by: str | None = None
+    explain: bool = False
     stopping: Stopping = Stopping()
 
 

@@ -34,6 +34,7 @@ SETTINGS: Mapping[str, tuple[type, ...]] = MappingProxyType(
         "best_by": (str,),
         "seed": (int,),
         "accuracy": (bool,),
+        "explain": (bool,),
         "queries_per_turn": (int,),
         "tests_per_run": (int,),
         "rounds": (int,),

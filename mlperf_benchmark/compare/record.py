@@ -129,7 +129,9 @@ class Best:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A finished comparison. `order` holds the cells' names as each round ran them."""
+    """A finished comparison. `order` holds the cells' names as each round ran them, `explanation`
+    what explain.py says of the models.
+    """
 
     kind: str
     schema_version: int
@@ -146,6 +148,7 @@ class Comparison:
     queries_per_turn: int | None = None
     best: list[Best] = field(default_factory=list)
     tests_per_run: int | None = None
+    explanation: list[str] = field(default_factory=list)
 
     @property
     def failed(self) -> bool:

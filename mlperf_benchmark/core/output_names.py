@@ -11,3 +11,6 @@ COMPARISON = "comparison.json"
 
 PLAN = "plan.json"
 """Of a comparison that has begun."""
+
+EXPLANATION = "explain.json"
+"""Of where the time of an inference goes."""

@@ -33,12 +33,14 @@ class SessionOptions:
     """`threads` compute one inference at a time, the caller's among them.
 
     `provider` None stands for the CPU. With `rests` threads do not look for work after an
-    inference, for which they else take the CPU for some 30 ms.
+    inference, for which they else take the CPU for some 30 ms. Files of `trace` and something tell
+    the time of each node.
     """
 
     threads: int
     provider: str | None
     rests: bool
+    trace: Path | None = None
 
 
 class Session:
@@ -59,6 +61,9 @@ class Session:
         if wanted.rests:
             # Between inferences, not in them, where waiting threads would cost latency.
             options.add_session_config_entry("session.force_spinning_stop", "1")
+        if wanted.trace is not None:
+            options.enable_profiling = True
+            options.profile_file_prefix = str(wanted.trace)
         with scratch_folder("onnxruntime") as folder:
             optimized = folder / "optimized.onnx"
             if provider == CPU:

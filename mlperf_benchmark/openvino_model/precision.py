@@ -3,6 +3,7 @@
 import math
 import re
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import openvino as ov
@@ -23,21 +24,23 @@ def executed_precision(compiled: Any) -> str:
     """
     counts: Counter[str] = Counter()
     for layer in compiled.get_runtime_model().get_ordered_ops():
-        info = layer.get_rt_info()
-        if "layerType" in info and str(info["layerType"].astype(str)) in COMPUTING_LAYERS:
-            precision = _kernel_precision(info)
+        info = {name: str(value.astype(str)) for name, value in layer.get_rt_info().items()}
+        if info.get("layerType") in COMPUTING_LAYERS:
+            precision = kernel_precision(info)
             counts[INTEGER.get(precision, precision)] += 1
     return summarized(counts)
 
 
-def _kernel_precision(info: Any) -> str:
+def kernel_precision(info: Mapping[str, str]) -> str:
     """Of "brgconv_avx512_f32" the last part: the type of the data that the kernel multiplies.
+
+    `info` is what a layer of the runtime graph says of itself.
 
     A layer's `runtimePrecision` is that of its narrowest operand, the weights as they are stored,
     which the kernel may widen before it computes.
     """
-    kernel = str(info["primitiveType"].astype(str)).rpartition("_")[2].lower()
-    return kernel if TYPE.fullmatch(kernel) else str(info["runtimePrecision"].astype(str))
+    kernel = info["primitiveType"].rpartition("_")[2].lower()
+    return kernel if TYPE.fullmatch(kernel) else info["runtimePrecision"]
 
 
 def stored_precision(model: ov.Model) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.image_format import ImageFormat
+from mlperf_benchmark.core.layer_profile import Layer
 from mlperf_benchmark.core.placeholders import placeholder_in
 from mlperf_benchmark.core.typed_json import from_plain
 
@@ -34,7 +35,8 @@ class Library:
     """One shared library of the file, compiled for `batch` images.
 
     `weights` are the numbers of the arrays that it takes. `convolutions` counts those that each
-    method computes, "direct" or "Winograd F(4x4)".
+    method computes, "direct" or "Winograd F(4x4)". `layers` are its kernels in the order of their
+    execution.
     """
 
     batch: int
@@ -42,6 +44,7 @@ class Library:
     sha256: str
     weights: tuple[int, ...]
     convolutions: Mapping[str, int]
+    layers: tuple[Layer, ...] = ()
 
     @property
     def computes_by(self) -> str:

@@ -83,7 +83,8 @@ def compile_model(
 
 def image_graph(source: OnnxSource, batch: int) -> Graph:
     """The fused graph of a model that takes uint8 images."""
-    graph = read_relax(import_relax(source, batch))
+    imported = import_relax(source, batch)
+    graph = read_relax(imported.module, imported.origins)
     shape = graph.output_shape
     if len(shape) != 2 or shape[0] != batch:
         raise ModelError(f"The model's output has the shape {shape}; (batch, classes) is expected.")
@@ -139,7 +140,14 @@ def _export(
     with _faults_named():
         executable = build(lowered.module, target)
     link(executable, file)
-    return Library(batch, file.name, sha256(file.read_bytes()), weights, dict(lowered.methods))
+    return Library(
+        batch=batch,
+        file=file.name,
+        sha256=sha256(file.read_bytes()),
+        weights=weights,
+        convolutions=dict(lowered.methods),
+        layers=tuple(lowered.layers),
+    )
 
 
 def _describe(

@@ -31,7 +31,12 @@ def fuse(graph: Graph) -> Graph:
             continue
         producer, steps = candidate
         del nodes[producer.output]
-        nodes[node.output] = replace(producer, output=node.output, steps=producer.steps + steps)
+        nodes[node.output] = replace(
+            producer,
+            output=node.output,
+            steps=producer.steps + steps,
+            origins=tuple(dict.fromkeys(producer.origins + node.origins)),
+        )
     used = {graph.output}.union(*(node.reads() for node in nodes.values()), {graph.input})
     values = {name: value for name, value in graph.values.items() if name in used}
     return replace(graph, values=values, nodes=list(nodes.values()))

@@ -159,12 +159,16 @@ Operator = Convolution | MaxPool | GlobalAveragePool | Identity | Image | Fallba
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """`output` = steps(operator(inputs)). Values that steps add are not among `inputs`."""
+    """`output` = steps(operator(inputs)). Values that steps add are not among `inputs`.
+
+    `origins` are the operators of the model that it computes, that of `operator` first.
+    """
 
     operator: Operator
     inputs: tuple[str, ...]
     output: str
     steps: tuple[Step, ...] = ()
+    origins: tuple[str, ...] = ()
 
     def reads(self) -> tuple[str, ...]:
         """All values that the node reads, those that its steps add included."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tvm import relax
 
+from mlperf_benchmark.core.layer_profile import Layer
 from mlperf_benchmark.tvm_compiler.choosing import Choice, method_of
 from mlperf_benchmark.tvm_compiler.epilogue import Epilogue, Scaling, plan
 from mlperf_benchmark.tvm_compiler.graph import (
@@ -41,6 +42,7 @@ from mlperf_benchmark.tvm_compiler.kernels.emit import Stored
 from mlperf_benchmark.tvm_compiler.kernels.layout import ImageSpec, image
 from mlperf_benchmark.tvm_compiler.kernels.pooling import PoolSpec, global_sum, max_pool
 from mlperf_benchmark.tvm_compiler.kernels.winograd import WinogradKernel, WinogradTile
+from mlperf_benchmark.tvm_compiler.layers import layer_of
 from mlperf_benchmark.tvm_compiler.module_writer import ModuleWriter, TirFunction, shape_name
 from mlperf_benchmark.tvm_compiler.placement import place
 from mlperf_benchmark.tvm_compiler.target import CpuTarget
@@ -66,7 +68,7 @@ class Lowered:
     counts the convolutions that each method computes, depthwise ones apart. Multiply-
     accumulates (`macs`) and bytes read and written are for the whole batch: all, those of each
     operator that is left to TVM, the MACs of weights that have to be widened, and those of 8-bit
-    weights that compute in float32.
+    weights that compute in float32. `layers` are all that `main` calls, in their order.
     """
 
     module: Any = None
@@ -81,6 +83,7 @@ class Lowered:
     bytes: int = 0
     widened: int = 0
     restored: int = 0
+    layers: list[Layer] = field(default_factory=list)
 
 
 def lower(graph: Graph, target: CpuTarget, choose_tile: TileChooser) -> Lowered:
@@ -105,12 +108,20 @@ class _Lowering:
                 self.lowered.macs += multiply_accumulates(node, self.graph.values)
                 self.lowered.bytes += bytes_moved(node, self.graph.values)
                 self.lower_node(node)
+                self.describe(node)
 
         self.lowered.module = self.writer.write(body)
+        self.describe(None)
         self.lowered.parameters = self.writer.parameters
         self.lowered.kernels = self.writer.kernels()
         self.lowered.weights = self.writer.weights()
         return self.lowered
+
+    def describe(self, node: Node | None) -> None:
+        """Note what has been called since the last time, for `node`, or to give the scores back."""
+        for symbol in self.writer.called[len(self.lowered.layers) :]:
+            tile = self.lowered.tiles.get(symbol)
+            self.lowered.layers.append(layer_of(symbol, node, self.graph.values, tile))
 
     def lower_node(self, node: Node) -> None:
         operator = node.operator
@@ -216,7 +227,7 @@ class _Lowering:
             call = relax.call_tir(variable, arguments, operator.call.ty)
         else:
             call = relax.Call(operator.call.op, arguments, operator.call.attrs)
-        self.writer.store_plain(node.output, call)
+        self.writer.store_plain(node.output, call, operator.name)
         known = self.lowered.fallbacks.get(operator.name, Work())
         self.lowered.fallbacks[operator.name] = Work(
             known.macs + multiply_accumulates(node, self.graph.values),

@@ -20,6 +20,8 @@ from mlperf_benchmark.tvm_compiler.storage import LANES, View
 
 PACK = "pack"
 UNPACK = "unpack"
+COPY = "copy"
+RESHAPE = "reshape"
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class ModuleWriter:
         self.input: Any = None
         self.parameters: tuple[tuple[tuple[int, ...], str], ...] = ()
         self.normalisation: list[Any] = []
+        self.called: list[str] = []
+        """The functions that `main` calls, in their order."""
         self._blocked: dict[tuple[str, View], Any] = {}
         self._plain: dict[str, Any] = {}
         self._functions: dict[Hashable, Any] = {}
@@ -87,7 +91,7 @@ class ModuleWriter:
         if (name, wanted) not in self._blocked:
             stored = Stored(wanted, (), Epilogue((), (), 0, view.dtype))
             spec = ElementwiseSpec(view, stored)
-            copy = TirFunction(f"copy_{shape_name(view)}", spec, lambda: elementwise(spec))
+            copy = TirFunction(f"{COPY}_{shape_name(view)}", spec, lambda: elementwise(spec))
             self._blocked[name, wanted] = self.call(copy, [self._blocked[name, view]], wanted)
         return self._blocked[name, wanted]
 
@@ -104,6 +108,7 @@ class ModuleWriter:
         expression = self._plain[name]
         if _shape(expression) == wanted:
             return expression
+        self.called.append(RESHAPE)
         return self.builder.emit(relax.op.reshape(expression, wanted))
 
     def store(self, name: str, function: TirFunction, arguments: list[Any]) -> str:
@@ -112,7 +117,9 @@ class ModuleWriter:
         self._blocked[name, view] = self.call(function, arguments, view)
         return str(self._functions[_identity(function)].name_hint)
 
-    def store_plain(self, name: str, expression: Any) -> None:
+    def store_plain(self, name: str, expression: Any, called: str) -> None:
+        """Let TVM compute the value `name` by `expression`, a call of the operator `called`."""
+        self.called.append(called)
         self._plain[name] = self.builder.emit(expression)
 
     def call(self, function: TirFunction, arguments: list[Any], view: View) -> Any:
@@ -124,6 +131,7 @@ class ModuleWriter:
         key = _identity(function)
         if key not in self._functions:
             self._functions[key] = self.builder.add_func(function.write(), function.name)
+        self.called.append(str(self._functions[key].name_hint))
         result = TensorType(shape, dtype)
         return self.builder.emit(relax.call_tir(self._functions[key], arguments, result))
 

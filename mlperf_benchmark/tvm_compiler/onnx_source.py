@@ -1,17 +1,18 @@
 """Imports an ONNX model into Relax for one batch size."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import onnx
 from tvm import relax
-from tvm.relax.frontend.onnx import from_onnx
 
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.text import first_line
 from mlperf_benchmark.tvm_compiler.onnx_checks import check_operators, check_types, image_shape
 from mlperf_benchmark.tvm_compiler.onnx_folding import fold_constants, merge_padding
+from mlperf_benchmark.tvm_compiler.onnx_naming import NamingImporter
 
 
 @dataclass(frozen=True)
@@ -44,20 +45,33 @@ def open_model(model: Any) -> OnnxSource:
     shape = image_shape(inputs[0])
     check_operators(model)
     fold_constants(simplified)
+    for node in simplified.graph.node:
+        # As other runtimes call what has no name.
+        node.name = node.name or node.output[0]
     check_types(simplified)
     merge_padding(simplified)
     return OnnxSource(simplified, inputs[0].name, model.graph.output[0].name, shape, digest)
 
 
-def import_relax(source: OnnxSource, batch: int) -> Any:
+@dataclass(frozen=True)
+class Imported:
+    """A Relax module; `origins` are operators of the ONNX graph, by the variables they end in."""
+
+    module: Any
+    origins: Mapping[str, str]
+
+
+def import_relax(source: OnnxSource, batch: int) -> Imported:
     """The Relax module for `batch` images at once. Raises ModelError for unknown operators."""
     try:
-        module = from_onnx(
-            source.model,
-            shape_dict={source.input_name: [batch, *source.shape]},
-            keep_params_in_input=False,
-        )
+        importer = NamingImporter({source.input_name: [batch, *source.shape]}, "float32")
+        module = importer.from_onnx(source.model.graph, _operator_set(source.model))
         # The importer also emits results that nobody reads, such as batch norm's statistics.
-        return relax.transform.DeadCodeElimination()(module)
+        return Imported(relax.transform.DeadCodeElimination()(module), importer.origins)
     except Exception as error:
         raise ModelError(f"TVM cannot import the model: {first_line(error)}") from error
+
+
+def _operator_set(model: Any) -> int:
+    versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
+    return int(versions[0]) if versions else 1

@@ -1,5 +1,6 @@
 """Reads Relax, as imported from ONNX, into the operator graph."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from mlperf_benchmark.tvm_compiler.graph import Graph
@@ -8,6 +9,9 @@ from mlperf_benchmark.tvm_compiler.relax_quantizers import QUANTIZERS
 from mlperf_benchmark.tvm_compiler.relax_walk import Reader
 
 
-def read_relax(module: Any) -> Graph:
-    """The graph of `main`. Raises ModelError for what cannot be expressed in it."""
-    return Reader(module, {**OPERATORS, **QUANTIZERS}).read()
+def read_relax(module: Any, origins: Mapping[str, str]) -> Graph:
+    """The graph of `main`, whose variables `origins` names operators of the model for.
+
+    Raises ModelError for what cannot be expressed in it.
+    """
+    return Reader(module, {**OPERATORS, **QUANTIZERS}, origins).read()

@@ -27,13 +27,19 @@ from mlperf_benchmark.tvm_compiler.relax_meaning import (
     shape_of,
 )
 
+QUANTIZING = frozenset({"relax.quantize", "relax.dequantize"})
+
 
 class Reader:
     """Keeps what each Relax variable means; `handlers` say what calls of operators mean."""
 
-    def __init__(self, module: Any, handlers: Mapping[str, "Handler"]) -> None:
+    def __init__(
+        self, module: Any, handlers: Mapping[str, "Handler"], origins: Mapping[str, str]
+    ) -> None:
         self.module = module
         self.handlers = handlers
+        self.origins = origins
+        self.origin = ""
         self.function = module["main"]
         if len(self.function.params) != 1:
             count = len(self.function.params)
@@ -46,7 +52,8 @@ class Reader:
         self.graph.values["input"] = Value("input", shape_of(parameter))
         self.meanings[parameter] = "input"
         for block in self.function.body.blocks:
-            for binding in block.bindings:
+            for binding, origin in zip(block.bindings, self.origins_of(block), strict=True):
+                self.origin = origin
                 self.meanings[binding.var] = self.bind(binding.value)
         result = self.function.body.body
         if not isinstance(result, relax.Var):
@@ -54,6 +61,18 @@ class Reader:
         self.graph.output = self.real(self.value(result))
         self.graph.output_shape = shape_of(result)
         return self.graph
+
+    def origins_of(self, block: Any) -> list[str]:
+        """The operator of the model that each binding is a part of: that of the next variable that
+        is known to be one's result. Quantizers are no part of any.
+        """
+        found: list[str] = []
+        origin = ""
+        for binding in reversed(block.bindings):
+            origin = self.origins.get(str(binding.var.name), origin)
+            name = getattr(getattr(binding.value, "op", None), "name", "")
+            found.append("" if name in QUANTIZING else origin)
+        return found[::-1]
 
     def bind(self, expression: Any) -> Meaning:
         if isinstance(expression, (relax.Var, GenericConst)):
@@ -107,7 +126,8 @@ class Reader:
         last = steps[-1] if steps else None
         quantization = last.quantization if isinstance(last, Requantize) else None
         self.graph.values[name] = Value(name, shape, quantization)
-        self.graph.nodes.append(Node(operator, inputs, name, steps))
+        origins = (self.origin,) if self.origin else ()
+        self.graph.nodes.append(Node(operator, inputs, name, steps, origins))
         return name
 
     def fallback(self, call: Any) -> str:

@@ -22,6 +22,7 @@ ENVIRONMENTS: Mapping[str, str] = MappingProxyType(
     {
         "main.py": RUN,
         "compare.py": RUN,
+        "explain.py": RUN,
         "submission.py": RUN,
         "serve.py": RUN,
         "prepare.py": PREPARE,

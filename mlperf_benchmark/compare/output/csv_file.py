@@ -4,8 +4,8 @@ import csv
 import io
 
 from mlperf_benchmark.compare.columns import all_columns
-from mlperf_benchmark.compare.legible import legible
 from mlperf_benchmark.compare.record import Comparison, Row
+from mlperf_benchmark.core.legible import legible
 
 EXTRA = (
     "speedup_low",

@@ -2,8 +2,8 @@
 
 from mlperf_benchmark.compare.best import sentences
 from mlperf_benchmark.compare.columns import footnote, needed_columns, remarks
-from mlperf_benchmark.compare.legible import legible
 from mlperf_benchmark.compare.record import Comparison
+from mlperf_benchmark.core.legible import legible
 
 
 def render(comparison: Comparison) -> str:
@@ -19,6 +19,8 @@ def render(comparison: Comparison) -> str:
     lines.append(_line(["---:" if column.number else "---" for column in columns]))
     lines += [_line([_plain(column.text(row)) for column in columns]) for row in comparison.rows]
     lines += ["", _plain(footnote(comparison)), ""]
+    lines += [f"- {_plain(sentence)}" for sentence in comparison.explanation]
+    lines += [""] if comparison.explanation else []
     system = comparison.system
     lines += [
         _plain(

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from mlperf_benchmark.compare.best import sentences
 from mlperf_benchmark.compare.columns import Column, footnote, needed_columns, remarks
-from mlperf_benchmark.compare.legible import legible
 from mlperf_benchmark.compare.record import Comparison, Row
+from mlperf_benchmark.core.legible import legible
 from mlperf_benchmark.core.terminal import plain, say, warn
 
 # A log has no width of its own; the table fits this one.
@@ -43,6 +43,8 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
     lines = [f"All rows: {common}."] if common else []
     for line in (*lines, footnote(comparison)):
         say(console, line)
+    for sentence in comparison.explanation:
+        say(console, sentence)
     for remark in remarks(comparison):
         warn(console, remark)
 

@@ -16,19 +16,19 @@ from mlperf_benchmark.compare.output.report.bars import (
     cold_start_chart,
     memory_chart,
 )
-from mlperf_benchmark.compare.output.report.style import (
+from mlperf_benchmark.compare.record import Comparison, Row
+from mlperf_benchmark.compare.sweeps import QPS, SWEEPS, Line, lines, swept
+from mlperf_benchmark.pages.style import (
     GRID,
     LINES,
     TEXT,
     Drawing,
+    new_figure,
     page_style,
     series,
     to_svg,
 )
-from mlperf_benchmark.compare.record import Comparison, Row
-from mlperf_benchmark.compare.sweeps import QPS, SWEEPS, Line, lines, swept
 
-WIDTH = 4.8
 PLOT = 2.9
 LINE = 0.2
 BAR = 0.7
@@ -81,7 +81,7 @@ def _speedups(rows: Sequence[Row], baseline: str) -> Drawing | None:
     compared = [row for row in rows if row.speedup is not None]
     if not compared:
         return None
-    figure, axes = _figure(0.9 + LINE * sum(2 + _label(row).count("\n") for row in compared))
+    figure, axes = new_figure(0.9 + LINE * sum(2 + _label(row).count("\n") for row in compared))
     for place, row in enumerate(compared):
         speedup = row.speedup
         assert speedup is not None
@@ -107,7 +107,7 @@ def _speedups(rows: Sequence[Row], baseline: str) -> Drawing | None:
 def _distribution(rows: Sequence[Row]) -> Drawing | None:
     if rows[0].scenario == OFFLINE:
         return None
-    figure, axes = _figure(PLOT + _legend_height(rows))
+    figure, axes = new_figure(PLOT + _legend_height(rows))
     for place, row in enumerate(rows):
         style, latency = series(place), row.latency_ms or {}
         axes.plot(
@@ -141,7 +141,7 @@ def _pareto(rows: Sequence[Row]) -> Drawing | None:
     known = [row for row in rows if row.accuracy is not None and row.estimate is not None]
     if not known:
         return None
-    figure, axes = _figure(PLOT + _legend_height(rows))
+    figure, axes = new_figure(PLOT + _legend_height(rows))
     metric = METRICS[rows[0].metric]
     points = [_point(row) for row in known]
     for row, (speed, top1) in zip(known, points, strict=True):
@@ -185,7 +185,7 @@ def _agreements(rows: Sequence[Row], baseline: str) -> Drawing | None:
     compared = [row for row in rows if row.agreement is not None]
     if not compared:
         return None
-    figure, axes = _figure(0.9 + LINE * sum(2 + _label(row).count("\n") for row in compared))
+    figure, axes = new_figure(0.9 + LINE * sum(2 + _label(row).count("\n") for row in compared))
     for place, row in enumerate(compared):
         found = row.agreement
         assert found is not None
@@ -221,7 +221,7 @@ def pareto_front(
 
 def _rounds(rows: Sequence[Row]) -> Drawing | None:
     start = min(run.started for row in rows for run in row.measurements)
-    figure, axes = _figure(PLOT + _legend_height(rows))
+    figure, axes = new_figure(PLOT + _legend_height(rows))
     for place, row in enumerate(rows):
         style = series(place)
         axes.plot(
@@ -251,7 +251,7 @@ def _bars(rows: Sequence[Row], chart: BarChart | None) -> Drawing | None:
     if chart is None:
         return None
     count = len(chart.rows)
-    figure, axes = _figure(1.1 + LINE * sum(2 + _label(row).count("\n") for row in chart.rows))
+    figure, axes = new_figure(1.1 + LINE * sum(2 + _label(row).count("\n") for row in chart.rows))
     colours = [series(rows.index(row)).colour for row in chart.rows]
     start = [0.0] * count
     thickness = BAR if chart.stacked else BAR / len(chart.parts)
@@ -287,7 +287,7 @@ def _sweep(rows: Sequence[Row], axis: str) -> Drawing | None:
     metric = METRICS[rows[0].metric]
     shown = ("p50", "p99") if axis == QPS else ()
     drawn = lines(rows, axis)
-    figure, axes = _figure(PLOT + LINE * sum(len(shown) or 1 for _ in drawn))
+    figure, axes = new_figure(PLOT + LINE * sum(len(shown) or 1 for _ in drawn))
     for place, line in enumerate(drawn):
         style = series(place)
         for number, name in enumerate(shown or (None,)):
@@ -359,11 +359,6 @@ def _point(row: Row) -> tuple[float, float]:
 
 def _figure_of(row: Row, name: str) -> str:
     return f"{(row.latency_ms or {})[name]:.2f}"
-
-
-def _figure(height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    return figure, figure.add_subplot()
 
 
 def _label(row: Row) -> str:

@@ -1,38 +1,28 @@
 """report.html: one file that needs no other and no network."""
 
-import json
-import re
 import shlex
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from mlperf_benchmark.compare.best import sentences
 from mlperf_benchmark.compare.columns import footnote, needed_columns, remarks
-from mlperf_benchmark.compare.legible import legible
 from mlperf_benchmark.compare.output.report.figures import drawings
-from mlperf_benchmark.compare.record import Comparison
-
-FOLDER = Path(__file__).parent
-INTERVAL = re.compile(r"\[[^\]]*\]")
+from mlperf_benchmark.compare.record import Comparison, Row
+from mlperf_benchmark.core.legible import legible
+from mlperf_benchmark.pages.rendering import facts, render_page
 
 
 def render(comparison: Comparison) -> str:
     """The page as HTML. Everything that is not a figure of ours is escaped."""
     comparison = legible(comparison)
-    environment = Environment(
-        loader=FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["unbroken"] = _unbroken
     columns, common = needed_columns(comparison)
-    return environment.get_template("page.html").render(
+    return render_page(
+        Path(__file__).parent,
+        comparison.title,
+        facts(comparison.system, comparison.product, comparison.created),
         comparison=comparison,
         columns=columns,
         common=common,
+        row_class=_row_class,
         sentences=sentences(comparison),
         footnote=footnote(comparison),
         remarks=remarks(comparison),
@@ -43,25 +33,10 @@ def render(comparison: Comparison) -> str:
             if row.not_run is None
         ],
         command=shlex.join(["python3", *comparison.command]),
-        system=[(name.replace("_", " "), _text(value)) for name, value in _system(comparison)],
-        versions=sorted(comparison.system["packages"].items()),
     )
 
 
-def _system(comparison: Comparison) -> list[tuple[str, object]]:
-    return [
-        (name, value)
-        for name, value in comparison.system.items()
-        if name != "packages" and value is not None
-    ]
-
-
-def _unbroken(text: str) -> str:
-    """Keep intervals and percentages on one line each."""
-    text = INTERVAL.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
-    text = text.replace("no difference", "no\N{NO-BREAK SPACE}difference")
-    return text.replace(" %", "\N{NO-BREAK SPACE}%")
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+def _row_class(row: Row) -> str:
+    if row.failure:
+        return "failed"
+    return "baseline" if row.baseline else "variant"

@@ -1,15 +1,17 @@
-"""A comparison whose texts are fit to be shown, whatever nodes, models and processes said."""
+"""Records whose texts are fit to be shown, whatever nodes, models and processes said."""
 
 import dataclasses
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
-from mlperf_benchmark.compare.record import Comparison
 from mlperf_benchmark.core.text import printable
 
+Record = TypeVar("Record")
 
-def legible(comparison: Comparison) -> Comparison:
-    """The same with every text made printable."""
-    shown: Comparison = _legible(comparison)
+
+def legible(record: Record) -> Record:
+    """The same dataclass with every text in it made printable."""
+    shown: Record = _legible(record)
     return shown
 
 
@@ -18,7 +20,7 @@ def _legible(value: Any) -> Any:
         return printable(value)
     if isinstance(value, list | tuple):
         return type(value)(_legible(item) for item in value)
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {_legible(key): _legible(item) for key, item in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {

@@ -11,6 +11,7 @@ from typing import Any
 
 import matplotlib as mpl
 from markupsafe import Markup, escape
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 # Colours that matplotlib writes and the page's style sheet replaces, in light and in dark.
@@ -21,6 +22,7 @@ VARIABLES: Mapping[str, str] = MappingProxyType(
     | {colour: f"var(--series-{number})" for number, colour in enumerate(SERIES)}
 )
 MARKERS = "osD^vPX*"
+WIDTH = 4.8
 LINES = ("-", "--", "-.", ":")
 SETTINGS: Mapping[Any, Any] = MappingProxyType(
     {
@@ -88,6 +90,12 @@ def page_style() -> Iterator[None]:
         # The reader's fonts have letters that the font used for measuring lacks.
         warnings.filterwarnings("ignore", "Glyph .* missing")
         yield
+
+
+def new_figure(height: float) -> tuple[Figure, Axes]:
+    """As wide as all figures of the pages, and so many inches high."""
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    return figure, figure.add_subplot()
 
 
 def to_svg(figure: Figure, name: str, alt: str) -> Markup:

@@ -1,0 +1,84 @@
+"""The options of explain.py."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from dataset import DATASETS
+from mlperf_benchmark.core.option_values import positive_int
+from mlperf_benchmark.core.parser import Parser
+from mlperf_benchmark.core.run_config import PRECISIONS
+from mlperf_benchmark.core.versions import version
+from profiles import PROFILES
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command line. Options that were not given are None (flags: False)."""
+    parser = Parser(
+        prog="explain.py",
+        description="Time every layer of a model and of its variants, and say why a variant is "
+        "not faster.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "models",
+        nargs="+",
+        metavar="MODEL",
+        help="model files, the baseline first; FILE@BACKEND where another backend shall run it "
+        "than the one that its kind of file is made for",
+    )
+    _what(parser)
+    _how(parser)
+    add = parser.add_argument_group("output").add_argument
+    add("--all", action="store_true", help="print every layer, not the worst twenty")
+    add(
+        "--output",
+        type=Path,
+        default=Path("output", "explain"),
+        metavar="DIR",
+        help="folder for explain.json, layers.csv, explain.html and the graphs that were executed "
+        "(default: ./output/explain)",
+    )
+    add("--overwrite", action="store_true", help="replace the explanation in --output")
+    parser.add_argument("--version", action="version", version=version())
+    return parser.parse_args(arguments)
+
+
+def _what(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("images").add_argument
+    add(
+        "--profile",
+        metavar="NAME",
+        help="whose data set and, for files that it reads, whose backend are taken: "
+        f"{', '.join(sorted(PROFILES))}",
+    )
+    add(
+        "--dataset",
+        metavar="NAME",
+        help="data set whose size of images and normalisation the models take; the images are "
+        f"noise (default: what the model's description names): {', '.join(DATASETS.names())}",
+    )
+    add(
+        "--cache-dir",
+        type=Path,
+        default=Path("cache"),
+        metavar="DIR",
+        help="where models out of archives are kept meanwhile (default: ./cache)",
+    )
+
+
+def _how(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("measurement").add_argument
+    add("--threads", type=positive_int, metavar="N", help="threads of the backends")
+    add(
+        "--precision",
+        choices=PRECISIONS,
+        help="what floating-point layers of OpenVINO compute in (default: f32)",
+    )
+    add(
+        "--inferences",
+        type=positive_int,
+        default=200,
+        metavar="N",
+        help="of each model, with and without the times of layers (default: 200)",
+    )

@@ -1,0 +1,1 @@
+"""Writes an explanation in several forms, one module each."""

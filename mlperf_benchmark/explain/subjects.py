@@ -1,0 +1,120 @@
+"""The models of the command line, and their backends."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from backend import BACKENDS, Backend, BackendConfig, BackendInfo
+from dataset import DATASETS
+from mlperf_benchmark.core.cpus import cpu_quota, usable_cpus
+from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.image_format import ImageFormat, Images
+from mlperf_benchmark.core.registry import known_name
+from mlperf_benchmark.models.files.description import ModelDescription, read_description
+from mlperf_benchmark.models.files.formats import BACKEND_FORMATS
+from mlperf_benchmark.models.files.model_files import model_files
+from profiles import profile
+
+SEED = 0
+SYNTHETIC = "synthetic"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One model on one backend, which takes images as the data set `dataset` makes them."""
+
+    name: str
+    file: Path
+    backend: str
+    dataset: str
+    description: ModelDescription | None
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A subject that is ready to run, and a full batch of noise for it."""
+
+    subject: Subject
+    backend: Backend
+    info: BackendInfo
+    images: Images
+
+
+def find_subjects(options: argparse.Namespace) -> list[Subject]:
+    """What `options.models` name. Raises UsageError for a file or backend that there is not."""
+    files = [_file_and_backend(text, options.profile) for text in options.models]
+    stems = [file.stem for file, _ in files]
+    found: list[Subject] = []
+    for file, backend in files:
+        if files.count((file, backend)) > 1:
+            raise UsageError(f"{file} is named twice for the {backend} backend.")
+        model_files(file)
+        description = read_description(file)
+        name = file.stem if stems.count(file.stem) == 1 else f"{file.stem} ({backend})"
+        taken = [one.name for one in found]
+        name = name if name not in taken else f"{file} ({backend})"
+        dataset = _dataset(options, description)
+        found.append(Subject(name, file, backend, dataset, description))
+    return found
+
+
+def _file_and_backend(text: str, profile_name: str | None) -> tuple[Path, str]:
+    file, _, named = text.rpartition("@")
+    if file and not Path(text).exists():
+        path = Path(file)
+        backend = known_name("backend", named, BACKENDS.names())
+    else:
+        path, backend = Path(text), _backend_for(Path(text), profile_name)
+    if not BACKENDS.load(backend).profiles:
+        able = [name for name in BACKENDS.names() if name in BACKEND_FORMATS]
+        raise UsageError(
+            f"The {backend} backend tells no times of layers; those for model files, "
+            f"{', '.join(able)}, may: {path}@BACKEND."
+        )
+    return path, backend
+
+
+def _backend_for(file: Path, profile_name: str | None) -> str:
+    """The profile's where it reads such files, else the one that they are made for."""
+    suffix = file.suffix.lower().removeprefix(".").replace("pth", "pt")
+    preferred = profile(profile_name).backend if profile_name else None
+    if preferred is not None and suffix in BACKEND_FORMATS.get(preferred, ()):
+        return preferred
+    readers = [name for name, suffixes in BACKEND_FORMATS.items() if suffix in suffixes]
+    if not readers:
+        raise UsageError(f"Which backend reads {file}? Say it: {file}@BACKEND.")
+    return min(readers, key=lambda name: BACKEND_FORMATS[name].index(suffix))
+
+
+def _dataset(options: argparse.Namespace, description: ModelDescription | None) -> str:
+    if options.dataset is not None:
+        return known_name("data set", options.dataset, DATASETS.names())
+    if options.profile is not None:
+        return profile(options.profile).dataset
+    return description.dataset if description is not None else SYNTHETIC
+
+
+def load(subject: Subject, options: argparse.Namespace) -> Loaded:
+    """Load the model for one image at a time, or for the batch that its file fixes."""
+    image: ImageFormat = DATASETS.load(subject.dataset).image
+    kind = BACKENDS.load(subject.backend)
+    # As profiles have it: an FP32 model is measured in FP32.
+    precision = (options.precision or "f32") if "precision" in kind.accepts else "default"
+    quota = None if cpu_quota() is None else usable_cpus()
+    backend: Backend = kind(
+        BackendConfig(
+            model=subject.file,
+            image=image,
+            max_batch_size=1,
+            threads=options.threads or quota,
+            precision=precision,
+            cache_dir=options.cache_dir,
+            takes_turns=True,
+        )
+    )
+    info = backend.load()
+    shape = (info.max_batch_size, image.height, image.width, 3)
+    images = np.random.default_rng(SEED).integers(0, 256, shape, dtype=np.uint8)
+    return Loaded(subject, backend, info, images)

@@ -1,0 +1,120 @@
+"""Reads the trace that ONNX Runtime writes of a session, for the time of each node."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from mlperf_benchmark.core.layer_profile import (
+    CONVERSION,
+    CONVOLUTION,
+    DEPTHWISE,
+    ELEMENTWISE,
+    LINEAR,
+    OTHER,
+    POOLING,
+    Layer,
+    Profile,
+)
+from mlperf_benchmark.onnxruntime_model.executed import INTEGER_LAYERS
+
+MICROSECOND = 1e-6
+ENDING = "_kernel_time"
+RUN = "SequentialExecutor::Execute"
+BYTES = MappingProxyType({"float": 4, "float16": 2, "double": 8, "uint8": 1, "int8": 1, "int32": 4})
+KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("Conv", "FusedConv", "NhwcFusedConv", "QLinearConv"), CONVOLUTION),
+        **dict.fromkeys(("Gemm", "FusedGemm", "MatMul", "FusedMatMul", "QGemm"), LINEAR),
+        **dict.fromkeys(("QLinearMatMul", "MatMulIntegerToFloat"), LINEAR),
+        **dict.fromkeys(("MaxPool", "AveragePool", "GlobalAveragePool", "ReduceMean"), POOLING),
+        **dict.fromkeys(("QLinearGlobalAveragePool", "QLinearAveragePool"), POOLING),
+        **dict.fromkeys(("Add", "Mul", "Sub", "Div", "Relu", "Clip", "QLinearAdd"), ELEMENTWISE),
+        **dict.fromkeys(("ReorderInput", "ReorderOutput", "Transpose", "Cast"), CONVERSION),
+        **dict.fromkeys(("QuantizeLinear", "DequantizeLinear"), CONVERSION),
+    }
+)
+WEIGHTS: Mapping[str, int] = MappingProxyType(
+    {**dict.fromkeys(("Conv", "FusedConv", "NhwcFusedConv", "Gemm", "FusedGemm", "MatMul"), 1)}
+    | INTEGER_LAYERS
+)
+"""Which of an operator's inputs is its weights."""
+
+
+def read_profile(trace: Path, warm_up: int) -> Profile:
+    """The times of the nodes in the inferences of `trace`, less the first `warm_up`."""
+    runs = list(_runs(json.loads(trace.read_text(encoding="utf-8"))))[warm_up:]
+    layers = tuple(_layer(event) for event in runs[0])
+    seconds = [[event["dur"] * MICROSECOND for event in run] for run in runs]
+    return Profile(layers, np.array(seconds))
+
+
+def _runs(events: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """The nodes of each inference, whose own event ends it."""
+    nodes: list[dict[str, Any]] = []
+    for event in sorted(events, key=lambda one: one["ts"] + one["dur"]):
+        if event["cat"] == "Node" and event["name"].endswith(ENDING):
+            nodes.append(event)
+        elif event["name"] == RUN:
+            yield nodes
+            nodes = []
+
+
+def _layer(event: dict[str, Any]) -> Layer:
+    told, name = event["args"], event["name"].removesuffix(ENDING)
+    kind = told["op_name"]
+    inputs, outputs = _tensors(told["input_type_shape"]), _tensors(told["output_type_shape"])
+    place = WEIGHTS.get(kind)
+    weights = inputs[place] if place is not None and place < len(inputs) else None
+    sources = [one for number, one in enumerate(inputs) if number != place]
+    group = KINDS.get(kind, OTHER)
+    shape = weights[1] if weights else ()
+    source, sink = (sources[0][1] if sources else ()), (outputs[0][1] if outputs else ())
+    if (
+        group == CONVOLUTION
+        and len(shape) > 1
+        and shape[1] == 1
+        and len(source) > 1
+        and source[1] > 1
+    ):
+        group = DEPTHWISE
+    return Layer(
+        name=name,
+        kind=group,
+        origins=() if group == CONVERSION else (_origin(name),),
+        kernel=kind,
+        precision="int8" if kind in INTEGER_LAYERS or kind.startswith("QLinear") else "f32",
+        macs=_macs(group, shape, source, sink),
+        input_bytes=sum(map(_bytes, sources)),
+        weight_bytes=_bytes(weights) if weights else 0,
+        output_bytes=sum(map(_bytes, outputs)),
+        input_channels=source[1] if len(source) > 1 else 0,
+        output_channels=sink[1] if len(sink) > 1 else 0,
+    )
+
+
+def _origin(name: str) -> str:
+    """The operator of the model that a node of the optimized graph was made from."""
+    return name.removeprefix("fused ").removesuffix("_nchwc").removesuffix("_quant")
+
+
+def _tensors(told: list[dict[str, list[int]]]) -> list[tuple[str, tuple[int, ...]]]:
+    return [(kind, tuple(shape)) for one in told for kind, shape in one.items()]
+
+
+def _bytes(tensor: tuple[str, tuple[int, ...]]) -> int:
+    return BYTES.get(tensor[0], 4) * math.prod(tensor[1])
+
+
+def _macs(
+    kind: str, weights: tuple[int, ...], source: tuple[int, ...], sink: tuple[int, ...]
+) -> int:
+    if kind in (CONVOLUTION, DEPTHWISE) and weights:
+        return math.prod(sink) * math.prod(weights[1:])
+    if kind == LINEAR and weights and source:
+        return math.prod(sink) * source[-1]
+    return 0

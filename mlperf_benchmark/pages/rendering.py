@@ -1,0 +1,54 @@
+"""Templates filled in to one file that needs no other and no network."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+SHARED = Path(__file__).parent
+STYLE = SHARED / "page.css"
+INTERVAL = re.compile(r"\[[^\]]*\]")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What every page ends with: the machine, the versions, and when it was measured."""
+
+    machine: Sequence[tuple[str, str]]
+    versions: Sequence[tuple[str, str]]
+    product: str
+    created: str
+
+
+def facts(system: Mapping[str, Any], product: str, created: str) -> Facts:
+    """Of `describe_system()` with the packages' versions as "packages"."""
+    machine = [
+        (name.replace("_", " "), value if isinstance(value, str) else json.dumps(value))
+        for name, value in system.items()
+        if name != "packages" and value is not None
+    ]
+    return Facts(machine, sorted(system["packages"].items()), product, created)
+
+
+def render_page(folder: Path, title: str, facts: Facts, **values: Any) -> str:
+    """page.html of `folder`, which extends layout.html. What is not marked safe is escaped."""
+    environment = Environment(
+        loader=FileSystemLoader((folder, SHARED)),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["unbroken"] = _unbroken
+    return environment.get_template("page.html").render(title=title, facts=facts, **values)
+
+
+def _unbroken(text: str) -> str:
+    """Keep intervals and percentages on one line each."""
+    text = INTERVAL.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
+    text = text.replace("no difference", "no\N{NO-BREAK SPACE}difference")
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")

@@ -1,0 +1,105 @@
+"""Loops that do nothing but what is measured: arithmetic in registers, or reading memory."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tvm import tirx
+from tvm.script.ir_builder import IRBuilder
+from tvm.tirx.script import builder as tir
+
+from mlperf_benchmark.tvm_compiler.kernels.dot import Dot, FloatDot, Vnni256Dot, Vnni512Dot
+from mlperf_benchmark.tvm_compiler.kernels.emit import (
+    ATTRIBUTES,
+    accumulators,
+    ramp,
+    read,
+    splat,
+    write,
+)
+from mlperf_benchmark.tvm_compiler.storage import LANES
+
+MOST_SUMS = 12
+"""Enough to hide the latency of a multiply-add (4 or 5 cycles) behind two a cycle."""
+
+READ_SUMS = 8
+
+
+def arithmetic(dot: Dot, tasks: int, steps: int) -> Any:
+    """A TIR function (source, weights, sink): each task takes `steps` steps of `sums_of(dot)`
+    products of 16 channels. `source` has 64 elements, `weights` 128, `sink` 16 for each task.
+    """
+    sums = sums_of(dot)
+
+    def body(task: Any, source: Any, weights: Any, sink: Any) -> None:
+        accs = accumulators(sums, dot.accumulator)
+        x = dot.load_input(source, tirx.const(0, "int32"))
+        w = dot.load_weights(weights, tirx.const(0, "int32"))
+        for number, acc in enumerate(accs):
+            write(acc, splat(number, dot.accumulator))
+        with tir.serial(0, steps) as step:
+            if isinstance(dot, FloatDot):
+                for acc in accs:
+                    # Depends on the last step, so that no product can be taken out of the loop.
+                    write(acc, read(acc) * x + w)
+            else:
+                if not isinstance(dot, Vnni512Dot) or type(dot) not in (Vnni512Dot, Vnni256Dot):
+                    x = dot.load_input(source, (step % 8) * dot.group)
+                for acc in accs:
+                    dot.accumulate(acc, x, w)
+        total = read(accs[0])
+        for acc in accs[1:]:
+            total = total + read(acc)
+        tir.buffer_store(sink, total, [ramp(task * LANES)])
+
+    return _function(
+        ("source", 64, dot.source), ("weights", 128, dot.weights), (tasks, dot.accumulator), body
+    )
+
+
+def sums_of(dot: Dot) -> int:
+    """Sums of 16 channels that stay in registers."""
+    registers = dot.registers
+    free = registers.total - registers.weights - registers.element - 1
+    return min(MOST_SUMS, free // registers.sums)
+
+
+def reading(elements: int, tasks: int, passes: int) -> Any:
+    """A TIR function (source, unused, sink): each task adds up its part of `elements` float32
+    numbers, so often.
+    """
+    part = elements // tasks
+    step = READ_SUMS * LANES
+
+    def body(task: Any, source: Any, _: Any, sink: Any) -> None:
+        accs = accumulators(READ_SUMS, "float32")
+        for acc in accs:
+            write(acc, splat(0.0))
+        with tir.serial(0, passes), tir.serial(0, part // step) as place:
+            for number, acc in enumerate(accs):
+                offset = task * part + place * step + number * LANES
+                write(acc, read(acc) + source[ramp(offset)])
+        total = read(accs[0])
+        for acc in accs[1:]:
+            total = total + read(acc)
+        tir.buffer_store(sink, total, [ramp(task * LANES)])
+
+    return _function(
+        ("source", elements, "float32"), ("unused", 1, "float32"), (tasks, "float32"), body
+    )
+
+
+def _function(
+    source: tuple[str, int, str],
+    weights: tuple[str, int, str],
+    sink: tuple[int, str],
+    body: Callable[[Any, Any, Any, Any], None],
+) -> Any:
+    with IRBuilder() as builder, tir.prim_func(s_tir=True):
+        tir.func_attr(dict(ATTRIBUTES))
+        arguments = [
+            tir.arg(name, tir.buffer((elements,), dtype))
+            for name, elements, dtype in (source, weights, ("sink", sink[0] * LANES, sink[1]))
+        ]
+        with tir.parallel(0, sink[0]) as task:
+            body(task, *arguments)
+    return builder.get()

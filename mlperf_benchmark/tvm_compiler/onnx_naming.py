@@ -1,0 +1,36 @@
+"""TVM's importer of ONNX, which forgets the operators' names, made to keep them."""
+
+from typing import Any
+
+from tvm import relax
+from tvm.relax.frontend.onnx.onnx_frontend import ONNXGraphImporter
+
+# They change how a value is stored, which is another operator's business.
+SILENT = frozenset({"QuantizeLinear", "DequantizeLinear"})
+
+
+class NamingImporter(ONNXGraphImporter):  # type: ignore[misc]  # TVM has no types here
+    """Binds what each operator computes to a variable; `origins` tells whose it is."""
+
+    def __init__(self, shapes: dict[str, list[int]], dtype: str) -> None:
+        super().__init__(shapes, dtype)
+        self.origins: dict[str, str] = {}
+
+    def _convert_operator(
+        self, op_name: str, inputs: list[Any], attrs: dict[str, Any], opset: int
+    ) -> Any:
+        result = super()._convert_operator(op_name, inputs, attrs, opset)
+        name = attrs["tvm_custom"]["name"]
+        if op_name in SILENT or not name or not _is_float_tensor(result):
+            return result
+        if isinstance(result, relax.Call):
+            result = self.bb.emit(result)
+        if isinstance(result, relax.Var):
+            # What only passes its input on leaves it to who computed it.
+            self.origins.setdefault(str(result.name), name)
+        return result
+
+
+def _is_float_tensor(result: Any) -> bool:
+    ty = getattr(result, "ty", None)
+    return isinstance(ty, relax.TensorType) and str(ty.dtype) == "float32"

@@ -1,0 +1,132 @@
+"""Each rule tells its loss, and nothing where there is none."""
+
+import pytest
+
+from mlperf_benchmark.core.layer_profile import CONVERSION, DEPTHWISE, ELEMENTWISE, LINEAR
+from mlperf_benchmark.explain.rules import statements
+from tests.explaining.records import PEAKS, layer, told, variant
+
+FP32 = variant("fp32", layer("conv1", 2.0), layer("conv2", 2.0))
+
+
+def test_the_verdict_says_what_was_expected_possible_and_reached() -> None:
+    """Half the MACs, of which memory lets a part of the gain through."""
+    half = FP32.layers[0].macs // 2
+    pruned = variant(
+        "pruned",
+        layer("conv1", 1.2, macs=half, bound_ms=0.5),
+        layer("conv2", 1.3, macs=half, bound_ms=0.6),
+    )
+    assert told("verdict", FP32, pruned) == [
+        "pruned: expected 2.00 × by multiply-accumulates, possible 1.82 × by the roofline, "
+        "reached 1.60 ×"
+    ]
+    assert told("verdict", FP32) == []
+
+
+def test_the_verdict_comes_first_and_the_worst_loss_next() -> None:
+    slow = variant(
+        "slow",
+        layer("conv1", 3.0),
+        layer("conv2", 3.5),
+        layer("(layout)", 0.5, kind=CONVERSION, origins=(), macs=0),
+    )
+    found = statements((FP32, slow), PEAKS)
+    assert found[0].rule == "verdict"
+    losses = [one.lost_ms for one in found[1:]]
+    assert losses == sorted(losses, reverse=True)
+    assert len(losses) > 2
+
+
+def test_channels_that_are_padded_to_the_vector() -> None:
+    pruned = variant("pruned", layer("conv1", 1.0, output_channels=37), layer("conv2", 1.0))
+    assert told("padded channels", FP32, pruned) == [
+        "conv1: 0.229 ms lost: 37 channels run as 48. prune to multiples of 16: prepare.py "
+        "--round-to 16"
+    ]
+    # What was so before is no difference; alone it is told.
+    before = variant("before", layer("conv1", 1.0, output_channels=37), layer("conv2", 1.0))
+    assert told("padded channels", before, pruned) == []
+    assert len(told("padded channels", pruned)) == 1
+
+
+def test_layers_that_stayed_in_floating_point() -> None:
+    int8 = variant(
+        "int8",
+        layer("conv1", 0.5, precision="int8", bound_ms=0.25),
+        layer("fc", 0.8, kind=LINEAR),
+        layer("relu", 0.1, kind=ELEMENTWISE, macs=0),
+    )
+    found = told("stayed in floating point", FP32, int8)
+    assert len(found) == 1
+    assert found[0].startswith("fc stayed in FP32: up to 0.600 ms lost. quantize it as well")
+    assert told("stayed in floating point", FP32, FP32) == []
+
+
+def test_conversions_that_the_runtime_put_in() -> None:
+    reorder = {"kind": CONVERSION, "origins": (), "macs": 0}
+    int8 = variant(
+        "int8", *FP32.layers, layer("to u8", 0.1, **reorder), layer("to f32", 0.2, **reorder)
+    )
+    (found,) = told("conversions", FP32, int8)
+    assert found.startswith(
+        "reorders and conversions add 0.300 ms in 2 layers; the largest is to f32, 0.200 ms"
+    )
+    assert told("conversions", int8, int8) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(DEPTHWISE, "depthwise convolutions"), (ELEMENTWISE, "elementwise layers")]
+)
+def test_layers_that_wait_for_memory_in_int8(kind: str, name: str) -> None:
+    facts = {"kind": kind, "macs": 1000, "executed_macs": 1000}
+    before = variant("fp32", layer("dw", 1.0, bound_ms=0.8, **facts))
+    small = {"input_bytes": 250, "weight_bytes": 250, "output_bytes": 250}
+    int8 = variant("int8", layer("dw", 0.5, precision="int8", bound_ms=0.2, **facts, **small))
+    assert told("waits for memory", before, int8) == [
+        f"{name} wait for memory, not for arithmetic: INT8 moves 4.0 × fewer bytes but cannot make "
+        "them 4.0 × faster; 1 of them take 0.500 ms, 2.00 × faster than before"
+    ]
+    # A layer that arithmetic bounds does not wait.
+    busy = variant("int8", layer("dw", 0.5, kind=kind, precision="int8", bound_ms=0.001))
+    assert told("waits for memory", before, busy) == []
+
+
+def test_a_layer_slower_than_its_baseline() -> None:
+    int8 = variant(
+        "int8", layer("conv1", 2.5, precision="int8"), layer("conv2", 1.0, precision="int8")
+    )
+    assert told("slower than the baseline", FP32, int8) == [
+        "conv1 takes 2.500 ms, 1.25 × the baseline's 2.000 ms. leave it in FP32: prepare.py "
+        '--keep-fp32 "/conv1/Conv'
+        '"'
+    ]
+    # Within what both vary it is no difference.
+    close = variant("int8", layer("conv1", 2.05, precision="int8"), layer("conv2", 2.0))
+    assert told("slower than the baseline", FP32, close) == []
+
+
+def test_operators_that_are_fused_in_the_baseline_only() -> None:
+    unfused = variant("unfused", *FP32.layers, layer("relu", 0.2, kind=ELEMENTWISE))
+    assert told("not fused", FP32, unfused) == [
+        "1 operators run by themselves that the baseline computes within another layer: 0.200 ms; "
+        "the largest is relu, 0.200 ms"
+    ]
+    assert told("not fused", unfused, FP32) == []
+    assert told("not fused", unfused) == []
+
+
+def test_kernels_that_are_not_optimized() -> None:
+    slow = variant("slow", layer("conv1", 2.0), layer("topk", 0.3, kernel="ref_any", macs=0))
+    (found,) = told("reference kernel", slow)
+    assert found.startswith("topk runs in a kernel that is not optimized (ref_any): 0.300 ms")
+
+
+def test_a_layer_that_falls_behind_its_roofline() -> None:
+    pruned = variant("pruned", layer("conv1", 1.5, bound_ms=0.5), layer("conv2", 1.0, bound_ms=0.5))
+    (found,) = told("falls behind", FP32, pruned)
+    assert found.startswith(
+        "conv1: 0.500 ms lost: it reaches 33% of its roofline, the baseline 50%"
+    )
+    compiled = variant("tvm", *pruned.layers, backend="tvm")
+    assert "--tune" in told("falls behind", FP32, compiled)[0]
