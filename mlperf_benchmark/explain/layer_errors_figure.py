@@ -2,11 +2,10 @@
 
 import textwrap
 
-from mlperf_benchmark.pages.style import Drawing, new_figure, page_style, series, to_svg
-
 from mlperf_benchmark.explain.layer_errors_record import Accuracy, VariantErrors
 from mlperf_benchmark.explain.layer_errors_table import worst_points
 from mlperf_benchmark.explain.layer_errors_words import decibel
+from mlperf_benchmark.pages.style import Drawing, new_figure, page_style, series, to_svg
 
 HEIGHT, LINE = 2.9, 0.2
 # Letters of a name before it is broken.

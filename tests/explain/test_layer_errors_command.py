@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import torch
-from mlperf_benchmark.explain.command import main
 
 from mlperf_benchmark.core.errors import ModelError, UsageError
+from mlperf_benchmark.explain.command import main
 from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES, Architecture
 from mlperf_benchmark.models.prepare.options import parse
 from mlperf_benchmark.models.prepare.preparer import prepare_model
