@@ -2,20 +2,20 @@
 
 import json
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from mlperf_benchmark.core.errors import ModelError, UsageError
 from mlperf_benchmark.explain.command import main
 from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES, Architecture
 from mlperf_benchmark.models.prepare.options import parse
 from mlperf_benchmark.models.prepare.preparer import prepare_model
-from tests.explain.nets import unbalanced
-from tests.synthetic_images import jpeg
+from tests.explain.nets import Net, images, unbalanced
 
 NAME = "unbalanced"
 
@@ -28,7 +28,7 @@ def architecture() -> None:
             NAME,
             Architecture(
                 name=NAME,
-                build=lambda: unbalanced(1000),
+                build=lambda: Net(1000, shortcut=False),
                 input_size=224,
                 dataset="imagenet_pytorch",
                 weight_sources={},
@@ -37,10 +37,12 @@ def architecture() -> None:
         )
 
 
-def write_images(folder: Path, seeds: range) -> Path:
+def write_images(folder: Path, count: int, seed: int) -> Path:
+    """Noise, of the size that is not resized."""
     folder.mkdir()
-    for seed in seeds:
-        (folder / f"{seed}.jpg").write_bytes(jpeg(300, 260, seed))
+    for number, planes in enumerate(images(count, 256, strongest=1, seed=seed)):
+        pixels = np.clip(128 + 58 * planes.transpose(1, 2, 0), 0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number:02}.png")
     return folder
 
 
@@ -50,10 +52,10 @@ class Kitchen:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
         self.monkeypatch = monkeypatch
-        self.calibration = write_images(folder / "calibration", range(100, 110))
-        self.images = write_images(folder / "images", range(12))
+        self.calibration = write_images(folder / "calibration", 10, 1)
+        self.images = write_images(folder / "images", 12, 2)
         self.weights = folder / "unbalanced.pth"
-        torch.save(unbalanced(1000).state_dict(), self.weights)
+        torch.save(unbalanced(1000, 224).state_dict(), self.weights)
 
     def prepare(self, name: str, *options: str) -> Path:
         cache = ("--cache-dir", str(self.folder / "cache"), "--output", str(self.folder / "models"))
@@ -74,7 +76,7 @@ class Kitchen:
 
 
 @pytest.fixture
-def kitchen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kitchen]:
+def kitchen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kitchen:
     return Kitchen(tmp_path, monkeypatch)
 
 

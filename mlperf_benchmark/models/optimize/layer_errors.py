@@ -86,10 +86,10 @@ def measure_errors(baseline: ov.Model, variant: ov.Model, batches: Batches) -> L
     kept: list[list[NDArray[np.float32]]] = [[], [], []]
     for images, count in batches():
         sums, *scores = compiled(images).to_tuple()
-        kept[0].append(sums[:, :, :count].astype(np.float64))
+        kept[0].append(sums[:, :, :count])
         for rows, new in zip(kept[1:], scores, strict=True):
             rows.append(new.reshape(len(new), -1)[:count])
-    table = np.concatenate(kept[0], axis=2)
+    table = np.concatenate(kept[0], axis=2).astype(np.float64)
     _refuse_non_finite(table, list(matching.points))
     inputs, ours = sources(matching), find_points(baseline)
     places = {name: place for place, name in enumerate(ours)}
