@@ -10,6 +10,8 @@ from mlperf_benchmark.models.optimize.layer_errors import FLOAT_NOISE_DB, PointE
 NAMED = 3
 SKIPPED_NAMED = 4
 GROWS_BY_DB = 3.0
+FEW = 0.05
+"""Of the answers: INT8 without a fault changes so many."""
 
 
 def sentences(errors: VariantErrors) -> tuple[str, ...]:
@@ -95,13 +97,18 @@ def _mending(errors: VariantErrors) -> Iterator[str]:
         return
     if not errors.mending.alone:
         return
+    if not errors.answered.changed:
+        yield "No answer changes, so that nothing needs mending."
+        return
     best = errors.mending.alone[0]
     yield f"{best.layers[0]} alone in FP32: {_became(best, errors)}."
     options = advised_options(errors)
     advised = errors.mending.advised
     if options is not None and advised is not None:
-        yield f"Mend it with prepare.py … {options}: {_became(advised, errors)}."
-    elif errors.answered.changed:
+        is_much = errors.answered.changed > FEW * errors.answered.total
+        how = "Mend it with" if is_much else "Few answers change; where even these matter:"
+        yield f"{how} prepare.py … {options}: {_became(advised, errors)}."
+    else:
         together = errors.mending.together[-1]
         yield (
             f"The loss is spread over many layers: the worst {len(together.layers)} together in"

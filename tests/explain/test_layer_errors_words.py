@@ -85,6 +85,17 @@ def test_names_with_blanks_are_quoted() -> None:
     assert advised_options(replace(ERRORS, mending=odd)) == "--keep-fp32 'my layer'"
 
 
+def test_few_changed_answers_are_called_few() -> None:
+    fine = Answered(total=100, same=96, good=90, scores_sqnr_db=20.0)
+    assert "Few answers change; where even these matter: prepare.py … --keep-fp32 /b/Conv" in said(
+        replace(ERRORS, answered=fine)
+    )
+    none = Answered(total=100, same=100, good=90, scores_sqnr_db=20.0)
+    assert sentences(replace(ERRORS, answered=none))[-1] == (
+        "No answer changes, so that nothing needs mending."
+    )
+
+
 def test_loss_that_few_layers_do_not_explain_is_called_spread() -> None:
     little = Answered(100, 70, 65, 7.0)
     spread = replace(MENDING, advised=Restored(("/b/Conv",), little))
