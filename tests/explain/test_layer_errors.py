@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import openvino as ov
@@ -26,6 +27,7 @@ from mlperf_benchmark.models.optimize.layer_errors import (
 from mlperf_benchmark.models.optimize.quantization import quantize
 from tests.explain.nets import (
     LAYERS,
+    SIDE,
     Net,
     graph,
     images,
@@ -149,12 +151,11 @@ def test_advice_followed_restores_the_answers() -> None:
     assert abs(after.same - mending.advised.answered.same) <= 1
 
 
-def test_names_of_an_onnx_file_are_those_of_the_ir(fp32: ov.Model) -> None:
-    model = export_onnx(Net().eval(), 16)
-    qdq = quantize(model, PIXELS[:10], CONFIG, "mixed")
-    core = ov.Core()
-    read = core.read_model(qdq.SerializeToString())
-    errors = measured(fp32, read)
+def test_names_of_an_onnx_file_are_those_of_the_ir(fp32: ov.Model, tmp_path: Path) -> None:
+    qdq = quantize(export_onnx(Net().eval(), SIDE), PIXELS[:10], CONFIG, "mixed")
+    file = tmp_path / "qdq.onnx"
+    file.write_bytes(qdq.SerializeToString())
+    errors = measured(fp32, ov.Core().read_model(file))
     assert tuple(by_name(errors)) == (
         "/first/Conv",
         "/second/Conv",
