@@ -38,17 +38,20 @@ class Net(nn.Module):
         return scores
 
 
-def unbalanced(classes: int = 10, side: int = SIDE) -> Net:
+def unbalanced(classes: int = 10, centred_at: int | None = None) -> Net:
     """One channel that the third convolution reads dwarfs the others, which vanish in INT8.
 
-    Its scores are about 0 on the average, so that they tell what changes.
+    `centred_at`: scores are about 0 on the average over images of that side, so that the answers
+    hang on what changes.
     """
     net = Net(classes, shortcut=False).eval()
     with torch.no_grad():
         net.second.weight[0] *= 2000
         net.second.bias[0] *= 2000  # type: ignore[index]
         net.third.weight[:, 0] /= 2000
-        net.classifier.bias -= net(torch.from_numpy(images(10, side, strongest=1))).mean(0)
+        if centred_at is not None:
+            scores = net(torch.from_numpy(images(10, centred_at, strongest=1)))
+            net.classifier.bias -= scores.mean(0)
     return net
 
 

@@ -107,7 +107,7 @@ def test_advice_of_the_command_is_what_prepare_takes_and_it_mends(
     (good,) = kitchen.explain(fp32, mended, *images, output="again")["accuracy"]["variants"]
     lost = bad["answered"]["total"] - bad["answered"]["same"]
     assert lost >= 4
-    assert good["answered"]["total"] - good["answered"]["same"] <= lost / 4
+    assert good["answered"]["total"] - good["answered"]["same"] <= lost / 2
     assert good["kept_fp32"] == ["/third/Conv"]
 
 
