@@ -14,6 +14,8 @@ from rich.console import Console
 
 from mlperf_benchmark.core.machine import describe_system
 from mlperf_benchmark.core.terminal import say
+from mlperf_benchmark.core.versions import PRODUCT
+from mlperf_benchmark.explain.layer_errors_run import find_errors
 from mlperf_benchmark.explain.measuring import Measured, measure
 from mlperf_benchmark.explain.record import Explanation, Peaks, Stream, Variant
 from mlperf_benchmark.explain.rules import statements
@@ -36,6 +38,8 @@ class Explained:
 def explain(options: argparse.Namespace, console: Console) -> Explained:
     """Measure and explain what the options name. Raises UsageError, or InferenceError."""
     subjects = find_subjects(options)
+    # First, as it refuses files that the times would have taken minutes of.
+    accuracy = find_errors(options, subjects)
     with ExitStack() as stack:
         models = []
         for subject in subjects:
@@ -61,6 +65,7 @@ def explain(options: argparse.Namespace, console: Console) -> Explained:
         variants=variants,
         statements=tuple(statements(variants, peaks)),
         system=dataclasses.asdict(describe_system()),
+        accuracy=accuracy,
         warnings=tuple(_warnings(variants)),
     )
     return Explained(explanation, graphs)

@@ -9,15 +9,22 @@ from mlperf_benchmark.core.option_values import positive_int
 from mlperf_benchmark.core.parser import Parser
 from mlperf_benchmark.core.run_config import PRECISIONS
 from mlperf_benchmark.core.versions import version
+from mlperf_benchmark.explain.layer_errors_options import (
+    add_accuracy_options,
+    check_accuracy_options,
+)
 from profiles import PROFILES
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """The command line. Options that were not given are None (flags: False)."""
+    """The command line. Options that were not given are None (flags: False).
+
+    Raises UsageError for options that contradict each other.
+    """
     parser = Parser(
         prog="explain.py",
         description="Time every layer of a model and of its variants, and say why a variant is "
-        "not faster.",
+        "not faster; with --accuracy also where its errors come from.",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -29,6 +36,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     _what(parser)
     _how(parser)
+    add_accuracy_options(parser)
     add = parser.add_argument_group("output").add_argument
     add("--all", action="store_true", help="print every layer, not the worst twenty")
     add(
@@ -36,12 +44,14 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         type=Path,
         default=Path("output", "explain"),
         metavar="DIR",
-        help="folder for explain.json, layers.csv, explain.html and the graphs that were executed "
-        "(default: ./output/explain)",
+        help="folder for explain.json, layers.csv, layer_errors.csv, explain.html and the graphs "
+        "that were executed (default: ./output/explain)",
     )
     add("--overwrite", action="store_true", help="replace the explanation in --output")
     parser.add_argument("--version", action="version", version=version())
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    check_accuracy_options(options)
+    return options
 
 
 def _what(parser: argparse.ArgumentParser) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlperf_benchmark.explain.layer_errors_record import Accuracy
+
 KIND = "explanation"
 SCHEMA_VERSION = 1
 
@@ -123,7 +125,7 @@ class Explanation:
     variants: tuple[Variant, ...]
     statements: tuple[Statement, ...]
     system: Mapping[str, Any]
-    accuracy: Mapping[str, Any] | None = None
+    accuracy: Accuracy | None = None
     kind: str = KIND
     schema_version: int = SCHEMA_VERSION
     warnings: tuple[str, ...] = field(default=())

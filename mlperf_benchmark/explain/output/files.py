@@ -6,6 +6,7 @@ from pathlib import Path
 from mlperf_benchmark.core.errors import OutputError
 from mlperf_benchmark.core.files import staged, write_text
 from mlperf_benchmark.core.output_names import EXPLANATION
+from mlperf_benchmark.explain.layer_errors_table import render_csv
 from mlperf_benchmark.explain.output import csv_file, page
 from mlperf_benchmark.explain.record import Explanation
 
@@ -28,6 +29,8 @@ def write(explanation: Explanation, graphs: Mapping[str, bytes], folder: Path) -
         "layers.csv": csv_file.render(explanation),
         "explain.html": page.render(explanation),
     }
+    if explanation.accuracy is not None:
+        texts["layer_errors.csv"] = render_csv(explanation.accuracy)
     with staged(folder, replaces_folders=True) as staging:
         for name, text in texts.items():
             write_text(staging / name, text)

@@ -4,6 +4,8 @@ import shlex
 from pathlib import Path
 
 from mlperf_benchmark.core.legible import legible
+from mlperf_benchmark.explain.layer_errors_figure import draw_errors
+from mlperf_benchmark.explain.layer_errors_table import error_columns
 from mlperf_benchmark.explain.output.columns import columns_of
 from mlperf_benchmark.explain.output.figures import drawings
 from mlperf_benchmark.explain.output.sentences import cost, machine, statement_text
@@ -27,6 +29,8 @@ def render(explanation: Explanation) -> str:
         )
         for variant in explanation.variants
     ]
+    accuracy = explanation.accuracy
+    errors = draw_errors(accuracy) if accuracy else None
     return render_page(
         FOLDER,
         "Where the time goes: " + ", ".join(variant.name for variant in explanation.variants),
@@ -35,8 +39,11 @@ def render(explanation: Explanation) -> str:
         tables=tables,
         machine=machine(explanation.peaks),
         sentences=[statement_text(one) for one in explanation.statements],
-        drawings=drawings(explanation),
+        drawings=drawings(explanation) + ([errors] if errors else []),
         row_class=_row_class,
+        accuracy=accuracy,
+        error_columns=error_columns,
+        point_class=lambda point: "variant" if point.is_layer else "fused",
         command=shlex.join(["python3", *explanation.command]),
     )
 

@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mlperf_benchmark.core.terminal import plain, say, warn
+from mlperf_benchmark.explain.layer_errors_table import print_errors
 from mlperf_benchmark.explain.output.columns import columns_of
 from mlperf_benchmark.explain.output.sentences import cost, machine, statement_text
 from mlperf_benchmark.explain.pairs import Pair, pairs_of
@@ -33,6 +34,8 @@ def print_explanation(explanation: Explanation, console: Console, every: bool) -
             console,
             f"{len(explanation.statements) - len(told)} smaller losses: --all, or the page.",
         )
+    if explanation.accuracy is not None:
+        print_errors(explanation.accuracy, console, every)
     for warning in explanation.warnings:
         warn(console, warning)
 

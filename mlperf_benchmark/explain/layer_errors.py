@@ -1,0 +1,170 @@
+"""Where a variant's accuracy goes: its layers beside the baseline's on real images."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+
+from backend import BackendConfig
+from mlperf_benchmark.core.errors import DatasetError, ModelError
+from mlperf_benchmark.core.image_format import padded
+from mlperf_benchmark.explain.layer_errors_mending import (
+    Answered,
+    Mending,
+    count_answers,
+    find_mending,
+)
+from mlperf_benchmark.explain.layer_errors_options import ErrorImages
+from mlperf_benchmark.explain.layer_errors_record import Accuracy, VariantErrors
+from mlperf_benchmark.explain.layer_errors_words import advised_options, sentences
+from mlperf_benchmark.images.progress import tell
+from mlperf_benchmark.models.files.calibration_list import (
+    read_calibration_list,
+    refuse_calibration_images,
+)
+from mlperf_benchmark.models.files.description import ModelDescription, read_description
+from mlperf_benchmark.models.optimize.layer_errors import measure_errors, scores_with
+from mlperf_benchmark.openvino_model.files import SUFFIXES
+from mlperf_benchmark.openvino_model.graph import FittedModel, fit
+from mlperf_benchmark.openvino_model.reading import read_model
+
+RANDOM_WEIGHTS = "the weights are random"
+NO_LABELS = "the images have no labels"
+CALIBRATED = "some of these images were used to make the models"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A file, and how it is called."""
+
+    name: str
+    file: Path
+
+
+@dataclass(frozen=True)
+class ErrorSettings:
+    """`backend` says how models are read, whatever its model is; `worst` so many layers are tried
+    in FP32 again.
+    """
+
+    backend: BackendConfig
+    worst: int = 5
+
+
+def explain_errors(
+    models: Sequence[Model], images: ErrorImages, settings: ErrorSettings
+) -> Accuracy:
+    """Compare each model with the first on all `images`.
+
+    All models are run by OpenVINO, on the CPU. Raises ModelError for files that it cannot open, and
+    for models of different networks.
+    """
+    # Models first: they take a second to find fault with, images may take an hour.
+    baseline, *variants = (_read(model, settings.backend) for model in models)
+    info = images.dataset.prepare()
+    found = [_explain(baseline, variant, images, settings.worst) for variant in variants]
+    return Accuracy(baseline.model.name, info.count, info.name, info.path, tuple(found))
+
+
+@dataclass(frozen=True)
+class _Read:
+    model: Model
+    description: ModelDescription | None
+    fitted: FittedModel
+
+    @property
+    def graph(self) -> ov.Model:
+        """With the scores as the one output."""
+        results = [self.fitted.model.get_results()[self.fitted.output_index]]
+        return ov.Model(results, self.fitted.model.get_parameters())
+
+
+def _explain(baseline: _Read, variant: _Read, images: ErrorImages, count: int) -> VariantErrors:
+    batch = baseline.fitted.batch
+    if variant.fitted.batch != batch:
+        raise ModelError(
+            f"{baseline.model.file} takes batches of {batch} and {variant.model.file} of"
+            f" {variant.fitted.batch}: export both with the same batch, or with a dynamic one."
+        )
+    dataset = images.dataset
+    labels, note = _labels(images, (baseline, variant))
+    ours, theirs = baseline.graph, variant.graph
+    total = len(dataset.labels)
+
+    def batches() -> Iterator[tuple[NDArray[Any], int]]:
+        for start in range(0, total, batch):
+            pixels = dataset.load(list(range(start, min(start + batch, total))))
+            yield padded(pixels, batch), len(pixels)
+
+    name = variant.model.name
+    tell(f"Comparing the layers of {name} with those of {baseline.model.name} on {total} images.")
+    errors = measure_errors(ours, theirs, batches)
+    reference = errors.baseline_scores
+
+    def restore(names: Sequence[str]) -> Answered:
+        return count_answers(scores_with(ours, theirs, names, batches), reference, labels)
+
+    mending = Mending((), (), None)
+    answered = count_answers(errors.scores, reference, labels)
+    is_quantized = _is_quantized(theirs)
+    if is_quantized and not errors.is_pruned:
+        worst = [point.name for point in errors.worst_layers(count)]
+        tell(f"Returning the {len(worst)} worst layers of {name} to FP32, each alone and together.")
+        mending = find_mending(worst, answered, restore)
+    quantization = variant.description.quantization if variant.description else None
+    found = VariantErrors(
+        name=name,
+        model=str(variant.model.file),
+        points=errors.points,
+        skipped=errors.skipped,
+        baseline_good=count_answers(reference, reference, labels).good,
+        answered=answered,
+        note=note,
+        is_quantized=is_quantized,
+        is_pruned=errors.is_pruned,
+        kept_fp32=quantization.keep_fp32 if quantization else (),
+        mending=mending,
+    )
+    return replace(found, sentences=sentences(found), options=advised_options(found))
+
+
+def _read(model: Model, config: BackendConfig) -> _Read:
+    suffix = model.file.suffix.lower()
+    if suffix not in SUFFIXES and model.file.is_file():
+        raise ModelError(
+            f"The layers of {model.file} cannot be looked into: {suffix} files are no graphs that"
+            f" OpenVINO reads. Give the model that it was made from as {', '.join(SUFFIXES)};"
+            " prepare.py makes one from the same options with --backend openvino."
+        )
+    description = read_description(model.file)
+    graph = read_model(model.file, config.cache_dir)
+    return _Read(model, description, fit(graph, replace(config, model=model.file)))
+
+
+def _labels(
+    images: ErrorImages, models: Sequence[_Read]
+) -> tuple[NDArray[np.int64] | None, str | None]:
+    """None, and why, where right answers mean nothing."""
+    descriptions = [model.description for model in models]
+    if any(one is not None and one.has_random_weights for one in descriptions):
+        return None, RANDOM_WEIGHTS
+    if not images.has_labels:
+        return None, NO_LABELS
+    dataset = images.dataset
+    folder = dataset.config.path
+    files = [folder / name for name in dataset.names] if folder is not None else []
+    try:
+        for model in models:
+            refuse_calibration_images(read_calibration_list(model.model.file), files)
+    except DatasetError:
+        return None, CALIBRATED
+    return dataset.labels, None
+
+
+def _is_quantized(graph: ov.Model) -> bool:
+    """Whether values are put on a grid of integers somewhere."""
+    return any(node.get_type_name() == "FakeQuantize" for node in graph.get_ordered_ops())

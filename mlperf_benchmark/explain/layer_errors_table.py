@@ -1,0 +1,108 @@
+"""The errors of the layers as tables, for the terminal, the page and layer_errors.csv."""
+
+import csv
+import io
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from mlperf_benchmark.core.terminal import plain, say
+from mlperf_benchmark.explain.layer_errors_mending import Answered
+from mlperf_benchmark.explain.layer_errors_record import Accuracy, VariantErrors
+from mlperf_benchmark.models.optimize.layer_errors import PointError
+
+WORST = 20
+EQUAL, NONE = "equal", "-"
+CSV_FIELDS = ("place", "name", "kind", "sqnr_db", "cosine", "own_sqnr_db", "input_sqnr_db")
+
+
+@dataclass(frozen=True)
+class ErrorColumn:
+    """`number` is what a number column sorts by; None for text."""
+
+    title: str
+    text: Callable[[PointError], str]
+    number: Callable[[PointError], float | None] | None = None
+
+
+def error_columns(errors: VariantErrors) -> list[ErrorColumn]:
+    """Of the variant's table; the last is left out where no layer was tried in FP32."""
+    alone = {one.layers[0]: one.answered for one in errors.mending.alone}
+    tried = ErrorColumn("Alone in FP32", lambda point: _answers(alone.get(point.name)))
+    return [
+        ErrorColumn("Layer", lambda point: point.name),
+        ErrorColumn("Operator", lambda point: point.kind),
+        ErrorColumn("SQNR dB", lambda point: _ratio(point.sqnr_db), lambda point: point.sqnr_db),
+        ErrorColumn("Cosine", lambda point: f"{point.cosine:.4f}", lambda point: point.cosine),
+        ErrorColumn(
+            "Own dB", lambda point: _ratio(point.own_sqnr_db), lambda point: point.own_sqnr_db
+        ),
+        ErrorColumn(
+            "Inputs dB",
+            lambda point: _ratio(point.input_sqnr_db),
+            lambda point: point.input_sqnr_db,
+        ),
+        *([tried] if alone else []),
+    ]
+
+
+def worst_points(points: Sequence[PointError], count: int) -> list[PointError]:
+    """By their own error, the worst first; those without any last."""
+    return sorted(points, key=lambda one: math.inf if one.own_sqnr_db is None else one.own_sqnr_db)[
+        :count
+    ]
+
+
+def print_errors(accuracy: Accuracy, console: Console, every: bool) -> None:
+    """A table and the sentences of each variant; of the worst layers alone unless `every`."""
+    for errors in accuracy.variants:
+        heading = f"{errors.name}: errors against {accuracy.baseline} on {accuracy.images} images"
+        console.print(plain(heading, "bold"))
+        shown = errors.points if every else worst_points(errors.points, WORST)
+        columns = error_columns(errors)
+        table = Table()
+        for column in columns:
+            table.add_column(
+                column.title, justify="right" if column.number else "left", overflow="fold"
+            )
+        for point in shown:
+            table.add_row(*(plain(column.text(point)) for column in columns))
+        console.print(table)
+        if len(shown) < len(errors.points):
+            say(
+                console,
+                f"The {len(shown)} of {len(errors.points)} layers and sums with the largest errors"
+                " of their own; --all shows all.",
+            )
+        for sentence in errors.sentences:
+            say(console, sentence)
+
+
+def render_csv(accuracy: Accuracy) -> str:
+    """A line a layer and variant, plain numbers, empty where there is none; with CRLF."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["variant", *CSV_FIELDS, "alone_same", "alone_good", "total"])
+    for errors in accuracy.variants:
+        alone = {one.layers[0]: one.answered for one in errors.mending.alone}
+        for point in errors.points:
+            answered = alone.get(point.name)
+            counts = (answered.same, answered.good) if answered else (None, None)
+            # The module writes None as an empty field.
+            values = [getattr(point, field) for field in CSV_FIELDS]
+            writer.writerow([errors.name, *values, *counts, errors.answered.total])
+    return text.getvalue()
+
+
+def _ratio(ratio: float | None) -> str:
+    return EQUAL if ratio is None else f"{ratio:.1f}"
+
+
+def _answers(answered: Answered | None) -> str:
+    if answered is None:
+        return NONE
+    same = f"{answered.same}/{answered.total} same"
+    return same if answered.good is None else f"{answered.good}/{answered.total} right, {same}"

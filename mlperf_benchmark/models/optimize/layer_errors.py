@@ -1,0 +1,162 @@
+"""How far each layer of a variant is from the baseline's, and what one in FP32 again mends."""
+
+import math
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+
+from mlperf_benchmark.core.errors import InferenceError
+from mlperf_benchmark.models.optimize.layer_points import (
+    error_model,
+    find_points,
+    match,
+    restored_model,
+    sources,
+)
+
+FLOAT_NOISE_DB = 90.0
+"""Above this lies what two ways of adding the same float32 products differ by."""
+
+LIMIT_DB = 200.0
+"""Ratios are given within ± this; 0 would have none."""
+
+Batches = Callable[[], Iterable[tuple[NDArray[Any], int]]]
+"""The model's inputs, with the number of images in each that count: the rest fills it up."""
+
+
+@dataclass(frozen=True)
+class PointError:
+    """Of one layer, or of a join (a residual sum, say), over all images.
+
+    `place` counts the baseline's layers and joins in the order of execution, skipped ones too.
+    `sqnr_db` is the signal-to-quantization-noise ratio of its output, 10 log10 of the baseline's
+    squares over those of the difference, and None where nothing differs; `cosine` that between both
+    outputs. `own_sqnr_db` is the ratio with the variant's layer fed with the baseline's own
+    values: the error that enters here. `input_sqnr_db` is that of the worst of the points that it
+    reads, None for the image and for inputs without error: below it, the error grows here.
+    """
+
+    name: str
+    place: int
+    kind: str
+    is_layer: bool
+    sqnr_db: float | None
+    cosine: float
+    own_sqnr_db: float | None
+    input_sqnr_db: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class LayerErrors:
+    """`points` in the order of execution, `skipped` the baseline's that have no equal in shape.
+
+    `is_pruned`: layers are among those. The scores have shape (images, classes).
+    """
+
+    points: tuple[PointError, ...]
+    skipped: tuple[str, ...]
+    is_pruned: bool
+    baseline_scores: NDArray[np.float32]
+    scores: NDArray[np.float32]
+
+    def worst_layers(self, count: int) -> tuple[PointError, ...]:
+        """Those whose own error is largest, the worst first; none that only rounds otherwise."""
+        layers = [
+            point
+            for point in self.points
+            if point.is_layer
+            and point.own_sqnr_db is not None
+            and point.own_sqnr_db < FLOAT_NOISE_DB
+        ]
+        return tuple(sorted(layers, key=lambda one: one.own_sqnr_db or 0.0)[:count])
+
+
+def measure_errors(baseline: ov.Model, variant: ov.Model, batches: Batches) -> LayerErrors:
+    """Run both on the same images, layer beside layer.
+
+    Both take the same one input and give scores first. Raises ModelError for models of different
+    networks, InferenceError for outputs that are no numbers.
+    """
+    matching = match(baseline, variant)
+    compiled = _compiled(error_model(baseline, variant))
+    kept: list[list[NDArray[np.float32]]] = [[], [], []]
+    for images, count in batches():
+        sums, *scores = compiled(images).to_tuple()
+        kept[0].append(sums[:, :, :count])
+        for rows, new in zip(kept[1:], scores, strict=True):
+            rows.append(new.reshape(len(new), -1)[:count])
+    table = np.concatenate(kept[0], axis=2).astype(np.float64)
+    _refuse_non_finite(table, list(matching.points))
+    inputs, ours = sources(matching), find_points(baseline)
+    places = {name: place for place, name in enumerate(ours)}
+    ratios = {
+        name: ratio_db(sums[0].sum(), sums[3].sum())
+        for name, sums in zip(matching.points, table, strict=True)
+    }
+    points = [
+        PointError(
+            name=name,
+            place=places[name],
+            kind=ours[name].kind,
+            is_layer=ours[name].is_layer,
+            sqnr_db=ratios[name],
+            cosine=_cosine(*sums[:3].sum(axis=1)),
+            own_sqnr_db=ratio_db(sums[0].sum(), sums[4].sum()),
+            input_sqnr_db=min(
+                (ratio for source in inputs[name] if (ratio := ratios[source]) is not None),
+                default=None,
+            ),
+        )
+        for name, sums in zip(matching.points, table, strict=True)
+    ]
+    baseline_scores, scores = (np.concatenate(rows) for rows in kept[1:])
+    is_pruned = any(ours[name].is_layer for name in matching.skipped)
+    return LayerErrors(tuple(points), matching.skipped, is_pruned, baseline_scores, scores)
+
+
+def scores_with(
+    baseline: ov.Model, variant: ov.Model, names: Collection[str], batches: Batches
+) -> NDArray[np.float32]:
+    """Scores of the variant with the layers `names` as they are in the baseline."""
+    compiled = _compiled(restored_model(baseline, variant, names))
+    rows = [compiled(images)[0][:count] for images, count in batches()]
+    return np.concatenate([row.reshape(len(row), -1) for row in rows])
+
+
+def scores_ratio_db(baseline: NDArray[np.float32], scores: NDArray[np.float32]) -> float | None:
+    """The signal-to-quantization-noise ratio of scores."""
+    exact = baseline.astype(np.float64)
+    return ratio_db(np.square(exact).sum(), np.square(scores - exact).sum())
+
+
+def ratio_db(signal: float, noise: float) -> float | None:
+    """10 log10 of it; None without noise."""
+    if noise <= 0:
+        return None
+    ratio = 10 * (math.log10(signal) - math.log10(noise)) if signal > 0 else -LIMIT_DB
+    return round(min(max(ratio, -LIMIT_DB), LIMIT_DB), 2)
+
+
+def _cosine(base: float, changed: float, product: float) -> float:
+    """A tensor of zeros has no direction and counts as at right angles, unless both are zeros."""
+    if base <= 0 or changed <= 0:
+        return float(base <= 0 and changed <= 0)
+    return round(min(max(float(product) / math.sqrt(base * changed), -1.0), 1.0), 6)
+
+
+def _refuse_non_finite(table: NDArray[np.float64], names: Sequence[str]) -> None:
+    wrong = np.argwhere(~np.isfinite(table).all(axis=1))
+    if len(wrong):
+        place, image = wrong[0]
+        raise InferenceError(
+            f"Layer {names[place]} gives values that are no numbers, or too large, for image"
+            f" {image}."
+        )
+
+
+def _compiled(model: ov.Model) -> ov.CompiledModel:
+    return ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
