@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
+from mlperf_benchmark.core.preprocessing import CUSTOM
 from mlperf_benchmark.core.registry import known_name
 
 MLPERF_RESNET50 = "resnet50"
@@ -29,8 +31,22 @@ class Profile:
 
 PYTORCH_TVM = Profile(backend="tvm", dataset="imagenet_pytorch", precision="default")
 
+READERS: Mapping[str, str] = MappingProxyType(
+    {
+        ".onnx": "openvino",
+        ".xml": "openvino",
+        ".zip": "openvino",
+        ".tvm": "tvm",
+        ".pt": "torch",
+        ".pth": "torch",
+        ".pt2": "torch",
+    }
+)
+"""The backend that a file of the user's own gets where none is asked for, by its suffix."""
+
 PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
+        CUSTOM: Profile(backend="openvino", dataset=CUSTOM),
         "pytorch-openvino": Profile(backend="openvino", dataset="imagenet_pytorch"),
         "reference-openvino": Profile(backend="openvino", dataset="imagenet"),
         "efficientnet-lite0-openvino": Profile(
@@ -103,6 +119,14 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         ),
     }
 )
+
+
+def custom_profile(model: Path | None, backend: str | None) -> Profile:
+    """That of the user's own model: the backend by its file, f32 where that can be asked for."""
+    suffix = model.suffix.lower() if model else ""
+    chosen = backend or READERS.get(suffix, PROFILES[CUSTOM].backend)
+    precision = "f32" if chosen == PROFILES[CUSTOM].backend else "default"
+    return Profile(backend=chosen, dataset=CUSTOM, precision=precision)
 
 
 def profile(name: str) -> Profile:

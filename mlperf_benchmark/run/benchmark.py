@@ -25,6 +25,7 @@ from mlperf_benchmark.run.answers import Answers
 from mlperf_benchmark.run.data import open_dataset
 from mlperf_benchmark.run.loadgen_test import run_test
 from mlperf_benchmark.run.output_folder import OutputFolder
+from mlperf_benchmark.run.own_model import settled
 from mlperf_benchmark.run.padding import padding_warning
 from mlperf_benchmark.run.preparing import prepare
 from mlperf_benchmark.run.record import build_result, describe_model, served_model
@@ -39,16 +40,23 @@ def run_benchmark(config: RunConfig, console: Console, turns: Turns | None = Non
     Raises a BenchmarkError when there is none. A process runs one test only.
     """
     _check_early(config)
+    config, remarks = settled(config)
     folder = OutputFolder(config.output)
     try:
-        return _run(config, folder, console, turns)
+        return _run(config, remarks, folder, console, turns)
     except Interrupted as interruption:
         if folder.is_published:
             interruption.leaves = f"the run was finished: its result is in {config.output}"
         raise
 
 
-def _run(config: RunConfig, folder: OutputFolder, console: Console, turns: Turns | None) -> Result:
+def _run(
+    config: RunConfig,
+    remarks: Sequence[Remark],
+    folder: OutputFolder,
+    console: Console,
+    turns: Turns | None,
+) -> Result:
     with folder.open(config.overwrite), closing(open_dataset(config)) as dataset:
         description = read_description(config.model) if config.model else None
         prepared = prepare(config, dataset)
@@ -63,7 +71,7 @@ def _run(config: RunConfig, folder: OutputFolder, console: Console, turns: Turns
         warnings = setup_warnings(
             config, prepared.info, usable_cpus(), description, prepared.dataset.has_labels
         )
-        warnings += _tell(prepared.backend.remarks(), console)
+        warnings += _tell([*remarks, *prepared.backend.remarks()], console)
         if turns is not None:
             turns.wait()
         logs = folder.test_folders(config.tests_per_run or 1)

@@ -58,7 +58,9 @@ def run_test(
     backend = prepared.backend
     samples = SampleLibrary(backend.sample_loader(prepared.dataset), count)
     batch = prepared.batch
-    offset = label_offset(prepared.info.classes)
+    offset = config.labels_offset
+    if offset is None:
+        offset = label_offset(prepared.info.classes)
     sut: SystemUnderTest
     if isinstance(backend, NetworkBackend):
         sut = QueryDispatchLibrary(backend, samples, monitor, offset)

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mlperf_benchmark.core.preprocessing import CustomPreprocessing
 from mlperf_benchmark.core.terminal import plain, say, warn
 from mlperf_benchmark.run.result import INVALID, ColdStart, Memory, Result
 
@@ -52,6 +53,8 @@ def _rows(result: Result) -> list[tuple[str, str]]:
     if backend.get("convolutions"):
         rows.append(("Convolutions", backend["convolutions"]))
     rows.append(("Samples", f"{result.dataset['count']} of {result.dataset['name']}"))
+    if result.dataset["preprocessing"]:
+        rows.append(("Preprocessing", _preprocessing(result.dataset["preprocessing"])))
     rows.extend(_performance(result))
     if result.padded_images:
         rows.append(("Padding", f"{result.padded_images} images, their answers thrown away"))
@@ -61,6 +64,11 @@ def _rows(result: Result) -> list[tuple[str, str]]:
     if result.memory is not None:
         rows.append(("Memory", _memory(result.memory)))
     return rows
+
+
+def _preprocessing(fields: dict[str, Any]) -> str:
+    preprocessing = CustomPreprocessing(**fields)
+    return f"{preprocessing.steps} (from {preprocessing.source})"
 
 
 def _rules(result: Result) -> str:

@@ -107,6 +107,8 @@ def _plain(value: Any) -> Any:
     """As results.json holds it."""
     if isinstance(value, Path):
         return str(value)
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
     return list(value) if isinstance(value, tuple) else value
 
 
