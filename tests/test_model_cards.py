@@ -1,5 +1,6 @@
 """Model cards of every author become one preprocessing, and faults in them are named."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -323,6 +324,16 @@ def test_options_come_before_the_card_and_what_is_left_is_assumed(tmp_path: Path
     )
     (remark,) = found.remarks
     assert "bilinear interpolation" in remark.text
+
+
+def test_options_that_tell_all_spare_a_card_that_is_not_understood(tmp_path: Path) -> None:
+    (tmp_path / "preprocessor_config.json").write_text('{"image_processor_type": "SamProcessor"}')
+    told = ModelCard(resize=(256,), mean=IMAGENET_MEAN, std=IMAGENET_STD)
+    with pytest.raises(ModelError, match="say the same by --resize, --crop, --interpolation"):
+        own_model(tmp_path / "net.onnx", told, None)
+    found = own_model(tmp_path / "net.onnx", dataclasses.replace(told, interpolation="box"), None)
+    assert found.preprocessing is not None
+    assert found.preprocessing.interpolation == "box"
 
 
 def test_means_of_pixels_are_not_taken_for_shares() -> None:

@@ -158,6 +158,13 @@ def test_labels_may_be_counted_from_another_number(
         assert np.array_equal(kept["scores"].argmax(axis=1), kept["classes"])
 
 
+def test_the_offset_that_would_score_is_named(benchmark: Runner, tmp_path: Path) -> None:
+    tiny = Tiny()
+    model, folder = tiny.save(tmp_path), images(tmp_path, tiny, shift=1)
+    done = accuracy(benchmark, model, folder)
+    assert "Use --labels-offset 1," in done.result["warnings"][0]
+
+
 def indices_onnx(tiny: Tiny, folder: Path, operator: str) -> Path:
     """The tiny classifier that answers the best class, or scores and indices of the best five."""
     path = save_onnx(tiny, folder)

@@ -112,6 +112,12 @@ class ModelCard:
         fields = (field.name for field in dataclasses.fields(self))
         return tuple(name for name in fields if getattr(self, name) is not None)
 
+    def tells_all(self, takes_bytes: bool) -> bool:
+        """Whether nothing about the images would have to be assumed."""
+        normalisation = takes_bytes or (self.mean is not None and self.std is not None)
+        sized = self.resize is not None or self.crop_pct is not None
+        return normalisation and sized and self.interpolation is not None
+
     def over(self, other: "ModelCard") -> "ModelCard":
         """This card, and `other` where it says nothing."""
         if self.resize:

@@ -9,8 +9,10 @@ from mlperf_benchmark.core.image_format import Scores
 CLASSES_WITH_BACKGROUND = 1001
 
 
-def label_offset(classes: int) -> int:
-    """What turns the index of a score into a label: -1 where class 0 is the background."""
+def label_offset(classes: int, wanted: int | None = None) -> int:
+    """What turns the index of a score into a label: `wanted`, or -1 for a background class 0."""
+    if wanted is not None:
+        return wanted
     return -1 if classes == CLASSES_WITH_BACKGROUND else 0
 
 

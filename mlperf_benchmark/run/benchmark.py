@@ -12,6 +12,7 @@ from mlperf_benchmark.core.run_config import RunConfig
 from mlperf_benchmark.core.terminal import say
 from mlperf_benchmark.images.label_list import find_label_list
 from mlperf_benchmark.loadgen.accuracy_log import read_predictions
+from mlperf_benchmark.loadgen.labels import label_offset
 from mlperf_benchmark.loadgen.settings import check_settings, official_settings
 from mlperf_benchmark.loadgen.turns import Turns
 from mlperf_benchmark.loadgen.user_conf import read_user_conf
@@ -95,7 +96,8 @@ def _run(
                 accuracy = top1(predictions, labels)
                 outcome = outcome.with_accuracy(accuracy)
                 classes = prepared.info.classes
-                warnings += accuracy_warnings(accuracy, predictions, labels, classes)
+                offset = label_offset(classes, config.labels_offset)
+                warnings += accuracy_warnings(accuracy, predictions, labels, classes, offset)
         result = build_result(
             config,
             outcome,

@@ -81,10 +81,11 @@ def own_model(
     found = _card(model, card_file, takes)
     if found is None and model is not None:
         described = read_description(model) if model.is_file() else None
-        if has_images and described and not given.said and described.dataset in DATASETS.names():
+        if has_images and described and not given.said and described.dataset in _named():
             # Prepared here: its preprocessing is known by name.
             return OwnModel(described.dataset, None, given)
-        found = card_in_folder(model, takes.size)
+        if not given.tells_all(takes.takes_bytes):
+            found = card_in_folder(model, takes.size)
     read = found.card if found else ModelCard()
     if read.inputs or read.layout:
         takes = _takes(model, inputs or read.inputs or (), layout or read.layout)
@@ -96,6 +97,11 @@ def own_model(
         preprocessing = dataclasses.replace(preprocessing, source=source)
     remarks = (_assumption(model, assumed),) if assumed and has_images else ()
     return OwnModel(dataset, preprocessing, card, remarks)
+
+
+def _named() -> set[str]:
+    """The data sets whose names tell the preprocessing."""
+    return {*DATASETS.names()} - {CUSTOM}
 
 
 def _takes(model: Path | None, inputs: tuple[str, ...], layout: str | None) -> ImageInput:

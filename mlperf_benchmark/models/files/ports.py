@@ -148,7 +148,10 @@ def class_count(port: Port, batch: int, dynamic: bool, any_count: bool = False) 
 
 
 def _no_images(port: Port) -> str:
-    return f"Input {port} does not take RGB images of {CHANNELS} channels."
+    return (
+        f"Input {port} does not take RGB images of {CHANNELS} channels: put the conversion from "
+        "them into the model, before its first layer."
+    )
 
 
 def _is_image(port: Port) -> bool:

@@ -113,7 +113,7 @@ def describe_served(request: ServingRequest, model: Inspected, name: str) -> Ser
         dataset=model.dataset,
         image=model.image,
         classes=model.classes,
-        label_offset=label_offset(model.classes) if offset is None else offset,
+        label_offset=label_offset(model.classes, offset),
         backend=model.backend,
         precision=model.config.precision,
         max_batch_size=request.max_batchsize,
