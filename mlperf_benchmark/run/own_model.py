@@ -87,8 +87,12 @@ def own_model(
         if not given.tells_all(takes.takes_bytes):
             found = card_in_folder(model, takes.size)
     read = found.card if found else ModelCard()
+    if found and found.is_foreign and not takes.is_clear:
+        read = dataclasses.replace(read, layout="NCHW")
     if read.inputs or read.layout:
         takes = _takes(model, inputs or read.inputs or (), layout or read.layout)
+    elif takes.layout:
+        read = dataclasses.replace(read, layout=takes.layout)
     card = given.over(read)
     _refuse_unused(given, takes)
     preprocessing, assumed = card.complete(takes.size, takes.takes_bytes, _source(given, found))
@@ -105,7 +109,7 @@ def _named() -> set[str]:
 
 
 def _takes(model: Path | None, inputs: tuple[str, ...], layout: str | None) -> ImageInput:
-    return image_input(model, inputs, layout) if model else ImageInput(None, False)
+    return image_input(model, inputs, layout) if model else ImageInput()
 
 
 def _card(model: Path | None, card_file: Path | None, takes: ImageInput) -> FoundCard | None:

@@ -23,7 +23,7 @@ FLOAT = "float"
 # Numbers of fields in https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3.
 GRAPH, INITIALIZER, INPUT = 7, 5, 11
 TENSOR_NAME, VALUE_NAME, VALUE_TYPE = 8, 1, 2
-TENSOR_TYPE, ELEMENT_TYPE, SHAPE, DIMENSION, DIMENSION_VALUE = 1, 1, 2, 1, 1
+TENSOR_TYPE, ELEMENT_TYPE, SHAPE, DIMENSION, DIMENSION_VALUE, DIMENSION_NAME = 1, 1, 2, 1, 1, 2
 ONNX_UINT8 = 2
 
 # Of an OpenVINO graph.
@@ -41,20 +41,26 @@ EXPORTED_UINT8 = 1
 class ImageInput:
     """`size` is height and width, None where the model takes any or does not tell.
 
-    `takes_bytes`: uint8, so that the model normalises them itself.
+    `takes_bytes`: uint8, so that the model normalises them itself. `layout` is NCHW or NHWC where
+    the axes' sizes do not tell, but their names do; `is_clear` says that something does.
     """
 
-    size: tuple[int, int] | None
-    takes_bytes: bool
+    size: tuple[int, int] | None = None
+    takes_bytes: bool = False
+    layout: str | None = None
+    is_clear: bool = False
 
 
 @dataclass(frozen=True)
 class _Input:
+    """`layout` is what the names of the axes tell."""
+
     port: Port
     kind: str
+    layout: str | None = None
 
 
-UNKNOWN = ImageInput(None, False)
+UNKNOWN = ImageInput()
 
 
 def image_input(model: Path, wanted: tuple[str, ...] = (), layout: str | None = None) -> ImageInput:
@@ -65,14 +71,23 @@ def image_input(model: Path, wanted: tuple[str, ...] = (), layout: str | None = 
     try:
         inputs = reader(model)
         port = choose_image([found.port for found in inputs], wanted)
-        axes = image_layout(port, layout)
+        found = next(one for one in inputs if one.port is port)
+        by_size = _layout(port, layout)
+        axes = by_size or image_layout(port, found.layout)
     except (ModelError, OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return UNKNOWN
-    kind = next(found.kind for found in inputs if found.port is port)
     sizes = dict(zip(axes, port.shape or (None,) * len(axes), strict=True))
     height, width = sizes["H"], sizes["W"]
     size = None if height is None or width is None else (height, width)
-    return ImageInput(size, kind == BYTES)
+    named = found.layout if by_size is None else None
+    return ImageInput(size, found.kind == BYTES, named, is_clear=True)
+
+
+def _layout(port: Port, wanted: str | None) -> str | None:
+    try:
+        return image_layout(port, wanted)
+    except ModelError:
+        return None
 
 
 def _onnx(model: Path) -> list[_Input]:
@@ -96,7 +111,9 @@ def _onnx(model: Path) -> list[_Input]:
 
 
 def _onnx_value(content: mmap.mmap, start: int, end: int) -> _Input:
-    name, kind, shape = _text(content, start, end, VALUE_NAME), FLOAT, None
+    name, kind = _text(content, start, end, VALUE_NAME), FLOAT
+    shape: tuple[int | None, ...] | None = None
+    layout = None
     for first, last in _parts(content, [(start, end)], VALUE_TYPE, TENSOR_TYPE):
         for number, begin, stop in fields(content, first, last):
             if number == ELEMENT_TYPE and varint(content, begin, stop)[0] == ONNX_UINT8:
@@ -104,7 +121,17 @@ def _onnx_value(content: mmap.mmap, start: int, end: int) -> _Input:
             elif number == SHAPE:
                 sizes = _parts(content, [(begin, stop)], DIMENSION)
                 shape = tuple(_onnx_size(content, *place) for place in sizes)
-    return _Input(Port((name,), shape), kind)
+                names = [_text(content, *place, DIMENSION_NAME).lower() for place in sizes]
+                layout = _layout_of(names)
+    return _Input(Port((name,), shape), kind, layout)
+
+
+def _layout_of(names: Sequence[str]) -> str | None:
+    """As exporters of transformers' models name them: batch_size, num_channels, height, width."""
+    is_channel = ["channel" in name or name == "c" for name in names]
+    if is_channel == [False, True, False, False]:
+        return "NCHW"
+    return "NHWC" if is_channel == [False, False, False, True] else None
 
 
 def _onnx_size(content: mmap.mmap, start: int, end: int) -> int | None:

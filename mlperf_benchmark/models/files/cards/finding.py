@@ -26,10 +26,14 @@ EXPORT_FOLDER = "onnx"
 
 @dataclass(frozen=True)
 class FoundCard:
-    """A card and the file that it comes from."""
+    """A card and the file that it comes from.
+
+    `is_foreign`: timm's or transformers', whose models are torch modules, which take NCHW.
+    """
 
     card: ModelCard
     file: Path
+    is_foreign: bool
 
 
 def card_beside(model: Path, size: Size | None) -> FoundCard | None:
@@ -62,16 +66,17 @@ def card_in_folder(model: Path, size: Size | None) -> FoundCard | None:
 def read_card(file: Path, size: Size | None) -> FoundCard:
     """A card of our own, timm's or transformers'. Raises ModelError naming what is wrong in it."""
     content = _content(file)
+    is_foreign = True
     try:
         if is_timm(content):
             card = read_timm(content, size)
         elif is_processor(content):
             card = read_processor(content)
         else:
-            card = read_own(content)
+            card, is_foreign = read_own(content), False
     except UsageError as error:
         raise ModelError(f"{file}: {error}") from error
-    return FoundCard(card, file)
+    return FoundCard(card, file, is_foreign)
 
 
 def _content(file: Path) -> Mapping[str, Any]:
