@@ -44,7 +44,7 @@ SAVE: MappingProxyType[str, Callable[[Tiny, Path], Path]] = MappingProxyType(
 def images(folder: Path, tiny: Tiny, shift: int = 0) -> Path:
     """Labelled by what `tiny` answers in the preprocessing of `CARD`, plus `shift`."""
     colours = palette()
-    mean, std = 255 * np.array(MEAN), 255 * np.array(STD)
+    mean, std = ([255 * value for value in values] for values in (MEAN, STD))
     answers = tiny.answers(colours[:, None, None, :], mean, std) + shift
     return solid(folder / "images", colours, answers.tolist())
 
@@ -193,7 +193,8 @@ def test_a_model_may_answer_the_best_class(
 ) -> None:
     tiny = Tiny(batch=-1)
     model, folder = indices_onnx(tiny, tmp_path, operator), images(tmp_path, tiny)
-    run = ("--backend", backend, "--scenario", "Offline", "--max-batchsize", 4)
+    run: tuple[object, ...] = ("--backend", backend, "--scenario", "Offline")
+    run = (*run, "--max-batchsize", 4)
     if operator == "TopK":
         refused = benchmark("--model", model, "--dataset-path", folder, *run)
         assert (

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from mlperf_benchmark.core.errors import ModelError, UsageError
 from mlperf_benchmark.core.image_format import ImageFormat
@@ -173,7 +174,7 @@ class ModelCard:
         height, width = (math.floor(side / share) for side in crop)
         return (height, width), self.crop_mode != SQUASH
 
-    def _normalisation(self, takes_bytes: bool) -> dict[str, object]:
+    def _normalisation(self, takes_bytes: bool) -> dict[str, Any]:
         if takes_bytes:
             return {"mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0), "rescale_factor": 1.0}
         mean, std = self.mean or IMAGENET_MEAN, self.std or IMAGENET_STD

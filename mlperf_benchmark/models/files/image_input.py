@@ -7,6 +7,7 @@ import json
 import mmap
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,11 @@ class _Input:
 
 
 UNKNOWN = ImageInput()
+# What zip archives and JSON of another content than expected raise, too.
+UNREADABLE = (
+    *(ModelError, OSError, ValueError, LookupError, TypeError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 def image_input(model: Path, wanted: tuple[str, ...] = (), layout: str | None = None) -> ImageInput:
@@ -74,7 +80,7 @@ def image_input(model: Path, wanted: tuple[str, ...] = (), layout: str | None = 
         found = next(one for one in inputs if one.port is port)
         by_size = _layout(port, layout)
         axes = by_size or image_layout(port, found.layout)
-    except (ModelError, OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+    except UNREADABLE:
         return UNKNOWN
     sizes = dict(zip(axes, port.shape or (None,) * len(axes), strict=True))
     height, width = sizes["H"], sizes["W"]
