@@ -336,6 +336,12 @@ def test_options_that_tell_all_spare_a_card_that_is_not_understood(tmp_path: Pat
     assert found.preprocessing.interpolation == "box"
 
 
+def test_black_borders_are_told(tmp_path: Path) -> None:
+    told = ModelCard((224,), (256, 256), None, None, "bicubic", IMAGENET_MEAN, IMAGENET_STD)
+    (remark,) = own_model(tmp_path / "net.onnx", told, None).remarks
+    assert "black borders (resize 224 (bicubic), crop 256×256" in remark.text
+
+
 def test_means_of_pixels_are_not_taken_for_shares() -> None:
     with pytest.raises(UsageError, match="add --rescale-factor 1"):
         ModelCard(mean=(123.7, 116.3, 103.5)).complete(None, False, "options")

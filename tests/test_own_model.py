@@ -58,7 +58,7 @@ def accuracy(benchmark: Runner, model: Path, folder: Path, *arguments: object) -
 
 
 @pytest.mark.parametrize(
-    ("backend", "size"), [("openvino", 240), ("onnxruntime", 299), ("torch", 384), ("tvm", 260)]
+    ("backend", "size"), [("openvino", 240), ("onnxruntime", 299), ("torch", 288), ("tvm", 260)]
 )
 def test_a_card_is_all_that_a_model_of_any_size_needs(
     benchmark: Runner, tmp_path: Path, backend: str, size: int
@@ -89,7 +89,7 @@ def test_options_and_what_is_assumed_are_told(benchmark: Runner, tmp_path: Path)
     assert told.result["accuracy"] == ALL_RIGHT
     (warning,) = told.result["warnings"]
     assert "resize 256 (crop / 0.875), bilinear interpolation." in warning
-    assumed = benchmark(*run)
+    assumed = benchmark(*run, "--overwrite")
     assert "Note: The preprocessing is assumed" in assumed.stdout
     assert "ImageNet's mean and std" in assumed.result["warnings"][0]
     assert assumed.result["accuracy"] != ALL_RIGHT
@@ -109,7 +109,7 @@ def test_what_timm_and_transformers_left_beside_the_model_is_read(
     processor = tmp_path / "elsewhere.json"
     fields = {"image_mean": MEAN, "image_std": STD, "size": 224}
     processor.write_text(json.dumps({"feature_extractor_type": "ViTFeatureExtractor"} | fields))
-    done = benchmark(*run, "--model-card", processor)
+    done = benchmark(*run, "--model-card", processor, "--overwrite")
     assert done.result["accuracy"] == ALL_RIGHT
     assert done.result["dataset"]["preprocessing"]["keeps_aspect"] is False
 
@@ -125,7 +125,7 @@ def test_a_prepared_model_tells_its_data_set(
 
 def test_speed_needs_no_images(benchmark: Runner, tmp_path: Path) -> None:
     model = save_onnx(Tiny(size=288, classes=7), tmp_path)
-    done = benchmark("--model", model, "--dataset", "synthetic", "--queries", 16)
+    done = benchmark("--model", model, "--dataset", "synthetic", "--queries", 64)
     assert done.status == 0, done.stderr
     assert done.result["backend"]["classes"] == 7
     assert not [line for line in done.result["warnings"] if "assumed" in line]
@@ -136,7 +136,8 @@ def test_any_number_of_classes(benchmark: Runner, tmp_path: Path) -> None:
     model, folder = save_onnx(tiny, tmp_path), images(tmp_path, tiny)
     assert accuracy(benchmark, model, folder).result["accuracy"] == ALL_RIGHT
     refused = benchmark(
-        *("--profile", "pytorch-openvino", "--model", model, "--dataset-path", folder)
+        *("--profile", "pytorch-openvino", "--model", model, "--dataset-path", folder),
+        "--overwrite",
     )
     assert refused.error.endswith("--profile custom takes any number of classes.")
 
@@ -197,9 +198,8 @@ def test_a_model_may_answer_the_best_class(
     run = (*run, "--max-batchsize", 4)
     if operator == "TopK":
         refused = benchmark("--model", model, "--dataset-path", folder, *run)
-        assert (
-            "several outputs: values [?,5], label [?,5]. Name one with --outputs" in refused.error
-        )
+        assert "several outputs: values [" in refused.error
+        assert refused.error.endswith("Name one with --outputs.")
         run = (*run, "--outputs", "label")
     done = accuracy(benchmark, model, folder, *run)
     assert done.result["accuracy"] == ALL_RIGHT
@@ -272,7 +272,7 @@ def test_a_model_of_bytes_normalises_itself(benchmark: Runner, tmp_path: Path) -
     import openvino as ov
 
     model = Tiny(element_type=ov.Type.u8, layout="NHWC").save(tmp_path)
-    run = ("--model", model, "--dataset", "synthetic", "--queries", 8)
+    run = ("--model", model, "--dataset", "synthetic", "--queries", 64)
     assert "normalises them itself" in benchmark(*run, "--std", 0.5).error
     assert benchmark(*run).status == 0
 
@@ -284,7 +284,7 @@ best = "none"
 model = "FOLDER/tiny.onnx"
 dataset_path = "FOLDER/images"
 cache_dir = "FOLDER/cache"
-queries = 16
+queries = 64
 mean = [0.1, 0.5, 0.9]
 std = [0.3, 0.2, 0.1]
 resize = 256

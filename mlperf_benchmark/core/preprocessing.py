@@ -58,6 +58,11 @@ class CustomPreprocessing:
         )
 
     @property
+    def has_borders(self) -> bool:
+        """Whether what is resized need not fill the crop."""
+        return self.resize[0] < self.crop[0] or self.resize[1] < self.crop[1]
+
+    @property
     def steps(self) -> str:
         """In words, without the source."""
         short = self.keeps_aspect and self.resize[0] == self.resize[1]

@@ -19,6 +19,10 @@ from mlperf_benchmark.models.files.description import read_description
 from mlperf_benchmark.models.files.image_input import ImageInput, image_input
 
 OPTIONS = "the command line"
+BORDERS = (
+    "The images are resized to less than their crop and get black borders ({steps}): raise "
+    "--resize, or leave it out, where that is not meant."
+)
 
 
 @dataclass(frozen=True)
@@ -99,8 +103,12 @@ def own_model(
     if assumed:
         source = f"{preprocessing.source}; assumed: {', '.join(assumed)}"
         preprocessing = dataclasses.replace(preprocessing, source=source)
-    remarks = (_assumption(model, assumed),) if assumed and has_images else ()
-    return OwnModel(dataset, preprocessing, card, remarks)
+    remarks = []
+    if assumed and has_images:
+        remarks.append(_assumption(model, assumed))
+    if has_images and preprocessing.has_borders:
+        remarks.append(Remark(BORDERS.format(steps=preprocessing.steps), is_doubtful=True))
+    return OwnModel(dataset, preprocessing, card, tuple(remarks))
 
 
 def _named() -> set[str]:
