@@ -47,7 +47,8 @@ class BackendConfig:
     `max_batch_size` None takes the model's own batch where the model fixes one, else 1.
     `variable_batch` says that batches of any size up to `max_batch_size` are to be expected
     (otherwise nearly all are full), `takes_turns` that other processes want the CPUs in between.
-    In `model_cache` the runtime keeps compiled models.
+    In `model_cache` the runtime keeps compiled models. `any_classes` allows other numbers of
+    classes than ImageNet's.
     """
 
     model: Path | None
@@ -66,12 +67,14 @@ class BackendConfig:
     network: NetworkConfig | None = None
     execution_provider: str | None = None
     takes_turns: bool = False
+    any_classes: bool = False
 
 
 @dataclass(frozen=True)
 class BackendInfo:
     """What the backend really does, read back from the runtime after loading.
 
+    `classes` is 1000 for a model that answers the best class in place of scores.
     `max_batch_size` is the largest batch that one request takes, `batch_is_fixed` that the model
     takes no smaller one, `requests` how many requests it keeps in flight. `executed_precision` is
     what the runtime computes in, which need not be what was asked for, and where they differ what

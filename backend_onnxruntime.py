@@ -74,7 +74,7 @@ class OnnxRuntimeBackend(Backend):
         )
         session = Session(graph, model, self._options)
         output = choose_output(session.outputs(), self.config.outputs)
-        classes = class_count(output, fitted.batch, fitted.dynamic)
+        classes = class_count(output, fitted.batch, fitted.dynamic, self.config.any_classes)
         requests = [
             self._padding(session.request(output, fitted.batch)) for _ in range(1 + streams)
         ]

@@ -120,7 +120,8 @@ class OpenVINOBackend(Backend):
 
     def _scores(self, request: Any, count: int) -> Scores:
         scores: Scores = request.get_output_tensor(self._fitted.output_index).data
-        return scores.reshape(len(scores), -1)[:count]
+        rows = scores.reshape(len(scores), -1)[:count]
+        return rows[:, 0] if self._fitted.takes_argmax else rows
 
     def padding(self, count: int) -> int:
         return 0 if self._fitted.dynamic else max(0, self._fitted.batch - count)

@@ -16,7 +16,6 @@ from mlperf_benchmark.core.image_format import ImageFormat, Images, Scores, padd
 from mlperf_benchmark.core.layer_profile import Profile
 from mlperf_benchmark.core.text import first_line
 from mlperf_benchmark.models.files.ports import (
-    Port,
     check_image_size,
     choose_input,
     class_count,
@@ -39,7 +38,7 @@ class TorchBackend(Backend):
     inference uses all threads.
     """
 
-    accepts = frozenset({"model", "threads"})
+    accepts = frozenset({"model", "threads", "inputs", "outputs", "data_format"})
     profiles = True
     name: ClassVar[str] = "torch"
     takes_any_batch: ClassVar[bool] = True
@@ -49,6 +48,7 @@ class TorchBackend(Backend):
         self._module: Compiled
         self._batch = 1
         self._pads = False
+        self._takes_argmax = False
 
     def load(self) -> BackendInfo:
         path = self.config.model
@@ -61,14 +61,17 @@ class TorchBackend(Backend):
         start = time.perf_counter()
         loaded = load_module(path)
         read_seconds = time.perf_counter() - start
-        port = choose_input([loaded.port], ())
-        layout = image_layout(port)
+        port = choose_input(loaded.ports, self.config.inputs)
+        layout = image_layout(port, self.config.data_format)
         self._batch, fixed = image_batch(port, self.config.max_batch_size)
         self._pads = fixed or not self.takes_any_batch
         check_image_size(port, layout, self.config.image)
         module = Normalising(loaded.module, self.config.image, layout, loaded.kind)
-        precision, scores = executed_precision(module, _black(self._batch, self.config.image))
-        classes = class_count(Port(("output",), tuple(scores.shape)), self._batch, False)
+        black = _black(self._batch, self.config.image)
+        output = module.choose_output(black, loaded.outputs, self.config.outputs)
+        precision = executed_precision(module, black)
+        self._takes_argmax = output.takes_argmax
+        classes = class_count(output, self._batch, False, self.config.any_classes)
         with torch.inference_mode():
             # Made in inference mode, as all that will come: Inductor compiles anew for others.
             images = _black(self._batch, self.config.image)
@@ -79,7 +82,7 @@ class TorchBackend(Backend):
             name=self.name,
             version=torch.__version__,
             input_name=port.names[0],
-            output_name="output",
+            output_name=output.names[0],
             data_format=layout,
             classes=classes,
             max_batch_size=self._batch,
@@ -99,7 +102,8 @@ class TorchBackend(Backend):
         batch = padded(images, len(images) + self.padding(len(images)))
         with torch.inference_mode():
             scores: Scores = self._module(torch.from_numpy(batch)).numpy()
-        return scores[: len(images)].reshape(len(images), -1)
+        rows = scores[: len(images)].reshape(len(images), -1)
+        return rows[:, 0] if self._takes_argmax else rows
 
     def profile(self, images: Images, inferences: int) -> Profile:
         batch = padded(images, len(images) + self.padding(len(images)))

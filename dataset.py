@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mlperf_benchmark.core.image_format import ImageFormat, Samples
 from mlperf_benchmark.core.label_list import LabelList
+from mlperf_benchmark.core.preprocessing import CustomPreprocessing
 from mlperf_benchmark.core.registry import Registry
 
 DATASETS = Registry(
@@ -21,6 +22,7 @@ DATASETS = Registry(
     {
         "imagenet": "imagenet:ImageNetVgg",
         "imagenet_pytorch": "imagenet:ImageNetPytorch",
+        "custom": "imagenet:ImageNetCustom",
         "imagenet_efficientnet_lite": "imagenet:ImageNetEfficientNetLite",
         "imagenet_efficientnet_lite1": "imagenet:ImageNetEfficientNetLite1",
         "imagenet_efficientnet_lite2": "imagenet:ImageNetEfficientNetLite2",
@@ -36,6 +38,7 @@ class DatasetConfig:
 
     `samples` is what a list would say, where that is known already.
     `encoded`: wanted are the files as they are; nothing is preprocessed.
+    `preprocessing` is for data sets that leave it to the user.
     """
 
     path: Path | None = None
@@ -44,6 +47,7 @@ class DatasetConfig:
     count: int | None = None
     encoded: bool = False
     samples: LabelList | None = None
+    preprocessing: CustomPreprocessing | None = None
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,8 @@ class DatasetInfo:
     """What was found. `list_sha256` is of the "name label" lines in use, one a sample.
 
     `fingerprint` is the data set's: what was read from other files, or in another way, has another.
-    Results of early versions have none.
+    `preprocessing` is the user's own, None where the data set's name tells it. Results of early
+    versions have neither.
     """
 
     name: str
@@ -60,6 +65,7 @@ class DatasetInfo:
     list_sha256: str
     labels_from: str
     fingerprint: str = ""
+    preprocessing: CustomPreprocessing | None = None
 
 
 class Dataset(ABC):

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -20,6 +19,7 @@ from mlperf_benchmark.core.cpus import usable_cpus
 from mlperf_benchmark.core.errors import CacheError, DatasetError
 from mlperf_benchmark.core.image_format import Samples
 from mlperf_benchmark.core.label_list import LabelList
+from mlperf_benchmark.core.preprocessing import CustomPreprocessing
 from mlperf_benchmark.images import transforms
 from mlperf_benchmark.images.build import BadImage, build
 from mlperf_benchmark.images.decoder_messages import decoder_messages_to
@@ -39,7 +39,7 @@ class ImageNet(Dataset):
     classes do as well, with a list of their own.
     """
 
-    preprocessing: ClassVar[Preprocessing]
+    preprocessing: Preprocessing
 
     def __init_subclass__(cls) -> None:
         cls.image = cls.preprocessing.image
@@ -68,6 +68,7 @@ class ImageNet(Dataset):
             list_sha256=self._list.sha256(),
             labels_from=str(self._list.source),
             fingerprint=_fingerprint(about),
+            preprocessing=self.preprocessing.custom,
         )
 
     def fingerprint(self) -> str:
@@ -108,6 +109,7 @@ class ImageNet(Dataset):
     def _about(self, label_list: LabelList) -> dict[str, object]:
         """All that decides about the pixels. Raises DatasetError naming the missing files."""
         assert self.config.path is not None
+        custom = self.preprocessing.custom
         return {
             "layout": 1,
             "preprocessing": self.preprocessing.name,
@@ -119,7 +121,7 @@ class ImageNet(Dataset):
             "files_sha256": _state(label_list, self.config.path),
             "opencv": cv2.__version__,
             "pillow": PIL.__version__,
-        }
+        } | ({} if custom is None else {"steps": custom.steps})
 
     def _filled(
         self, about: Mapping[str, object], label_list: LabelList, files: Sequence[Path]
@@ -282,3 +284,15 @@ class ImageNetEfficientNetLite2(ImageNet):
     """For EfficientNet-Lite2, 260 x 260."""
 
     preprocessing = transforms.EFFICIENTNET_LITE2
+
+
+class ImageNetCustom(ImageNet):
+    """For models of the user's own, who says how; where nothing is said, it is assumed."""
+
+    preprocessing = transforms.custom(CustomPreprocessing())
+
+    def __init__(self, config: DatasetConfig, workers: int | None = None) -> None:
+        super().__init__(config, workers)
+        if config.preprocessing is not None:
+            self.preprocessing = transforms.custom(config.preprocessing)
+            self.image = self.preprocessing.image

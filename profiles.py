@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
+from mlperf_benchmark.core.preprocessing import CUSTOM
 from mlperf_benchmark.core.registry import known_name
 
 MLPERF_RESNET50 = "resnet50"
@@ -45,6 +47,19 @@ def _on_each(
     }
 
 
+READERS: Mapping[str, str] = MappingProxyType(
+    {
+        ".onnx": "openvino",
+        ".xml": "openvino",
+        ".zip": "openvino",
+        ".tvm": "tvm",
+        ".pt": "torch",
+        ".pth": "torch",
+        ".pt2": "torch",
+    }
+)
+"""The backend that a file of the user's own gets where none is asked for, by its suffix."""
+
 PROFILES: Mapping[str, Profile] = MappingProxyType(
     _on_each(EVERYWHERE, "pytorch", "imagenet_pytorch", served_model="resnet50")
     | _on_each(("openvino", "onnxruntime", "tvm"), "reference", "imagenet")
@@ -67,11 +82,20 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         served_model="efficientnet-lite2",
     )
     | {
+        CUSTOM: Profile(backend="openvino", dataset=CUSTOM),
         # The name that pytorch-tvm had in earlier harnesses.
         "model1-tvm": Profile("tvm", "imagenet_pytorch", precision="default"),
         "null": Profile("null", "synthetic", precision="default", max_batchsize=1024),
     }
 )
+
+
+def custom_profile(model: Path | None, backend: str | None) -> Profile:
+    """That of the user's own model: the backend by its file, f32 where that can be asked for."""
+    suffix = model.suffix.lower() if model else ""
+    chosen = backend or READERS.get(suffix, PROFILES[CUSTOM].backend)
+    precision = "f32" if chosen == PROFILES[CUSTOM].backend else "default"
+    return Profile(backend=chosen, dataset=CUSTOM, precision=precision)
 
 
 def profile(name: str) -> Profile:

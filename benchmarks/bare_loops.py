@@ -89,7 +89,7 @@ def _torch(config: BackendConfig, *, compiled: bool) -> Infer:
     assert config.model is not None
     torch.set_num_threads(usable_cores())
     loaded = load_module(config.model)
-    module = Normalising(loaded.module, config.image, image_layout(loaded.port), loaded.kind)
+    module = Normalising(loaded.module, config.image, image_layout(loaded.ports[0]), loaded.kind)
     network = torch.compile(module, dynamic=False, options={"freezing": True})
     run = network if compiled else module
 

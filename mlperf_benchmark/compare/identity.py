@@ -10,6 +10,7 @@ from mlperf_benchmark.core.run_config import RunConfig
 from mlperf_benchmark.core.versions import PRODUCT, package_versions
 from mlperf_benchmark.models.files.model_files import model_files
 from mlperf_benchmark.run.data import open_dataset
+from mlperf_benchmark.run.own_model import settled
 from mlperf_benchmark.run.resolve import resolve
 from mlperf_benchmark.run.result import Result
 
@@ -21,7 +22,7 @@ Given = TypeVar("Given")
 def identity_of(plan: Plan) -> dict[str, Any]:
     """In JSON's types. Reads the model files and looks at every image's size and date."""
     options = [cell.options for cell in plan.cells]
-    configs = [_known(resolve, one) for one in options]
+    configs = [_known(lambda one: settled(resolve(one))[0], cell) for cell in options]
     data = {_place(config): config for config in configs if config is not None}
     return {
         "layout": LAYOUT,
@@ -80,7 +81,8 @@ def model_sha256(result: Result) -> str | None:
 
 
 def _place(config: RunConfig) -> str:
-    words = (config.dataset, config.dataset_path, config.dataset_list, config.count)
+    own = config.preprocessing.steps if config.preprocessing else None
+    words = (config.dataset, config.dataset_path, config.dataset_list, config.count, own)
     return " ".join(str(word) for word in words if word is not None)
 
 

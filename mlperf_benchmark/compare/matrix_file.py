@@ -42,6 +42,8 @@ SETTINGS: Mapping[str, tuple[type, ...]] = MappingProxyType(
 TABLES = ("run", "axes", "variant", "prepare", "recipe")
 # What a [[variant]] has beside options of main.py.
 VARIANT = ("name", "not_run")
+# Options of several words, or numbers.
+LISTS = frozenset({"inputs", "outputs", "resize", "crop", "mean", "std"})
 AXES = ("model", "backend", "scenario", *SWEEPS)
 # What compare.py decides itself.
 NOT_OPTIONS = frozenset(
@@ -230,9 +232,7 @@ def _options(table: Mapping[str, Any], where: str) -> Options:
         if key == "scenario":
             raise UsageError(f'{where} sets scenario: write [axes] scenario = ["{value}"] instead.')
         known_name(f"option in {where}", key, names)
-        if isinstance(value, dict) or (
-            isinstance(value, list) and key not in ("inputs", "outputs")
-        ):
+        if isinstance(value, dict) or (isinstance(value, list) and key not in LISTS):
             raise UsageError(f"{key} in {where} takes one value; lists go into [axes].")
     return MappingProxyType(
         {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}

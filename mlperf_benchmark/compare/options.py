@@ -54,7 +54,10 @@ def parse_run(arguments: Sequence[str], run_options: Sequence[str]) -> argparse.
     group = parser.add_argument_group("options of main.py, for all variants")
     for name in run_options:
         if name not in ("model", "backend", *SWEEPS):
-            group.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE")
+            flags = [f"--{name.replace('_', '-')}"]
+            # Its other name, as main.py has it.
+            flags += ["--layout"] if name == "data_format" else []
+            group.add_argument(*flags, metavar="VALUE")
     _when_to_stop(parser)
     add = parser.add_argument_group("output").add_argument
     add("--output", type=Path, metavar="DIR", help="default: output/ and the matrix's name")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlperf_benchmark.core.network_config import NetworkConfig
+from mlperf_benchmark.core.preprocessing import CUSTOM, CustomPreprocessing, ModelCard
 
 SCENARIOS = ("SingleStream", "MultiStream", "Server", "Offline")
 PRECISIONS = ("default", "f32", "bf16")
@@ -19,6 +20,8 @@ class RunConfig:
     `time` is in seconds, `max_latency` in seconds (as in the MLPerf reference app), `qps` in
     samples a second. `network` is for backends on other machines. `queries_per_turn` makes the run
     pause for other processes; `tests_per_run` makes it several tests with such pauses between them.
+    `card` is what the options tell of the user's own model; with that and what stands beside the
+    model `preprocessing` becomes complete.
     """
 
     profile: str
@@ -54,6 +57,16 @@ class RunConfig:
     audit_conf: Path | None
     output: Path
     overwrite: bool
+    model_card: Path | None = None
+    card: ModelCard | None = None
+    labels_offset: int | None = None
+    preprocessing: CustomPreprocessing | None = None
+
+    @property
+    def is_own_model(self) -> bool:
+        """Whether the images follow from the model and its card; made-up ones have its size."""
+        free = self.dataset == "synthetic" and self.profile in (CUSTOM, "none")
+        return self.dataset == CUSTOM or free
 
     def of_one_test(self) -> "RunConfig":
         """The configuration of each test of the run, with its share of the time or the queries."""

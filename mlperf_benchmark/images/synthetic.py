@@ -13,7 +13,9 @@ SEED = 20190501
 
 
 class Synthetic(Dataset):
-    """Seeded noise of ImageNet's size: the same pixels in every run, and no labels."""
+    """Seeded noise of ImageNet's size, or the user's own model's: the same pixels in every run, and
+    no labels.
+    """
 
     image = ImageFormat(
         height=224, width=224, mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375)
@@ -24,6 +26,8 @@ class Synthetic(Dataset):
     def __init__(self, config: DatasetConfig) -> None:
         super().__init__(config)
         self._count = config.count or DEFAULT_COUNT
+        if config.preprocessing is not None:
+            self.image = config.preprocessing.image
 
     def prepare(self) -> DatasetInfo:
         return DatasetInfo(
@@ -36,7 +40,9 @@ class Synthetic(Dataset):
         )
 
     def fingerprint(self) -> str:
-        return f"noise of seed {SEED}, {self._count} images"
+        size = f"{self.image.height}×{self.image.width}"
+        of_size = "" if size == "224×224" else f" of {size}"
+        return f"noise of seed {SEED}, {self._count} images{of_size}"
 
     @property
     def labels(self) -> NDArray[np.int64]:

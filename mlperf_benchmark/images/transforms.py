@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mlperf_benchmark.core.image_format import ImageFormat
+from mlperf_benchmark.core.preprocessing import CustomPreprocessing, Size
 from mlperf_benchmark.images.decoding import UnreadableImageError
 
 Pixels = NDArray[np.uint8]
@@ -24,12 +25,16 @@ MAX_ASPECT = 1000
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """A way to make the crop. `version` counts up with every change of its pixels."""
+    """A way to make the crop. `version` counts up with every change of its pixels.
+
+    `custom` is what tells one of the user's own from others of that name.
+    """
 
     name: str
     version: int
     image: ImageFormat
     transform: Callable[[Pixels], Pixels]
+    custom: CustomPreprocessing | None = None
 
 
 def vgg(rgb: Pixels) -> Pixels:
@@ -44,30 +49,82 @@ def vgg(rgb: Pixels) -> Pixels:
 
 
 def torchvision(
-    rgb: Pixels, resampling: Image.Resampling, short_side: int = SHORT_SIDE, crop: int = CROP
+    rgb: Pixels,
+    resampling: Image.Resampling,
+    size: tuple[int, int] = (SHORT_SIDE, SHORT_SIDE),
+    crop: Size = (CROP, CROP),
 ) -> Pixels:
-    """torchvision's `Resize(short_side, resampling)`, `CenterCrop(crop)` on a PIL image.
+    """torchvision's `Resize`, `CenterCrop(crop)` on a PIL image. `size` is width and height.
 
-    Bilinear and bicubic are antialiased. The crop's corner is rounded half to even, as Python does;
-    padding is never wanted here: the short side is longer than the crop.
+    All filters but the nearest neighbour's are antialiased. What is smaller than the crop gets
+    black borders.
     """
-    resized = Image.fromarray(rgb).resize(_resized(rgb, short_side), resampling)
-    left = round((resized.width - crop) / 2)
-    top = round((resized.height - crop) / 2)
-    return np.asarray(resized.crop((left, top, left + crop, top + crop)))
+    resized = Image.fromarray(rgb).resize(size, resampling)
+    left, top = _corner(resized.width, crop[1]), _corner(resized.height, crop[0])
+    return np.asarray(resized.crop((left, top, left + crop[1], top + crop[0])))
 
 
-def _resized(rgb: Pixels, short_side: int = SHORT_SIDE) -> tuple[int, int]:
-    """Width and height with the short side at `short_side` and the long side rounded down.
+def _corner(side: int, crop: int) -> int:
+    """Rounded half to even, as Python does; where it pads, torchvision rounds the border down."""
+    return round((side - crop) / 2) if side >= crop else -((crop - side) // 2)
 
-    Raises UnreadableImageError for a strip that would take gigabytes of memory.
+
+def short_side(
+    rgb: Pixels, resampling: Image.Resampling, side: int = SHORT_SIDE, crop: int = CROP
+) -> Pixels:
+    """`Resize(side)` keeps the aspect ratio, `CenterCrop(crop)` is square."""
+    return torchvision(rgb, resampling, _resized(rgb, side), (crop, crop))
+
+
+def own(rgb: Pixels, wanted: CustomPreprocessing) -> Pixels:
+    """As the user's own model wants it, in its order of the channels."""
+    resampling = Image.Resampling[wanted.interpolation.upper()]
+    pixels = torchvision(rgb, resampling, _covering(rgb, wanted), wanted.crop)
+    return pixels if wanted.channel_order == "RGB" else np.ascontiguousarray(pixels[..., ::-1])
+
+
+def _covering(rgb: Pixels, wanted: CustomPreprocessing) -> tuple[int, int]:
+    """Width and height to resize to. Raises UnreadableImageError for a strip."""
+    height, width = wanted.resize
+    if not wanted.keeps_aspect:
+        _check_aspect(rgb)
+        return width, height
+    if height == width:
+        return _resized(rgb, height)
+    # As timm's ResizeKeepRatio does for inputs that are not square.
+    _check_aspect(rgb)
+    ratio = min(rgb.shape[0] / height, rgb.shape[1] / width)
+    return round(rgb.shape[1] / ratio), round(rgb.shape[0] / ratio)
+
+
+def _resized(rgb: Pixels, side: int = SHORT_SIDE) -> tuple[int, int]:
+    """Width and height with the short side at `side` and the long side rounded down.
+
+    Raises UnreadableImageError for a strip.
     """
+    _check_aspect(rgb)
+    height, width = rgb.shape[:2]
+    if height > width:
+        return side, int(side * height / width)
+    return int(side * width / height), side
+
+
+def _check_aspect(rgb: Pixels) -> None:
+    """Raises UnreadableImageError for a strip that would take gigabytes of memory."""
     height, width = rgb.shape[:2]
     if max(height, width) > MAX_ASPECT * min(height, width):
         raise UnreadableImageError(f"{width} x {height} pixels are no picture")
-    if height > width:
-        return short_side, int(short_side * height / width)
-    return int(short_side * width / height), short_side
+
+
+def custom(wanted: CustomPreprocessing) -> Preprocessing:
+    """That of a model of the user's own."""
+    return Preprocessing(
+        name="custom",
+        version=1,
+        image=wanted.image,
+        transform=partial(own, wanted=wanted),
+        custom=wanted,
+    )
 
 
 def _efficientnet_lite(name: str, size: int) -> Preprocessing:
@@ -81,9 +138,9 @@ def _efficientnet_lite(name: str, size: int) -> Preprocessing:
         version=1,
         image=ImageFormat(size, size, mean=(127.0, 127.0, 127.0), std=(128.0, 128.0, 128.0)),
         transform=partial(
-            torchvision,
+            short_side,
             resampling=Image.Resampling.BICUBIC,
-            short_side=size + CROP_PADDING,
+            side=size + CROP_PADDING,
             crop=size,
         ),
     )
@@ -104,7 +161,7 @@ PYTORCH = Preprocessing(
         mean=(0.485 * 255, 0.456 * 255, 0.406 * 255),
         std=(0.229 * 255, 0.224 * 255, 0.225 * 255),
     ),
-    transform=partial(torchvision, resampling=Image.Resampling.BILINEAR),
+    transform=partial(short_side, resampling=Image.Resampling.BILINEAR),
 )
 EFFICIENTNET_LITE = _efficientnet_lite("imagenet_efficientnet_lite", 224)
 EFFICIENTNET_LITE1 = _efficientnet_lite("imagenet_efficientnet_lite1", 240)

@@ -9,8 +9,13 @@ from mlperf_benchmark.core.image_format import Scores
 CLASSES_WITH_BACKGROUND = 1001
 
 
-def label_offset(classes: int) -> int:
-    """What to add to the index of a score to get the label: -1 where class 0 is the background."""
+def label_offset(classes: int, wanted: int | None = None) -> int:
+    """What to add to the index of a score to get the label.
+
+    It is `wanted`, or -1 where class 0 is the background.
+    """
+    if wanted is not None:
+        return wanted
     return -1 if classes == CLASSES_WITH_BACKGROUND else 0
 
 

@@ -14,12 +14,14 @@ IMAGES = 1000
 class ScoreRecorder:
     """Is told of queries and of answers, from any thread.
 
-    `label_offset` -1 leaves out the column of the background class.
+    `label_offset` -1 leaves out the column of the background class, so that columns are labels.
+    Where it is above 0, the labels that the model does not know get its lowest score.
     """
 
     def __init__(self, count: int, label_offset: int) -> None:
         self._count = min(count, IMAGES)
-        self._first = -label_offset
+        self._first = max(0, -label_offset)
+        self._added = max(0, label_offset)
         self._images: dict[int, int] = {}
         self._rows: dict[int, NDArray[np.float32]] = {}
 
@@ -35,7 +37,8 @@ class ScoreRecorder:
         for id_, row in zip(ids, scores, strict=True):
             image = self._images.pop(id_, None)
             if image is not None:
-                self._rows[image] = np.array(row[self._first :], np.float32)
+                unknown = np.full(self._added, row.min())
+                self._rows[image] = np.append(unknown, row[self._first :]).astype(np.float32)
 
     def scores(self) -> Scores | None:
         """Of the first images, shape (min(count, IMAGES), classes); None unless all have some."""

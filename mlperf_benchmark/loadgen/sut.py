@@ -30,8 +30,9 @@ Token = tuple[Sequence[int], Images]
 class SystemUnderTest:
     """Answers LoadGen with float32 labels, as MLPerf's accuracy script reads by default.
 
-    `label_offset` is added to the index of the best score. `padded` counts the images that were
-    added to fill up batches. An accuracy run sets a `recorder`, which is told of all scores.
+    `label_offset` is added to the index of the best score, or to a model's own index. `padded`
+    counts the images that were added to fill up batches. An accuracy run sets a `recorder`, which
+    is told of all scores.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class SystemUnderTest:
         if len(scores) != len(ids):
             raise InferenceError(f"The model answered {len(scores)} of {len(ids)} images.")
         taken = scores.ndim == 1
-        labels = array("f", scores if taken else top_labels(scores, self._offset))
+        labels = array("f", scores + self._offset if taken else top_labels(scores, self._offset))
         if self.recorder is not None:
             self.recorder.answered(ids, scores)
         # LoadGen reads the labels in this call only; `labels` lives until it returns.

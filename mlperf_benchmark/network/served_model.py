@@ -8,6 +8,7 @@ from typing import Any
 
 from mlperf_benchmark.core.image_format import ImageFormat
 from mlperf_benchmark.core.network_config import JPEG, PIXELS
+from mlperf_benchmark.core.preprocessing import CustomPreprocessing
 from mlperf_benchmark.core.typed_json import check_schema, from_plain
 
 PARAMETER = "mlperf_benchmark"
@@ -30,8 +31,9 @@ class ServedModel:
     """One model in an engine's repository.
 
     `model` has the fields of results.json's `model`. `label_offset` is added to the index of the
-    best score on the node. `files` maps the model's files beside the code to their sha256, the one
-    to load first. `threads` None: the instances share the node's CPUs.
+    best score on the node. `preprocessing` is the user's own, None where the data set's name tells
+    it. `files` maps the model's files beside the code to their sha256, the one to load first.
+    `threads` None: the instances share the node's CPUs.
     """
 
     name: str
@@ -48,6 +50,10 @@ class ServedModel:
     threads: int | None
     files: Mapping[str, str]
     schema: int = SCHEMA
+    outputs: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    data_format: str | None = None
+    preprocessing: CustomPreprocessing | None = None
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self))

@@ -25,6 +25,10 @@ CPU = "CPUExecutionProvider"
 FATAL = 4
 PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
 DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
+INTEGERS = {
+    f"tensor({name})": np.dtype(name)
+    for name in ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
+}
 UNKNOWN = Executed(precision="unknown", clipped=False)
 
 
@@ -89,17 +93,21 @@ class Session:
 
     def outputs(self) -> list[Port]:
         """The model's outputs, as far as ONNX Runtime finds out their shapes."""
-        return [Port((port.name,), _sizes(port.shape)) for port in self.inference.get_outputs()]
+        return [
+            Port((port.name,), _sizes(port.shape), port.type in INTEGERS)
+            for port in self.inference.get_outputs()
+        ]
 
     def request(self, output: Port, batch: int) -> Callable[[Images], Scores]:
         """What infers up to `batch` images, for one thread at a time. Raises ModelError."""
         kinds = {port.name: port.type for port in self.inference.get_outputs()}
         kind = kinds[output.names[0]]
-        if kind not in DTYPES:
+        dtype = (DTYPES | INTEGERS).get(kind)
+        if dtype is None:
             raise ModelError(f"Output {output} is of type {kind}, which are no scores.")
         further = [size or 1 for size in (output.shape or ())[1:]]
-        scores = np.empty((batch, *further), DTYPES[kind])
-        return Request(self.inference, output.names[0], scores)
+        request = Request(self.inference, output.names[0], np.empty((batch, *further), dtype))
+        return (lambda images: request(images)[:, 0]) if output.takes_argmax else request
 
 
 class Request:

@@ -28,6 +28,7 @@ class FittedModel:
 
     `batch` is the number of images that an inference takes; `dynamic` that it may be fewer;
     `is_fixed` that the model file allows no fewer. `operators` are the names in the file.
+    `takes_argmax`: in place of scores it gives the index of the best class.
     """
 
     model: Model
@@ -40,6 +41,7 @@ class FittedModel:
     dynamic: bool
     is_fixed: bool
     operators: frozenset[str]
+    takes_argmax: bool
 
 
 def fit(model: Model, config: BackendConfig) -> FittedModel:
@@ -56,25 +58,27 @@ def fit(model: Model, config: BackendConfig) -> FittedModel:
     _reshape(model, source, layout, ov.Dimension(1, batch) if dynamic else batch, config.image)
     operators = frozenset(str(node.friendly_name) for node in model.get_ops())
     prepared = _with_preprocessing(model, source, place, layout, config.image)
-    output = replace(outputs[place], shape=_sizes(prepared.output(place).partial_shape))
+    shape = _sizes(prepared.output(place).partial_shape)
+    output = replace(outputs[place], shape=shape)
     return FittedModel(
         model=prepared,
         input_name=port.names[0],
         output_name=output.names[0],
         output_index=place,
         data_format=layout,
-        classes=class_count(output, batch, dynamic),
+        classes=class_count(output, batch, dynamic, config.any_classes),
         batch=batch,
         dynamic=dynamic,
         is_fixed=fixed and batch > 1,
         operators=operators,
+        takes_argmax=output.takes_argmax,
     )
 
 
 def _port(port: Output) -> Port:
     own = str(port.any_name if port.names else port.node.friendly_name)
     names = dict.fromkeys((own, *sorted(port.names), str(port.node.friendly_name)))
-    return Port(tuple(names), _sizes(port.partial_shape))
+    return Port(tuple(names), _sizes(port.partial_shape), port.element_type.is_integral())
 
 
 def _sizes(shape: PartialShape) -> tuple[int | None, ...] | None:

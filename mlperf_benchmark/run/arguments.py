@@ -13,7 +13,7 @@ def to_arguments(options: Mapping[str, object]) -> tuple[str, ...]:
             continue
         words.append(flag(name))
         if isinstance(value, tuple):
-            words.append(",".join(value))
+            words.append(",".join(map(str, value)))
         elif value is not True:
             words.append(str(value))
     return tuple(words)

@@ -13,6 +13,7 @@ from mlperf_benchmark.core.run_config import RunConfig
 from mlperf_benchmark.core.terminal import say
 from mlperf_benchmark.images.label_list import find_label_list
 from mlperf_benchmark.loadgen.accuracy_log import read_predictions
+from mlperf_benchmark.loadgen.labels import label_offset
 from mlperf_benchmark.loadgen.settings import check_settings, official_settings
 from mlperf_benchmark.loadgen.turns import Turns
 from mlperf_benchmark.loadgen.user_conf import read_user_conf
@@ -26,6 +27,7 @@ from mlperf_benchmark.run.answers import Answers
 from mlperf_benchmark.run.data import open_dataset
 from mlperf_benchmark.run.loadgen_test import run_test
 from mlperf_benchmark.run.output_folder import OutputFolder
+from mlperf_benchmark.run.own_model import settled
 from mlperf_benchmark.run.padding import padding_warning
 from mlperf_benchmark.run.preparing import prepare
 from mlperf_benchmark.run.record import build_result, describe_model, served_model
@@ -40,16 +42,23 @@ def run_benchmark(config: RunConfig, console: Console, turns: Turns | None = Non
     Raises a BenchmarkError if there is no result. A process can run only one test.
     """
     _check_early(config)
+    config, remarks = settled(config)
     folder = OutputFolder(config.output)
     try:
-        return _run(config, folder, console, turns)
+        return _run(config, remarks, folder, console, turns)
     except Interrupted as interruption:
         if folder.is_published:
             interruption.leaves = f"the run was finished: its result is in {config.output}"
         raise
 
 
-def _run(config: RunConfig, folder: OutputFolder, console: Console, turns: Turns | None) -> Result:
+def _run(
+    config: RunConfig,
+    remarks: Sequence[Remark],
+    folder: OutputFolder,
+    console: Console,
+    turns: Turns | None,
+) -> Result:
     with folder.open(config.overwrite), closing(open_dataset(config)) as dataset:
         hashes = Hashes()
         description = read_description(config.model, hashes) if config.model else None
@@ -65,7 +74,7 @@ def _run(config: RunConfig, folder: OutputFolder, console: Console, turns: Turns
         warnings = setup_warnings(
             config, prepared.info, usable_cpus(), description, prepared.dataset.has_labels
         )
-        warnings += _tell(prepared.backend.remarks(), console)
+        warnings += _tell([*remarks, *prepared.backend.remarks()], console)
         if turns is not None:
             turns.wait()
         logs = folder.test_folders(config.tests_per_run or 1)
@@ -89,7 +98,8 @@ def _run(config: RunConfig, folder: OutputFolder, console: Console, turns: Turns
                 accuracy = top1(predictions, labels)
                 outcome = outcome.with_accuracy(accuracy)
                 classes = prepared.info.classes
-                warnings += accuracy_warnings(accuracy, predictions, labels, classes)
+                offset = label_offset(classes, config.labels_offset)
+                warnings += accuracy_warnings(accuracy, predictions, labels, classes, offset)
         result = build_result(
             config,
             outcome,

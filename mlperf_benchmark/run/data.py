@@ -13,6 +13,7 @@ def open_dataset(config: RunConfig) -> Dataset:
             image_list=config.dataset_list,
             cache_dir=config.cache_dir,
             count=config.count,
+            preprocessing=config.preprocessing,
             encoded=config.network is not None and config.network.payload == JPEG,
         )
     )

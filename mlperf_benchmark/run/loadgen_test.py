@@ -58,7 +58,7 @@ def run_test(
     backend = prepared.backend
     samples = SampleLibrary(backend.sample_loader(prepared.dataset), count)
     batch = prepared.batch
-    offset = label_offset(prepared.info.classes)
+    offset = label_offset(prepared.info.classes, config.labels_offset)
     sut: SystemUnderTest
     if isinstance(backend, NetworkBackend):
         sut = QueryDispatchLibrary(backend, samples, monitor, offset)

@@ -8,8 +8,9 @@ from backend import BACKENDS
 from dataset import DATASETS
 from mlperf_benchmark.core.option_values import duration, positive, positive_int
 from mlperf_benchmark.core.parser import Parser
-from mlperf_benchmark.core.run_config import DATA_FORMATS, PRECISIONS, SCENARIOS
+from mlperf_benchmark.core.run_config import PRECISIONS, SCENARIOS
 from mlperf_benchmark.core.versions import version
+from mlperf_benchmark.run.card_options import add_card_options, add_port_options
 from mlperf_benchmark.run.network_options import add_network_options
 from profiles import PROFILES
 
@@ -33,7 +34,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what to run")
     add = group.add_argument
-    add("--profile", metavar="NAME", help=f"defaults for the rest: {_list(PROFILES)}")
+    add(
+        "--profile",
+        metavar="NAME",
+        help=f"defaults for the rest: {_list(PROFILES)} (default with --model: custom)",
+    )
     add(
         "--model",
         type=Path,
@@ -47,13 +52,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="model name for LoadGen's rules (default: the profile's, resnet50)",
     )
-    add("--inputs", type=_names, metavar="NAME", help="model input (default: found)")
-    add("--outputs", type=_names, metavar="NAME", help="model output (default: found)")
-    add(
-        "--data-format",
-        choices=DATA_FORMATS,
-        help="layout of the model's input (default: found from its shape)",
-    )
+    add_port_options(group)
+    add_card_options(parser)
 
 
 def add_data_options(parser: argparse.ArgumentParser) -> None:
@@ -181,10 +181,3 @@ def _output(parser: argparse.ArgumentParser) -> None:
 
 def _list(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
-
-
-def _names(text: str) -> tuple[str, ...]:
-    names = tuple(name for name in text.split(",") if name)
-    if len(names) != 1:
-        raise argparse.ArgumentTypeError(f'"{text}" is not one name; a classifier has one')
-    return names

@@ -47,6 +47,7 @@ def prepare(config: RunConfig, dataset: Dataset) -> Prepared:
             network=config.network,
             execution_provider=config.execution_provider,
             takes_turns=config.queries_per_turn is not None,
+            any_classes=config.is_own_model,
         )
     )
     # The model first: its errors show in a second, and preprocessing may take an hour.

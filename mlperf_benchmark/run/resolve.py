@@ -9,11 +9,13 @@ from dataset import DATASETS
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.network_config import JPEG, NetworkConfig
 from mlperf_benchmark.core.parser import flag
+from mlperf_benchmark.core.preprocessing import CUSTOM
 from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.core.run_config import SCENARIOS, RunConfig
 from mlperf_benchmark.core.turn_protocol import TEST_TURN_SCENARIOS, TURN_SCENARIOS
+from mlperf_benchmark.run.card_options import CARD_OPTIONS, given_card
 from mlperf_benchmark.run.network_options import NETWORK_OPTIONS, resolve_network
-from profiles import MLPERF_RESNET50, Profile, profile
+from profiles import MLPERF_RESNET50, Profile, custom_profile, profile
 
 BACKEND_OPTIONS = (
     "model",
@@ -109,9 +111,11 @@ def resolve(options: argparse.Namespace) -> RunConfig:
     _check_dataset(options, dataset)
     if options.payload == JPEG and not DATASETS.load(dataset).needs_path:
         raise UsageError(f"--payload jpeg needs image files, and the data set {dataset} has none.")
-    values = {name: value for name, value in vars(options).items() if name not in NETWORK_OPTIONS}
+    left_out = {*NETWORK_OPTIONS, *CARD_OPTIONS}
+    values = {name: value for name, value in vars(options).items() if name not in left_out}
     values |= {
-        "profile": options.profile or "none",
+        "profile": _profile_name(options) or "none",
+        "card": given_card(vars(options)),
         "backend": backend,
         "dataset": dataset,
         "model_name": options.model_name or defaults.model_name,
@@ -121,15 +125,21 @@ def resolve(options: argparse.Namespace) -> RunConfig:
         "outputs": options.outputs or (),
         "network": _network(options, backend, defaults),
     }
-    return RunConfig(**values)
+    config = RunConfig(**values)
+    if not config.is_own_model:
+        _refuse_card(options, dataset)
+    return config
 
 
 def _defaults(options: argparse.Namespace) -> Profile:
-    if options.profile is not None:
-        return profile(options.profile)
+    name = _profile_name(options)
+    if name == CUSTOM:
+        return custom_profile(options.model, options.backend)
+    if name is not None:
+        return profile(name)
     if options.backend is None or options.dataset is None:
         raise UsageError(
-            "Say what to run: --profile NAME, or both --backend and --dataset. "
+            "Say what to run: --model FILE, --profile NAME, or both --backend and --dataset. "
             "main.py --help lists them."
         )
     return Profile(
@@ -138,6 +148,23 @@ def _defaults(options: argparse.Namespace) -> Profile:
         model_name=options.model_name or MLPERF_RESNET50,
         precision="default",
     )
+
+
+def _profile_name(options: argparse.Namespace) -> str | None:
+    """Without any, a model is the user's own; None where backend and data set are named."""
+    if options.profile is not None or options.model is None:
+        name: str | None = options.profile
+        return name
+    return None if options.backend and options.dataset not in (None, CUSTOM) else CUSTOM
+
+
+def _refuse_card(options: argparse.Namespace, dataset: str) -> None:
+    for option in ("model_card", *CARD_OPTIONS):
+        if getattr(options, option) is not None:
+            raise UsageError(
+                f"{flag(option)} does not apply to the data set {dataset}, which has a "
+                f"preprocessing of its own: use --profile {CUSTOM}."
+            )
 
 
 def _check_tests(options: argparse.Namespace) -> None:
@@ -190,7 +217,10 @@ def _network(options: argparse.Namespace, backend: str, defaults: Profile) -> Ne
 def _check_dataset(options: argparse.Namespace, name: str) -> None:
     needs_path = DATASETS.load(name).needs_path
     if needs_path and options.dataset_path is None:
-        raise UsageError(f"The data set {name} needs its folder: --dataset-path DIR.")
+        raise UsageError(
+            f"The data set {name} needs its folder: --dataset-path DIR (for speed alone, without "
+            "images: --dataset synthetic)."
+        )
     for option in ("dataset_path", "dataset_list"):
         if not needs_path and getattr(options, option) is not None:
             raise UsageError(f"{flag(option)} does not apply to the {name} data set.")

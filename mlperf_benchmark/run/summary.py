@@ -5,6 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from backend import BackendInfo
+from mlperf_benchmark.core.preprocessing import CustomPreprocessing
 from mlperf_benchmark.core.terminal import plain, say, warn
 from mlperf_benchmark.run.result import INVALID, ColdStart, Memory, Result
 
@@ -51,6 +52,8 @@ def _rows(result: Result) -> list[tuple[str, str]]:
     if backend.convolutions:
         rows.append(("Convolutions", backend.convolutions))
     rows.append(("Samples", f"{result.dataset.count} of {result.dataset.name}"))
+    if result.dataset.preprocessing is not None:
+        rows.append(("Preprocessing", _preprocessing(result.dataset.preprocessing)))
     rows.extend(_performance(result))
     if result.padded_images:
         rows.append(("Padding", f"{result.padded_images} images, their answers thrown away"))
@@ -60,6 +63,10 @@ def _rows(result: Result) -> list[tuple[str, str]]:
     if result.memory is not None:
         rows.append(("Memory", _memory(result.memory)))
     return rows
+
+
+def _preprocessing(preprocessing: CustomPreprocessing) -> str:
+    return f"{preprocessing.steps} (from {preprocessing.source})"
 
 
 def _rules(result: Result) -> str:

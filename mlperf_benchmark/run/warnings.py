@@ -137,24 +137,31 @@ def setup_warnings(
 
 
 def accuracy_warnings(
-    accuracy: Accuracy, predictions: NDArray[np.int64], labels: NDArray[np.int64], classes: int
+    accuracy: Accuracy,
+    predictions: NDArray[np.int64],
+    labels: NDArray[np.int64],
+    classes: int,
+    offset: int,
 ) -> list[str]:
-    """The warning that explains a doubtful accuracy best; none for a good one."""
+    """The warning that explains a doubtful accuracy best; none for a good one.
+
+    `offset` was added to what the model answered to get the predictions.
+    """
     return (
-        offset_warning(label_offset_hint(predictions, labels))
+        offset_warning(label_offset_hint(predictions, labels), offset)
         or chance_warning(accuracy.good, accuracy.total, classes)
         or same_answer_warning(predictions, labels)
     )
 
 
-def offset_warning(offset: int | None) -> list[str]:
-    """For labels that would be right if they were counted from another number."""
-    if offset is None:
+def offset_warning(missing: int | None, offset: int) -> list[str]:
+    """For labels that would be right with `missing` added to the `offset` that answers had."""
+    if missing is None:
         return []
     return [
-        f"Accuracy is near zero, but adding {offset} to every answer would score: the model "
-        f"and the label list count classes from different numbers. Use labels that count from 0, "
-        f"in the order of the sorted WordNet ids."
+        f"Accuracy is near zero, but adding {missing} to every answer would score: the model and "
+        f"the label list count classes from different numbers. Use --labels-offset "
+        f"{offset + missing}, or labels that count from 0 in the order of the sorted WordNet ids."
     ]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from mlperf_benchmark.core.run_config import RunConfig
 from mlperf_benchmark.run.arguments import to_arguments
 from mlperf_benchmark.run.options import parse
+from mlperf_benchmark.run.own_model import settled
 from mlperf_benchmark.run.resolve import REFUSALS, resolve
 from mlperf_benchmark.submit.audit import audit_config
 from mlperf_benchmark.submit.options import Request
@@ -47,7 +48,7 @@ def planned_run(
         given.pop(name)
     arguments = to_arguments(given)
     output = folder / scenario / kind
-    config = resolve(parse([*arguments, "--output", str(output)]))
+    config, _ = settled(resolve(parse([*arguments, "--output", str(output)])))
     return PlannedRun(f"{scenario} {kind}", kind, arguments, config, output)
 
 

@@ -25,11 +25,12 @@ EXPORTED = ".pt2"
 
 @dataclass(frozen=True)
 class LoadedModule:
-    """`kind` is the element type of the input `port`."""
+    """`ports` are its inputs, `kind` is the element type of the first; `outputs` are names."""
 
     module: nn.Module
-    port: Port
+    ports: tuple[Port, ...]
     kind: torch.dtype
+    outputs: tuple[str, ...] = ("output",)
 
 
 def load_module(path: Path) -> LoadedModule:
@@ -64,7 +65,7 @@ def _checkpoint(path: Path) -> LoadedModule:
     size = architecture.input_size
     # In the memory layout that torch's convolutions are made for.
     laid_out = module.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return LoadedModule(laid_out, Port(("input",), (None, 3, size, size)), torch.float32)
+    return LoadedModule(laid_out, (Port(("input",), (None, 3, size, size)),), torch.float32)
 
 
 def _described(path: Path) -> str:
@@ -90,11 +91,25 @@ def _exported(path: Path) -> LoadedModule:
         program = torch.export.load(path)
     except Exception as error:
         raise ModelError(f"{path} is not an exported program: {first_line(error)}") from error
-    names = program.graph_signature.user_inputs
-    values = [node.meta["val"] for node in program.graph.nodes if node.name in names]
-    if len(values) != 1 or not isinstance(values[0], torch.Tensor):
-        raise ModelError(f"{path} takes {len(names)} inputs; one image is supported.")
-    sizes = tuple(size if isinstance(size, int) else None for size in values[0].shape)
+    signature = program.graph_signature
+    values = {node.name: node.meta.get("val") for node in program.graph.nodes}
+    inputs = {str(name): values.get(str(name)) for name in signature.user_inputs}
+    kinds = [value.dtype for value in inputs.values() if isinstance(value, Tensor)]
+    if not kinds or len(kinds) < len(inputs):
+        raise ModelError(
+            f"{path} takes {', '.join(inputs) or 'nothing'}: only models whose one input is the "
+            "image can be measured."
+        )
     module = program.module()
     refuse_non_finite(module, path)
-    return LoadedModule(module, Port((str(names[0]),), sizes), values[0].dtype)
+    return LoadedModule(
+        module,
+        tuple(Port((name,), _sizes(value)) for name, value in inputs.items()),
+        kinds[0],
+        tuple(map(str, signature.user_outputs)),
+    )
+
+
+def _sizes(value: Any) -> tuple[int | None, ...]:
+    """Symbols are open."""
+    return tuple(size if isinstance(size, int) else None for size in value.shape)

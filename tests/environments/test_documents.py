@@ -21,6 +21,7 @@ from tests.submission.trees import write_system
 NOT_RUN: Mapping[str, str] = MappingProxyType(
     {
         r"\bdocker\b": "wants docker and images from a registry",
+        r"mobilenetv3|own-model": "wants a model of the reader's own; test_own_model.py has some",
         r"--endpoint node1:": "wants a cluster; tests/network and tests/serving drive nodes",
         r"serve\.py start": "does not end by itself; tests/serving starts servers so",
         r"\bpip install\b": "the environments hold what it would install",

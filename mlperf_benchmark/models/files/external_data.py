@@ -1,7 +1,7 @@
 """Where an ONNX file says that its weights lie, read without the onnx package.
 
 Of the protocol buffer (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3) only the messages
-on the way to a tensor are entered; all else is skipped by its length.
+on the way to a tensor are entered.
 """
 
 import mmap
@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+
+from mlperf_benchmark.models.files.protocol_buffer import fields, varint
 
 TENSOR, EXTERNAL_DATA, DATA_LOCATION = "Tensor", 13, 14
 EXTERNAL = 1
@@ -25,9 +27,6 @@ FIELDS: Mapping[str, Mapping[int, str]] = MappingProxyType(
         "Sparse": {1: TENSOR, 2: TENSOR},
     }
 )
-VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
-FIXED_BYTES = {FIXED64: 8, FIXED32: 4}
-VARINT_BYTES = 10
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def _in_message(content: mmap.mmap, start: int, end: int, message: str) -> Itera
         yield from _of_tensor(content, start, end)
         return
     known = FIELDS[message]
-    for number, first, last in _fields(content, start, end):
+    for number, first, last in fields(content, start, end):
         if number in known:
             yield from _in_message(content, first, last, known[number])
 
@@ -71,13 +70,13 @@ def _in_message(content: mmap.mmap, start: int, end: int, message: str) -> Itera
 def _of_tensor(content: mmap.mmap, start: int, end: int) -> Iterator[ExternalData]:
     entries: dict[str, str] = {}
     is_external = False
-    for number, first, last in _fields(content, start, end):
+    for number, first, last in fields(content, start, end):
         if number == DATA_LOCATION:
-            is_external = _varint(content, first, last)[0] == EXTERNAL
+            is_external = varint(content, first, last)[0] == EXTERNAL
         elif number == EXTERNAL_DATA:
             entry = {
                 key: content[begin:stop].decode(errors="surrogateescape")
-                for key, begin, stop in _fields(content, first, last)
+                for key, begin, stop in fields(content, first, last)
             }
             entries[entry.get(KEY, "")] = entry.get(VALUE, "")
     if is_external and "location" in entries:
@@ -85,35 +84,3 @@ def _of_tensor(content: mmap.mmap, start: int, end: int) -> Iterator[ExternalDat
         yield ExternalData(
             entries["location"], sum(int(text) for text in numbers if text.isdecimal())
         )
-
-
-def _fields(content: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Number, first byte and end of each field. Raises ValueError for what is no message."""
-    place = start
-    while place < end:
-        tag, place = _varint(content, place, end)
-        kind = tag & 7
-        if kind == VARINT:
-            last = _varint(content, place, end)[1]
-        elif kind == LENGTH:
-            length, place = _varint(content, place, end)
-            last = place + length
-        elif kind in FIXED_BYTES:
-            last = place + FIXED_BYTES[kind]
-        else:
-            raise ValueError("a field of an unknown kind")
-        if last > end:
-            raise ValueError("a field ends behind its message")
-        yield tag >> 3, place, last
-        place = last
-
-
-def _varint(content: mmap.mmap, place: int, end: int) -> tuple[int, int]:
-    """The number at `place`, and the place behind it."""
-    value = 0
-    for shift, position in enumerate(range(place, min(end, place + VARINT_BYTES))):
-        byte = content[position]
-        value |= (byte & 0x7F) << (7 * shift)
-        if byte < 0x80:
-            return value, position + 1
-    raise ValueError("a number without an end")

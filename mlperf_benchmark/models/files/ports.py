@@ -9,6 +9,8 @@ from mlperf_benchmark.core.image_format import ImageFormat
 CHANNELS = 3
 RANK = 4
 CLASS_COUNTS = (1000, 1001)
+CLASSES = 1000
+"""Of a model that answers classes, which does not tell how many there are."""
 
 
 @dataclass(frozen=True)
@@ -16,10 +18,17 @@ class Port:
     """An input or output. It answers to each of `names`; the first is shown.
 
     `shape` has None for what the model leaves open, and is None where it leaves all open.
+    `is_integer`: its elements are whole numbers.
     """
 
     names: tuple[str, ...]
     shape: tuple[int | None, ...] | None
+    is_integer: bool = False
+
+    @property
+    def takes_argmax(self) -> bool:
+        """Whether it is the index of the best class, or those of the best few, for each image."""
+        return self.is_integer and not _is_scores(self)
 
     def __str__(self) -> str:
         return f"{self.names[0]} {shown(self.shape)}"
@@ -34,7 +43,7 @@ def shown(shape: Sequence[int | None] | None) -> str:
 
 def choose_input(ports: Sequence[Port], wanted: tuple[str, ...]) -> Port:
     """The one input, which must be the image. Raises ModelError."""
-    chosen = _chosen("input", ports, wanted, _is_image)
+    chosen = choose_image(ports, wanted)
     if len(ports) > 1:
         # The runtime would infer with whatever is in the memory of the others.
         raise ModelError(
@@ -44,8 +53,13 @@ def choose_input(ports: Sequence[Port], wanted: tuple[str, ...]) -> Port:
     return chosen
 
 
+def choose_image(ports: Sequence[Port], wanted: tuple[str, ...]) -> Port:
+    """The input that takes the image, among others or alone. Raises ModelError."""
+    return _chosen("input", ports, wanted, _is_image)
+
+
 def choose_output(ports: Sequence[Port], wanted: tuple[str, ...]) -> Port:
-    """The output with the scores. Raises ModelError."""
+    """The output with the scores, or with the best class. Raises ModelError."""
     return _chosen("output", ports, wanted, _is_scores)
 
 
@@ -104,26 +118,40 @@ def check_image_size(port: Port, layout: str, image: ImageFormat) -> None:
     raise ModelError(f"Input {port} ({layout}) does not take the data set's images of {made}.")
 
 
-def class_count(port: Port, batch: int, dynamic: bool) -> int:
+def class_count(port: Port, batch: int, dynamic: bool, any_count: bool = False) -> int:
     """Classes of an output that has a row of scores for each image. Raises ModelError.
 
-    `batch` is the number of images, `dynamic` that it may be fewer.
+    `batch` is the number of images, `dynamic` that it may be fewer. With `any_count` there may be
+    another number of classes than ImageNet's.
     """
     shape = port.shape
-    if shape and shape[0] is not None and not dynamic and shape[0] != batch:
+    if shape == () or (shape and shape[0] is not None and not dynamic and shape[0] != batch):
         raise ModelError(f"Output {port} does not give one row for each of {batch} images.")
     others = list(shape[1:]) if shape else []
+    if port.takes_argmax:
+        if len([size for size in others if size != 1]) > 1:
+            raise ModelError(
+                f"Output {port} is neither scores nor one class for each image; another output can "
+                "be named with --outputs."
+            )
+        return CLASSES
     classes = max((size for size in others if size is not None), default=0)
-    if [size for size in others if size != 1] != [classes] or classes not in CLASS_COUNTS:
-        raise ModelError(
-            f"Output {port} is not one score for each of 1000 (or 1001) classes; "
-            f"another output can be named with --outputs."
-        )
-    return classes
+    is_row = [size for size in others if size != 1] == [classes]
+    if is_row and (any_count or classes in CLASS_COUNTS):
+        return classes
+    wanted = "class" if any_count else "of 1000 (or 1001) classes"
+    hint = "" if any_count or not is_row else "; --profile custom takes any number of classes"
+    raise ModelError(
+        f"Output {port} is not one score for each {wanted}; "
+        f"another output can be named with --outputs{hint}."
+    )
 
 
 def _no_images(port: Port) -> str:
-    return f"Input {port} does not take RGB images of {CHANNELS} channels."
+    return (
+        f"Input {port} does not take RGB images of {CHANNELS} channels: put the conversion from "
+        "them into the model, before its first layer."
+    )
 
 
 def _is_image(port: Port) -> bool:

@@ -13,8 +13,10 @@ from mlperf_benchmark.core.errors import ModelError, UsageError
 from mlperf_benchmark.core.files import Hashes, file_sha256
 from mlperf_benchmark.core.image_format import ImageFormat
 from mlperf_benchmark.core.network_config import JPEG
+from mlperf_benchmark.core.preprocessing import CUSTOM, ModelCard
 from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.core.working_folder import scratch_folder
+from mlperf_benchmark.images.progress import tell
 from mlperf_benchmark.images.transforms import PREPROCESSINGS
 from mlperf_benchmark.loadgen.labels import label_offset
 from mlperf_benchmark.models.files.description import ModelDescription, read_description
@@ -25,6 +27,7 @@ from mlperf_benchmark.network.server.request import ServingRequest
 from mlperf_benchmark.openvino_model.files import model_file
 from mlperf_benchmark.openvino_model.graph import FittedModel, fit
 from mlperf_benchmark.openvino_model.reading import read_model
+from mlperf_benchmark.run.own_model import OwnModel, own_model
 from mlperf_benchmark.run.record import describe_model
 from mlperf_benchmark.run.result import Model
 
@@ -32,7 +35,7 @@ from mlperf_benchmark.run.result import Model
 @dataclass(frozen=True)
 class Inspected:
     """`files` are those that make up the model, the one to load first; the others are beside it or
-    in folders there.
+    in folders there. `own` is None for a model whose preprocessing has a name.
     """
 
     backend: str
@@ -43,6 +46,7 @@ class Inspected:
     description: ModelDescription | None
     files: tuple[Path, ...]
     config: BackendConfig
+    own: OwnModel | None
 
     @property
     def names(self) -> dict[str, Path]:
@@ -64,15 +68,23 @@ def inspected(request: ServingRequest) -> Iterator[Inspected]:
     hashes = Hashes()
     description = read_description(model, hashes)
     dataset = _dataset(request, description)
+    own = _own(request, dataset)
+    preprocessing = own.preprocessing if own else None
+    card = own.card if own else ModelCard()
+    image = preprocessing.image if preprocessing else DATASETS.load(dataset).image
     with scratch_folder("serve") as folder:
         config = BackendConfig(
             model=model,
-            image=DATASETS.load(dataset).image,
+            image=image,
             goal="throughput",
             max_batch_size=request.max_batchsize,
             variable_batch=True,
             threads=request.threads,
             precision=_precision(request, backend),
+            inputs=request.inputs or card.inputs or (),
+            outputs=request.outputs or card.outputs or (),
+            data_format=request.data_format or card.layout,
+            any_classes=preprocessing is not None,
             cache_dir=folder,
         )
         classes, files = INSPECTORS[backend](config)
@@ -85,12 +97,16 @@ def inspected(request: ServingRequest) -> Iterator[Inspected]:
             description=description,
             files=files,
             config=config,
+            own=own,
         )
 
 
 def describe_served(request: ServingRequest, model: Inspected, name: str) -> ServedModel:
     """What the node, and a client that asks it, is told."""
     identity = dataclasses.replace(model.identity, path=request.model.name)
+    offset = request.labels_offset
+    if offset is None and model.own is not None:
+        offset = model.own.card.labels_offset
     return ServedModel(
         name=name,
         payload=request.payload,
@@ -98,13 +114,17 @@ def describe_served(request: ServingRequest, model: Inspected, name: str) -> Ser
         dataset=model.dataset,
         image=model.image,
         classes=model.classes,
-        label_offset=label_offset(model.classes),
+        label_offset=label_offset(model.classes, offset),
         backend=model.backend,
         precision=model.config.precision,
         max_batch_size=request.max_batchsize,
         instances=request.instances,
         threads=request.threads,
         files={name: file_sha256(file) for name, file in model.names.items()},
+        inputs=model.config.inputs,
+        outputs=model.config.outputs,
+        data_format=model.config.data_format,
+        preprocessing=model.own.preprocessing if model.own else None,
     )
 
 
@@ -171,14 +191,33 @@ def _backend_of(request: ServingRequest) -> str:
     return wanted
 
 
+def _own(request: ServingRequest, dataset: str) -> OwnModel | None:
+    """What is known of the user's own model; says on stderr what had to be assumed."""
+    if dataset != CUSTOM:
+        for name in ("model_card", "card"):
+            if getattr(request, name) is not None:
+                raise UsageError(
+                    f"The preprocessing of the data set {dataset} is its own: use --dataset "
+                    f"{CUSTOM} with a model card or options like --resize."
+                )
+        return None
+    own = own_model(
+        request.model,
+        request.card or ModelCard(),
+        request.model_card,
+        inputs=request.inputs,
+        layout=request.data_format,
+    )
+    for remark in own.remarks:
+        tell(f"Note: {remark.text}")
+    return own
+
+
 def _dataset(request: ServingRequest, description: ModelDescription | None) -> str:
-    name = request.dataset or (description.dataset if description else None)
-    if name is None:
-        raise UsageError(
-            f"{request.model} has no description that tells its preprocessing: --dataset NAME "
-            f"({', '.join(DATASETS.names())})."
-        )
+    is_own = request.card is not None or request.model_card is not None
+    described = description.dataset if description and not is_own else None
+    name = request.dataset or described or CUSTOM
     DATASETS.load(name)
-    if request.payload == JPEG and name not in PREPROCESSINGS:
+    if request.payload == JPEG and name not in (CUSTOM, *PREPROCESSINGS):
         raise UsageError(f"--payload jpeg does not apply to the data set {name}: it has no files.")
     return name

@@ -12,6 +12,12 @@ from mlperf_benchmark.core.registry import Registry
 from mlperf_benchmark.core.run_config import PRECISIONS
 from mlperf_benchmark.network.server.request import ServingRequest
 from mlperf_benchmark.network.server.triton_wheel import NodeOptions, start_triton
+from mlperf_benchmark.run.card_options import (
+    CARD_OPTIONS,
+    add_card_options,
+    add_port_options,
+    given_card,
+)
 
 Command = Callable[[], Path]
 
@@ -53,7 +59,9 @@ def parse(arguments: Sequence[str]) -> Command:
     if engine is None:
         options = NodeOptions(**given | {"tritonserver": tuple(given["tritonserver"])})
         return lambda: start_triton(options)
-    request = ServingRequest(**given)
+    card = given_card(given)
+    rest = {name: value for name, value in given.items() if name not in CARD_OPTIONS}
+    request = ServingRequest(**rest, card=card)
     return lambda: WRITERS.load(engine)(request)
 
 
@@ -73,7 +81,8 @@ def _model(parser: argparse.ArgumentParser) -> None:
     add(
         "--dataset",
         metavar="NAME",
-        help=f"whose preprocessing: {', '.join(DATASETS.names())} (default: as described)",
+        help=f"whose preprocessing: {', '.join(DATASETS.names())} (default: as described, else"
+        " custom)",
     )
     add("--precision", choices=PRECISIONS, help="of OpenVINO's computation (default: f32)")
     add(
@@ -89,6 +98,8 @@ def _model(parser: argparse.ArgumentParser) -> None:
         help="threads of each of them (default: the node's CPUs, shared evenly)",
     )
     add("--max-batchsize", type=positive_int, metavar="N", help="largest batch (default: 8)")
+    add_port_options(parser)
+    add_card_options(parser)
 
 
 def _triton(parser: argparse.ArgumentParser) -> None:

@@ -54,10 +54,14 @@ def answering_labels(fitted_model: FittedModel, label_offset: int) -> ov.Model:
     model = fitted_model.model
     model.inputs[0].set_names({INPUTS[PIXELS]})
     scores = model.outputs[fitted_model.output_index].node.input_value(0)
-    shape = np.array([0, fitted_model.classes])
-    rows = ops.reshape(scores, shape, special_zero=True)
-    best = ops.topk(rows, 1, 1, "max", "none", index_element_type="i32")
-    labels = ops.add(ops.convert(best.output(1), "f32"), np.float32(label_offset))
+    if fitted_model.takes_argmax:
+        rows = ops.reshape(scores, np.array([0, -1]), special_zero=True)
+        best = ops.slice(rows, np.array([0]), np.array([1]), np.array([1]), np.array([1]))
+    else:
+        shape = np.array([0, fitted_model.classes])
+        rows = ops.reshape(scores, shape, special_zero=True)
+        best = ops.topk(rows, 1, 1, "max", "none", index_element_type="i32").output(1)
+    labels = ops.add(ops.convert(best, "f32"), np.float32(label_offset))
     result = ops.result(labels)
     result.output(0).set_names({LABELS})
     return ov.Model([result], model.get_parameters(), fitted_model.model.friendly_name)

@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlperf_benchmark.core.preprocessing import ModelCard
+
 
 @dataclass(frozen=True)
 class ServingRequest:
     """None means: the model's file or description, or the engine, decides.
 
+    Of the user's own model, `model_card` is a file and `card` what the command line says.
     `queue_delay_us` is how long Triton may hold a request back to fill a batch, in microseconds.
     """
 
@@ -22,3 +25,9 @@ class ServingRequest:
     max_batchsize: int = 8
     queue_delay_us: int = 0
     threads: int | None = None
+    model_card: Path | None = None
+    card: ModelCard | None = None
+    labels_offset: int | None = None
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    data_format: str | None = None

@@ -38,7 +38,10 @@ class Classifier:
 
     def labels(self, scores: Scores) -> list[int]:
         """Class indices. Raises InferenceError for scores that are NaN or infinite."""
-        return top_labels(scores, self._served.label_offset)
+        offset = self._served.label_offset
+        if scores.ndim == 1:
+            return [int(label) + offset for label in scores]
+        return top_labels(scores, offset)
 
     def about(self) -> str:
         """JSON: what the backend read back from the runtime on this node, and where that is."""
@@ -58,6 +61,10 @@ class Classifier:
             variable_batch=True,
             threads=self.threads,
             precision=served.precision,
+            inputs=served.inputs,
+            outputs=served.outputs,
+            data_format=served.data_format,
+            any_classes=served.preprocessing is not None,
             cache_dir=folder,
         )
 

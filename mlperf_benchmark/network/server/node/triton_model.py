@@ -36,7 +36,7 @@ class TritonPythonModel:
         self._input = INPUTS[served.payload]
         self._decoders = ThreadPoolExecutor(self._classifier.threads)
         self._read: Reader = self._decoded if served.payload == JPEG else self._as_they_are
-        self._dataset = served.dataset
+        self._served = served
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
         """Answer the requests of one batch, together at most `max_batch_size` images."""
@@ -75,7 +75,7 @@ class TritonPythonModel:
         from mlperf_benchmark.network.server.node.jpeg import pixels_of  # noqa: PLC0415
 
         def decode(file: Images) -> Images:
-            return pixels_of(file.tobytes(), self._dataset)
+            return pixels_of(file.tobytes(), self._served)
 
         return np.stack(list(self._decoders.map(decode, tensor)))
 

@@ -1,0 +1,93 @@
+"""Finds the card of a model file and reads it, whoever wrote it."""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlperf_benchmark.core.errors import ModelError, UsageError
+from mlperf_benchmark.core.preprocessing import ModelCard, Size
+from mlperf_benchmark.models.files.cards.huggingface import is_processor, read_processor
+from mlperf_benchmark.models.files.cards.own import read_own
+from mlperf_benchmark.models.files.cards.timm import is_timm, read_timm
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+OWN = (".card.toml", ".card.json")
+FOREIGN = ("preprocessor_config.json", "config.json")
+EXPORT_FOLDER = "onnx"
+"""Hugging Face's exporters put the models there, below what describes them."""
+
+
+@dataclass(frozen=True)
+class FoundCard:
+    """A card and the file that it comes from.
+
+    `is_foreign`: timm's or transformers', whose models are torch modules, which take NCHW.
+    """
+
+    card: ModelCard
+    file: Path
+    is_foreign: bool
+
+
+def card_beside(model: Path, size: Size | None) -> FoundCard | None:
+    """The card of our own that belongs to the file `model`, of whatever format: net.onnx, net.tvm
+    and net.xml share net.card.toml.
+
+    `size` is what the model takes, None where it takes any. Raises ModelError.
+    """
+    for suffix in OWN:
+        file = model.with_name(model.stem + suffix)
+        if file.is_file():
+            return read_card(file, size)
+    return None
+
+
+def card_in_folder(model: Path, size: Size | None) -> FoundCard | None:
+    """What timm or transformers left in the folder of `model`. Raises ModelError."""
+    folders = [model.parent]
+    if model.parent.name == EXPORT_FOLDER:
+        folders.append(model.parent.parent)
+    for folder in folders:
+        for name in FOREIGN:
+            file = folder / name
+            # A config.json may be of anything.
+            if file.is_file() and (name == FOREIGN[0] or is_timm(_content(file))):
+                return read_card(file, size)
+    return None
+
+
+def read_card(file: Path, size: Size | None) -> FoundCard:
+    """A card of our own, timm's or transformers'. Raises ModelError naming what is wrong in it."""
+    content = _content(file)
+    is_foreign = True
+    try:
+        if is_timm(content):
+            card = read_timm(content, size)
+        elif is_processor(content):
+            card = read_processor(content)
+        else:
+            card, is_foreign = read_own(content), False
+    except UsageError as error:
+        raise ModelError(f"{file}: {error}") from error
+    return FoundCard(card, file, is_foreign)
+
+
+def _content(file: Path) -> Mapping[str, Any]:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+        content = tomllib.loads(text) if file.suffix.lower() == ".toml" else json.loads(text)
+    except OSError as error:
+        raise ModelError(f"Cannot read the model card {file}: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:
+        kind = "TOML" if file.suffix.lower() == ".toml" else "JSON"
+        raise ModelError(f"The model card {file} is no {kind}: {error}.") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"The model card {file} holds no names with values.")
+    return content

@@ -1,0 +1,36 @@
+"""Cards in the words of main.py's options: resize = 256, mean = [0.485, 0.456, 0.406], …"""
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from mlperf_benchmark.core.card_values import VALUES
+from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.preprocessing import ModelCard
+from mlperf_benchmark.core.registry import known_name
+
+
+def read_own(content: Mapping[str, Any]) -> ModelCard:
+    """Raises UsageError naming the word that is unknown or the value that makes no sense."""
+    if not content:
+        raise UsageError(f"it says nothing; it may say {', '.join(sorted(VALUES))}.")
+    return ModelCard(**{name: value_of(name, value) for name, value in _renamed(content).items()})
+
+
+def value_of(name: str, value: Any) -> Any:
+    """The value of one word, read as on the command line. Raises UsageError."""
+    known_name("word of a model card", name, VALUES)
+    values = value if isinstance(value, list) else [value]
+    if not values or any(isinstance(one, (bool, dict, list)) or one is None for one in values):
+        raise UsageError(
+            f"{name} is {value!r}, which is neither a number, text nor a list of them."
+        )
+    try:
+        return VALUES[name](",".join(map(str, values)))
+    except argparse.ArgumentTypeError as error:
+        raise UsageError(f"{name}: {error}.") from error
+
+
+def _renamed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Words with dashes, as options have them, are the same."""
+    return {name.replace("-", "_"): value for name, value in content.items()}

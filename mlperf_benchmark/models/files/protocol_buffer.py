@@ -1,0 +1,40 @@
+"""Walks through a protocol buffer in a mapped file: what is not wanted is skipped by its length."""
+
+import mmap
+from collections.abc import Iterator
+
+VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
+FIXED_BYTES = {FIXED64: 8, FIXED32: 4}
+VARINT_BYTES = 10
+
+
+def fields(content: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Number, first byte and end of each field. Raises ValueError for what is no message."""
+    place = start
+    while place < end:
+        tag, place = varint(content, place, end)
+        kind = tag & 7
+        if kind == VARINT:
+            last = varint(content, place, end)[1]
+        elif kind == LENGTH:
+            length, place = varint(content, place, end)
+            last = place + length
+        elif kind in FIXED_BYTES:
+            last = place + FIXED_BYTES[kind]
+        else:
+            raise ValueError("a field of an unknown kind")
+        if last > end:
+            raise ValueError("a field ends behind its message")
+        yield tag >> 3, place, last
+        place = last
+
+
+def varint(content: mmap.mmap, place: int, end: int) -> tuple[int, int]:
+    """The number at `place`, and the place behind it."""
+    value = 0
+    for shift, position in enumerate(range(place, min(end, place + VARINT_BYTES))):
+        byte = content[position]
+        value |= (byte & 0x7F) << (7 * shift)
+        if byte < 0x80:
+            return value, position + 1
+    raise ValueError("a number without an end")

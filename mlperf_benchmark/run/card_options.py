@@ -1,0 +1,72 @@
+"""Options that say what a model of the user's own takes and answers."""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from mlperf_benchmark.core.card_values import VALUES
+from mlperf_benchmark.core.preprocessing import CHANNEL_ORDERS, INTERPOLATIONS, ModelCard
+from mlperf_benchmark.core.run_config import DATA_FORMATS
+
+CARD_OPTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "resize": ("SIZE", "short side in pixels, or HEIGHT,WIDTH (default: crop / 0.875)"),
+        "crop": ("SIZE", "of the centre (default: what the model takes)"),
+        "crop_pct": ("SHARE", "in place of --resize: the crop's share of it, as timm has it"),
+        "crop_mode": ("NAME", "of --crop-pct: center, or squash (default: center)"),
+        "interpolation": ("NAME", f"{', '.join(INTERPOLATIONS)} (default: bilinear)"),
+        "mean": ("R,G,B", "of each channel, of pixels from 0 to 1 (default: ImageNet's)"),
+        "std": ("R,G,B", "standard deviation likewise (default: ImageNet's)"),
+        "rescale_factor": (
+            "FACTOR",
+            "of pixels from 0 to 255 before mean and std (default: 1/255; 1 for a mean of 123.7)",
+        ),
+        "channel_order": ("NAME", f"{' or '.join(CHANNEL_ORDERS)} (default: RGB)"),
+    }
+)
+"""Placeholder and help of those about the images; `ModelCard` has the fields."""
+
+
+def add_port_options(parser: Any) -> None:
+    """Add those about the model's input and output to a parser or a group of one."""
+    add = parser.add_argument
+    add("--inputs", type=VALUES["inputs"], metavar="NAME", help="model input (default: found)")
+    add("--outputs", type=VALUES["outputs"], metavar="NAME", help="model output (default: found)")
+    add(
+        "--data-format",
+        "--layout",
+        choices=DATA_FORMATS,
+        help="layout of the model's input (default: found from its shape)",
+    )
+
+
+def add_card_options(parser: argparse.ArgumentParser) -> None:
+    """Add --model-card and what may stand in its place."""
+    group = parser.add_argument_group(
+        "your own model, with --profile custom or none (docs/own-model.md)"
+    )
+    group.add_argument(
+        "--model-card",
+        type=Path,
+        metavar="FILE",
+        help="what it takes: TOML or JSON in the words of these options, timm's config.json or"
+        " Hugging Face's preprocessor_config.json (default: MODEL.card.toml, or those two, beside"
+        " the model)",
+    )
+    for name, (metavar, text) in CARD_OPTIONS.items():
+        flag = "--" + name.replace("_", "-")
+        group.add_argument(flag, type=VALUES[name], metavar=metavar, help=text)
+    group.add_argument(
+        "--labels-offset",
+        type=VALUES["labels_offset"],
+        metavar="N",
+        help="added to the classes that the model answers (default: -1 for 1001 classes, else 0)",
+    )
+
+
+def given_card(options: Mapping[str, Any]) -> ModelCard | None:
+    """What the command line says of the images, None for nothing. Raises UsageError."""
+    card = ModelCard(**{name: options.get(name) for name in CARD_OPTIONS})
+    return card if card.said else None
