@@ -61,6 +61,15 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         "efficientnet-lite0-inductor": Profile(
             backend="inductor", dataset="imagenet_efficientnet_lite", precision="default"
         ),
+        "deit-tiny-openvino": Profile(backend="openvino", dataset="imagenet_deit"),
+        "deit-tiny-onnxruntime": Profile(
+            backend="onnxruntime", dataset="imagenet_deit", precision="default"
+        ),
+        "deit-tiny-tvm": Profile(backend="tvm", dataset="imagenet_deit", precision="default"),
+        "deit-tiny-torch": Profile(backend="torch", dataset="imagenet_deit", precision="default"),
+        "deit-tiny-inductor": Profile(
+            backend="inductor", dataset="imagenet_deit", precision="default"
+        ),
         "pytorch-tvm": PYTORCH_TVM,
         "reference-tvm": Profile(backend="tvm", dataset="imagenet", precision="default"),
         "efficientnet-lite0-tvm": Profile(

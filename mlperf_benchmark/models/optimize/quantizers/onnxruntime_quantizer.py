@@ -66,12 +66,17 @@ class OnnxRuntime(Quantizer):
                     calibrate_method=_METHODS[self.config.range_estimator],
                     extra_options={
                         "ActivationSymmetric": symmetric,
-                        "CalibStridedMinMax": IMAGES_AT_A_TIME,
+                        "CalibStridedMinMax": _stride(len(images)),
                     },
                 )
             except (ValueError, RuntimeError) as error:
                 raise ModelError(f"This model cannot be quantized: {error}") from error
             return source.convert(onnx.load(quantized))
+
+
+def _stride(count: int) -> int:
+    """Images at a time; ONNX Runtime wants whole portions."""
+    return next(size for size in range(IMAGES_AT_A_TIME, 0, -1) if count % size == 0)
 
 
 class _Reader:
