@@ -211,6 +211,7 @@ def test_what_cannot_be_done_is_said_in_a_line(tmp_path: Path, calibration: Path
         (("--precision", "int8", "--profile", "pytorch-openvino"), "--calibration-path"),
         ((*whole, "--keep-fp32", "Gemm"), 'Did you mean "Gemm_'),
         ((*whole, "--outputs", "none"), 'no output "none"'),
+        ((*whole, "--equalize"), "an ONNX file has none"),
         (("--profile", "efficientnet-lite1-openvino"), "240×240"),
     ):
         assert reason in refusal(tmp_path, file, *words)

@@ -12,6 +12,7 @@ from mlperf_benchmark.images.transforms import PYTORCH
 from mlperf_benchmark.models.files.description import read_description
 from mlperf_benchmark.models.files.formats import BACKEND_FORMATS
 from mlperf_benchmark.models.optimize.config import QUANTIZED, QUANTIZERS
+from mlperf_benchmark.models.optimize.quantizers import rounding
 from mlperf_benchmark.models.prepare.options import parse
 from mlperf_benchmark.models.prepare.preparer import prepare_model
 from tests.compiled.graphs import random_images
@@ -52,6 +53,12 @@ def run(backend_name: str, model: Path) -> tuple[NDArray[np.float32], str]:
 def expected(tmp_path_factory: pytest.TempPathFactory) -> NDArray[np.float32]:
     folder = tmp_path_factory.mktemp("fp32")
     return run("torch", prepare(folder, "torch"))[0]
+
+
+@pytest.fixture(autouse=True)
+def short_learning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights that come out worse are rounded to nearest."""
+    monkeypatch.setattr(rounding, "ITERATIONS", 10)
 
 
 @pytest.mark.parametrize("backend", BACKEND_FORMATS)

@@ -108,7 +108,8 @@ class Quantization:
 
     Without `accuracy_control` and `keep_fp32` every layer is in INT8. `calibration` is None where
     no images were used, for the weights alone. `fast_bias_correction` tells
-    the fast one from the full one where there is `bias_correction`.
+    the fast one from the full one where there is `bias_correction`. The weights of
+    `equalized_pairs` of layers were equalised before.
     """
 
     method: str
@@ -121,6 +122,7 @@ class Quantization:
     quantizer: str = "nncf"
     bias_correction: bool = True
     keep_fp32: tuple[str, ...] = ()
+    equalized_pairs: int = 0
 
 
 @dataclass(frozen=True)

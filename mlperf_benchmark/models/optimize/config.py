@@ -106,6 +106,7 @@ class QuantizationConfig:
 
     Which settings a quantizer has, its class says. `fast_bias_correction` tells the fast from the
     full one, where there is `bias_correction`; the layers `keep_fp32` stay in floating point.
+    With `equalize` the weights of the torch module are equalised across layers before.
     `max_drop` is the part of top-1 that may be lost, 0.01 for one percentage point, measured on
     the labelled images of `validation_path`; None: any.
     """
@@ -119,6 +120,7 @@ class QuantizationConfig:
     max_drop: float | None = None
     validation_path: Path | None = None
     keep_fp32: tuple[str, ...] = ()
+    equalize: bool = False
 
     def __post_init__(self) -> None:
         known_name(QUANTIZERS.kind, self.quantizer, QUANTIZERS.names())

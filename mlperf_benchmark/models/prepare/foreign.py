@@ -11,6 +11,7 @@ import onnx
 from numpy.typing import NDArray
 
 from dataset import DATASETS
+from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.files import file_sha256
 from mlperf_benchmark.core.image_format import ImageFormat
 from mlperf_benchmark.loadgen.labels import label_offset
@@ -58,6 +59,12 @@ class ForeignSubject(Subject):
 
     def prune(self, calibration: CalibrationImages) -> None:
         raise NotImplementedError("recipes of files do not prune")
+
+    def equalize(self, calibration: CalibrationImages | None) -> int:
+        raise UsageError(
+            "--equalize needs the layers as a torch module, and an ONNX file has none: name an"
+            f" architecture instead of {self._path}, and its --weights."
+        )
 
     @cached_property
     def measured(self) -> Measured:

@@ -276,6 +276,12 @@ def _quantization(parser: argparse.ArgumentParser) -> None:
         help="labelled images to measure that on; neither calibration nor evaluation images",
     )
     add(
+        "--equalize",
+        action="store_true",
+        help="before it, bring the weights on both sides of a ReLU to the same range, channel by"
+        " channel (cross-layer equalisation); not for ONNX files",
+    )
+    add(
         "--keep-fp32",
         nargs="+",
         action=Names,

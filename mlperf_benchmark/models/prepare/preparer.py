@@ -60,6 +60,7 @@ def prepare_model(recipe: Recipe) -> Path:
         if recipe.pruning and calibration:
             subject.prune(calibration)
         if quantizer is not None:
+            pairs = subject.equalize(calibration) if quantizer.config.equalize else 0
             graph, quantization = quantize_model(
                 subject.source(file_format.convert),
                 quantizer,
@@ -67,6 +68,7 @@ def prepare_model(recipe: Recipe) -> Path:
                 subject.load_labelled,
                 evaluation_path=recipe.evaluation_path,
             )
+            quantization = dataclasses.replace(quantization, equalized_pairs=pairs)
         else:
             graph = subject.graph(file_format)
         size, unpruned_size = subject.sizes()

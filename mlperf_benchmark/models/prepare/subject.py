@@ -10,19 +10,21 @@ from numpy.typing import NDArray
 from torch import nn
 
 from dataset import DATASETS
-from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.errors import ModelError, UsageError
+from mlperf_benchmark.images.progress import tell
 from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES, Architecture
 from mlperf_benchmark.models.architectures.importing import import_architecture
 from mlperf_benchmark.models.architectures.onnx_export import export_onnx
 from mlperf_benchmark.models.architectures.weights import LoadedModel
 from mlperf_benchmark.models.files.description import FineTuning, Pruning, Size, Weights
 from mlperf_benchmark.models.files.formats import ModelFormat
+from mlperf_benchmark.models.optimize.equalization import equalize
 from mlperf_benchmark.models.optimize.macs import count_macs, count_parameters
 from mlperf_benchmark.models.optimize.quantizers.quantizer import Source
 from mlperf_benchmark.models.prepare.calibration import CalibrationImages
 from mlperf_benchmark.models.prepare.images import ImageSelection, load_images
 from mlperf_benchmark.models.prepare.initial_weights import initial_weights
-from mlperf_benchmark.models.prepare.model_input import ModelInput
+from mlperf_benchmark.models.prepare.model_input import Batches, ModelInput
 from mlperf_benchmark.models.prepare.recipe import Recipe
 from mlperf_benchmark.models.prepare.variant import prune_model
 
@@ -70,6 +72,10 @@ class Subject(ABC):
         return self.fitted(images), np.array(selection.labels, np.int64) - self.label_offset()
 
     @abstractmethod
+    def equalize(self, calibration: CalibrationImages | None) -> int:
+        """Equalise the weights across layers; the number of pairs. Raises ModelError."""
+
+    @abstractmethod
     def sizes(self) -> tuple[Size, Size]:
         """As it is, and unpruned."""
 
@@ -113,15 +119,23 @@ class TorchSubject(Subject):
             self._loaded, self.architecture, recipe.pruning, recipe.seed, calibration
         )
 
+    def equalize(self, calibration: CalibrationImages | None) -> int:
+        pairs = equalize(self._loaded.module, Batches(calibration.images) if calibration else ())
+        if not pairs:
+            raise ModelError(
+                f"{self.name} has no convolutions with a ReLU alone between them, which --equalize"
+                " is for."
+            )
+        tell(f"Equalised the weights of {pairs} pairs of layers.")
+        return pairs
+
     def sizes(self) -> tuple[Size, Size]:
         return self._size(self._loaded.module), self._size(self.architecture.build())
 
     def source(self, convert: Callable[[onnx.ModelProto], Any]) -> Source:
-        def export(module: nn.Module | None) -> onnx.ModelProto:
-            assert module is not None
-            return export_onnx(module, self.input_size)
-
-        return Source(self._loaded.module, export, convert)
+        return Source(
+            self._loaded.module, lambda module: export_onnx(module, self.input_size), convert
+        )
 
     def graph(self, file_format: ModelFormat) -> Any:
         return file_format.graph(self._loaded.module, self.input_size, export_onnx)

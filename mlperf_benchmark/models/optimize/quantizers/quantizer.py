@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import onnx
     from torch import nn
 
-OF_ALL = frozenset({"quantizer", "keep_fp32"})
+OF_ALL = frozenset({"quantizer", "keep_fp32", "equalize"})
 """Settings that every quantizer honours."""
 
 OPTIONS: Mapping[str, str] = MappingProxyType(
@@ -38,11 +38,11 @@ class Source:
     """What is to be quantized. `export` gives `module`, as it is then, as an ONNX graph, and
     `convert` an ONNX graph, quantized (QDQ) or not, in the form that its model file takes.
 
-    `module` is None for a file that others made, which `export` gives whatever it is handed.
+    `module` is None for a file that others made, which `export` gives then.
     """
 
     module: nn.Module | None
-    export: Callable[[nn.Module | None], onnx.ModelProto]
+    export: Callable[[Any], onnx.ModelProto]
     convert: Callable[[onnx.ModelProto], Any]
 
 
