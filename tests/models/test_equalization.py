@@ -57,7 +57,8 @@ def test_the_function_stays_and_one_scale_fits_all() -> None:
     assert float((wanted - found).abs().max()) < 1e-4 * float(wanted.abs().max())
     assert spread(equal.depthwise.weight) < spread(net.depthwise.weight) / 5
     # Both sides of a channel have the same range.
-    scale = equal.norm.weight / (equal.norm.running_var + equal.norm.eps).sqrt()
+    variance = equal.norm.get_buffer("running_var") + equal.norm.eps
+    scale = equal.norm.weight / variance.sqrt()
     made = equal.expand.weight.abs().flatten(1).amax(1) * scale.abs()
     read = equal.depthwise.weight.abs().flatten(1).amax(1)
     assert torch.allclose(made, read, rtol=0.02)

@@ -48,9 +48,9 @@ def has_attention(graph: Any) -> bool:
             port.get_node() for node in weights for port in node.output(0).get_target_inputs()
         ]
         return any(reader.get_type_name() == "MatMul" for reader in readers)
-    weights = {node.output[0] for node in graph.graph.node if node.op_type == "Softmax"}
+    given = {node.output[0] for node in graph.graph.node if node.op_type == "Softmax"}
     return any(
-        node.op_type == "MatMul" and weights.intersection(node.input) for node in graph.graph.node
+        node.op_type == "MatMul" and given.intersection(node.input) for node in graph.graph.node
     )
 
 

@@ -48,10 +48,13 @@ class OnnxRuntime(Quantizer):
         kept = find_layers(model, self.config.keep_fp32)
         symmetric = self.preset == "performance"
         with TemporaryDirectory(prefix="quantize-") as folder, _quietly():
+            # As a file: what fails on a model in memory leaves it without its weights.
+            original = Path(folder, "original.onnx")
+            onnx.save(model, original)
             prepared = Path(folder, "prepared.onnx")
             quantized = Path(folder, "quantized.onnx")
             try:
-                quant_pre_process(model, prepared, skip_symbolic_shape=True)
+                quant_pre_process(original, prepared, skip_symbolic_shape=True)
                 quantize_static(
                     prepared,
                     quantized,
