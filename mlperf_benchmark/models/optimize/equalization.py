@@ -2,10 +2,11 @@
 
 A channel between two layers is divided by a number before a ReLU and multiplied by it behind. The
 function stays; the weights on both sides come to the same range, and one scale fits all of them.
+ReLU6 clips, so that a channel before it is no multiple of itself any more: such pairs stay.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -19,13 +20,7 @@ ROUNDS = 40
 CLOSE = 1e-3
 """A channel between three layers belongs to two pairs, which take turns until nothing changes."""
 
-CEILING = 6.0
-HEADROOM = 2.0
-"""A channel that ReLU6 clips is no multiple of itself any more. Those stay as they are whose
-largest value on the images is more than the ceiling over this, and the others stay below that."""
-
 RELUS = (nn.ReLU, torch.relu, functional.relu, "relu")
-CLIPPED = (nn.ReLU6, functional.relu6)
 PASSING = (nn.Identity, nn.Dropout, nn.ZeroPad2d)
 
 
@@ -36,11 +31,6 @@ class _Pair:
     first: nn.Conv2d
     norm: nn.BatchNorm2d | None
     second: nn.Conv2d
-    is_clipped: bool
-
-    @property
-    def made_by(self) -> nn.Module:
-        return self.norm or self.first
 
     def ranges(self) -> tuple[Tensor, Tensor]:
         """Largest weights that make each channel, and that read it."""
@@ -65,38 +55,28 @@ class _Pair:
         self.second.weight.mul_(factors.reshape(reading))
 
 
-def equalize(module: nn.Module, batches: Iterable[Tensor]) -> int:
+def equalize(module: nn.Module) -> int:
     """Equalise the weights of `module` in place; return the number of pairs.
 
-    `batches` are float32 (batch, 3, height, width), needed where layers have ReLU6. Raises
-    ModelError for a module that cannot be traced.
+    Raises ModelError for a module that cannot be traced.
     """
     pairs = list(_pairs(module))
-    largest = _largest(module, [pair.made_by for pair in pairs if pair.is_clipped], batches)
-    pairs = [pair for pair in pairs if not pair.is_clipped or pair.made_by in largest]
     with torch.no_grad():
         for _ in range(ROUNDS):
             change = 0.0
             for pair in pairs:
-                factors = _factors(pair, largest.get(pair.made_by))
+                factors = _factors(pair)
                 pair.divide(factors)
-                if pair.is_clipped:
-                    largest[pair.made_by] = largest[pair.made_by] / factors
                 change = max(change, float(factors.log().abs().max()))
             if change < CLOSE:
                 break
     return len(pairs)
 
 
-def _factors(pair: _Pair, largest: Tensor | None) -> Tensor:
+def _factors(pair: _Pair) -> Tensor:
     """What brings both ranges of a channel to their geometric mean."""
     made, read = pair.ranges()
-    factors = (made / read).sqrt()
-    factors = torch.where((made > 0) & (read > 0), factors, 1.0)
-    if largest is None:
-        return factors
-    limit = CEILING / HEADROOM
-    return torch.where(largest < limit, factors.maximum(largest / limit), 1.0)
+    return torch.where((made > 0) & (read > 0), (made / read).sqrt(), 1.0)
 
 
 def _pairs(module: nn.Module) -> Iterator[_Pair]:
@@ -124,16 +104,15 @@ def _pairs(module: nn.Module) -> Iterator[_Pair]:
             if not norm.affine:
                 continue
             after = _only_user(after)
-        kind = _kind(after, layers)
-        if kind not in (*RELUS, *CLIPPED):
+        if _kind(after, layers) not in RELUS:
             continue
         after = _only_user(after)
         while _kind(after, layers) in PASSING:
             after = _only_user(after)
         second = _layer(after, layers)
-        if isinstance(second, nn.Conv2d) and (second.groups == 1 or is_depthwise(second)):
+        if isinstance(second, nn.Conv2d) and _has_weights_by_channel(second):
             own = norm if isinstance(norm, nn.BatchNorm2d) else None
-            yield _Pair(first, own, second, kind in CLIPPED)
+            yield _Pair(first, own, second)
 
 
 def _layer(node: fx.Node | None, layers: dict[str, nn.Module]) -> nn.Module | None:
@@ -154,24 +133,6 @@ def _only_user(node: fx.Node | None) -> fx.Node | None:
     return next(iter(node.users)) if node is not None and len(node.users) == 1 else None
 
 
-def _largest(
-    module: nn.Module, layers: list[nn.Module], batches: Iterable[Tensor]
-) -> dict[nn.Module, Tensor]:
-    """The largest value of each channel that `layers` give."""
-    found: dict[nn.Module, Tensor] = {}
-
-    def watch(layer: nn.Module, _inputs: object, output: Tensor) -> None:
-        own = output.amax((0, 2, 3))
-        found[layer] = own.maximum(found[layer]) if layer in found else own
-
-    if not layers:
-        return found
-    hooks = [layer.register_forward_hook(watch) for layer in layers]
-    try:
-        with torch.no_grad():
-            for batch in batches:
-                module(batch)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return found
+def _has_weights_by_channel(layer: nn.Conv2d) -> bool:
+    """Whether a channel has its own place among the weights: in all groups, or in one of its own."""
+    return layer.groups == 1 or (is_depthwise(layer) and layer.out_channels == layer.in_channels)

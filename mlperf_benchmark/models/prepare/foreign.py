@@ -60,7 +60,7 @@ class ForeignSubject(Subject):
     def prune(self, calibration: CalibrationImages) -> None:
         raise NotImplementedError("recipes of files do not prune")
 
-    def equalize(self, calibration: CalibrationImages | None) -> int:
+    def equalize(self) -> int:
         raise UsageError(
             "--equalize needs the layers as a torch module, and an ONNX file has none: name an"
             f" architecture instead of {self._path}, and its --weights."

@@ -60,7 +60,7 @@ def prepare_model(recipe: Recipe) -> Path:
         if recipe.pruning and calibration:
             subject.prune(calibration)
         if quantizer is not None:
-            pairs = subject.equalize(calibration) if quantizer.config.equalize else 0
+            pairs = subject.equalize() if quantizer.config.equalize else 0
             graph, quantization = quantize_model(
                 subject.source(file_format.convert),
                 quantizer,

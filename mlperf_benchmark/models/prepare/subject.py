@@ -24,7 +24,7 @@ from mlperf_benchmark.models.optimize.quantizers.quantizer import Source
 from mlperf_benchmark.models.prepare.calibration import CalibrationImages
 from mlperf_benchmark.models.prepare.images import ImageSelection, load_images
 from mlperf_benchmark.models.prepare.initial_weights import initial_weights
-from mlperf_benchmark.models.prepare.model_input import Batches, ModelInput
+from mlperf_benchmark.models.prepare.model_input import ModelInput
 from mlperf_benchmark.models.prepare.recipe import Recipe
 from mlperf_benchmark.models.prepare.variant import prune_model
 
@@ -72,7 +72,7 @@ class Subject(ABC):
         return self.fitted(images), np.array(selection.labels, np.int64) - self.label_offset()
 
     @abstractmethod
-    def equalize(self, calibration: CalibrationImages | None) -> int:
+    def equalize(self) -> int:
         """Equalise the weights across layers; the number of pairs. Raises ModelError."""
 
     @abstractmethod
@@ -119,12 +119,12 @@ class TorchSubject(Subject):
             self._loaded, self.architecture, recipe.pruning, recipe.seed, calibration
         )
 
-    def equalize(self, calibration: CalibrationImages | None) -> int:
-        pairs = equalize(self._loaded.module, Batches(calibration.images) if calibration else ())
+    def equalize(self) -> int:
+        pairs = equalize(self._loaded.module)
         if not pairs:
             raise ModelError(
-                f"{self.name} has no convolutions with a ReLU alone between them, which --equalize"
-                " is for."
+                f"{self.name} has no two convolutions with a ReLU alone between them (ReLU6 is"
+                " another function), which --equalize is for."
             )
         tell(f"Equalised the weights of {pairs} pairs of layers.")
         return pairs
