@@ -134,5 +134,5 @@ def _only_user(node: fx.Node | None) -> fx.Node | None:
 
 
 def _has_weights_by_channel(layer: nn.Conv2d) -> bool:
-    """Whether a channel has its own place among the weights: in all groups, or in one of its own."""
+    """Whether a channel has its own place among the weights: in every output, or one group."""
     return layer.groups == 1 or (is_depthwise(layer) and layer.out_channels == layer.in_channels)
