@@ -23,6 +23,7 @@ DATASETS = Registry(
         "imagenet": "imagenet:ImageNetVgg",
         "imagenet_pytorch": "imagenet:ImageNetPytorch",
         "custom": "imagenet:ImageNetCustom",
+        "imagenet_deit": "imagenet:ImageNetDeiT",
         "imagenet_efficientnet_lite": "imagenet:ImageNetEfficientNetLite",
         "imagenet_efficientnet_lite1": "imagenet:ImageNetEfficientNetLite1",
         "imagenet_efficientnet_lite2": "imagenet:ImageNetEfficientNetLite2",

@@ -268,6 +268,12 @@ class ImageNetPytorch(ImageNet):
     preprocessing = transforms.PYTORCH
 
 
+class ImageNetDeiT(ImageNet):
+    """For DeiT: as for torchvision's models, but for a bicubic resize."""
+
+    preprocessing = transforms.DEIT
+
+
 class ImageNetEfficientNetLite(ImageNet):
     """For EfficientNet-Lite0, 224 x 224."""
 

@@ -29,7 +29,8 @@ class Profile:
     served_model: str | None = None
 
 
-EVERYWHERE = ("openvino", "onnxruntime", "torch", "inductor", "tvm", "kserve")
+LOCAL = ("openvino", "onnxruntime", "torch", "inductor", "tvm")
+EVERYWHERE = (*LOCAL, "kserve")
 
 
 def _on_each(
@@ -80,6 +81,9 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         "efficientnet-lite2",
         "imagenet_efficientnet_lite2",
         served_model="efficientnet-lite2",
+    )
+    | _on_each(
+        ("openvino", "onnxruntime", "torch", "inductor", "tvm"), "deit-tiny", "imagenet_deit"
     )
     | {
         CUSTOM: Profile(backend="openvino", dataset=CUSTOM),

@@ -60,7 +60,7 @@ def is_made(making: Making) -> bool:
 def _make(making: Making, program: Path) -> str | None:
     """None, or why it failed."""
     log = making.folder / LOG
-    output = ("--output", str(making.folder), "--name", making.recipe.model, "--overwrite")
+    output = ("--output", str(making.folder), "--name", making.recipe.model_name, "--overwrite")
     command = [sys.executable, str(program), *making.arguments, *output]
     try:
         making.folder.mkdir(parents=True, exist_ok=True)

@@ -16,12 +16,15 @@ from mlperf_benchmark.models.files.description import TOOLS
 from mlperf_benchmark.models.prepare.options import option_names, parse
 from mlperf_benchmark.models.prepare.recipe import Recipe
 
-# The comparison decides about the files.
+# The comparison decides about the files, and a matrix is no code.
 NOT_OPTIONS = frozenset(
-    {"output", "name", "overwrite", "help", "debug", "list-methods", "list-quantizers"}
+    {
+        "architecture",
+        *("output", "name", "overwrite", "help", "debug", "list-methods", "list-quantizers"),
+    }
 )
 # Values that are words of their own on the command line.
-WORDS = frozenset({"keep_fp32"})
+WORDS = frozenset({"keep_fp32", "outputs"})
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Making:
         """The file, made or not."""
         recipe = self.recipe
         # Weights of finetune.py, which are pruned already, would put that into the default name.
-        return self.folder / f"{recipe.model}.{recipe.file_format}"
+        return self.folder / f"{recipe.model_name}.{recipe.file_format}"
 
 
 def making_of(options: Mapping[str, Any], cache_dir: Path) -> Making:

@@ -1,6 +1,7 @@
 """Reads ONNX files, with the weights that stand beside them."""
 
 from pathlib import Path
+from typing import Any
 
 import onnx
 from google.protobuf.message import DecodeError
@@ -29,3 +30,20 @@ def read_onnx(path: Path) -> onnx.ModelProto:
     if not model.graph.node:
         raise ModelError(f"{path} is not an ONNX model: there is nothing in it.")
     return model
+
+
+def true_inputs(graph: Any) -> list[Any]:
+    """What is fed. Up to version 3 of the format, weights are among the inputs, too."""
+    constants = {tensor.name for tensor in graph.initializer}
+    return [value for value in graph.input if value.name not in constants]
+
+
+def declared_shape(value: Any) -> tuple[int | None, ...] | None:
+    """As it is declared; None for what has a name, is negative or is not given."""
+    tensor = value.type.tensor_type
+    if not tensor.HasField("shape"):
+        return None
+    return tuple(
+        axis.dim_value if axis.HasField("dim_value") and axis.dim_value > 0 else None
+        for axis in tensor.shape.dim
+    )

@@ -92,7 +92,8 @@ def _dataset(options: argparse.Namespace, description: ModelDescription | None) 
         return known_name("data set", options.dataset, DATASETS.names())
     if options.profile is not None:
         return profile(options.profile).dataset
-    return description.dataset if description is not None else SYNTHETIC
+    known = description.dataset if description is not None else None
+    return known or SYNTHETIC
 
 
 def load(subject: Subject, options: argparse.Namespace) -> Loaded:

@@ -163,6 +163,13 @@ PYTORCH = Preprocessing(
     ),
     transform=partial(short_side, resampling=Image.Resampling.BILINEAR),
 )
+# https://github.com/facebookresearch/deit/blob/main/datasets.py
+DEIT = Preprocessing(
+    name="imagenet_deit",
+    version=1,
+    image=PYTORCH.image,
+    transform=partial(torchvision, resampling=Image.Resampling.BICUBIC),
+)
 EFFICIENTNET_LITE = _efficientnet_lite("imagenet_efficientnet_lite", 224)
 EFFICIENTNET_LITE1 = _efficientnet_lite("imagenet_efficientnet_lite1", 240)
 EFFICIENTNET_LITE2 = _efficientnet_lite("imagenet_efficientnet_lite2", 260)
@@ -172,6 +179,7 @@ PREPROCESSINGS: Mapping[str, Preprocessing] = MappingProxyType(
         for preprocessing in (
             VGG,
             PYTORCH,
+            DEIT,
             EFFICIENTNET_LITE,
             EFFICIENTNET_LITE1,
             EFFICIENTNET_LITE2,

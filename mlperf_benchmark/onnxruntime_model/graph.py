@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from backend import BackendConfig
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.image_format import ImageFormat
+from mlperf_benchmark.core.onnx_reading import declared_shape, true_inputs
 from mlperf_benchmark.models.files.ports import (
     CHANNELS,
     Port,
@@ -43,10 +44,8 @@ class FittedOnnx:
 
 def fit(model: onnx.ModelProto, config: BackendConfig) -> FittedOnnx:
     """Put the normalisation into the graph of `model`. ModelError where the images do not fit."""
-    # Up to version 3 of the format, weights are among the inputs, too.
-    constants = {tensor.name for tensor in model.graph.initializer}
-    values = [value for value in model.graph.input if value.name not in constants]
-    ports = [Port((value.name,), _shape(value)) for value in values]
+    values = true_inputs(model.graph)
+    ports = [Port((value.name,), declared_shape(value)) for value in values]
     port = choose_input(ports, config.inputs)
     layout = image_layout(port, config.data_format)
     batch, fixed = image_batch(port, config.max_batch_size)
@@ -59,17 +58,6 @@ def fit(model: onnx.ModelProto, config: BackendConfig) -> FittedOnnx:
         batch=batch,
         dynamic=dynamic,
         is_fixed=fixed and batch > 1,
-    )
-
-
-def _shape(value: Any) -> tuple[int | None, ...] | None:
-    """As it is declared; None for what has a name, is negative or is not given."""
-    tensor = value.type.tensor_type
-    if not tensor.HasField("shape"):
-        return None
-    return tuple(
-        axis.dim_value if axis.HasField("dim_value") and axis.dim_value > 0 else None
-        for axis in tensor.shape.dim
     )
 
 

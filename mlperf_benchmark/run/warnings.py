@@ -90,10 +90,11 @@ def setup_warnings(
 ) -> list[str]:
     """What can be said before the run."""
     warnings = []
-    if description and has_labels and description.dataset != config.dataset:
+    wanted = description.dataset if description else None
+    if wanted and has_labels and wanted != config.dataset:
         warnings.append(
-            f"The model needs the preprocessing of {description.dataset}, but gets that of "
-            f"{config.dataset}, which costs accuracy. Use --dataset {description.dataset}."
+            f"The model needs the preprocessing of {wanted}, but gets that of "
+            f"{config.dataset}, which costs accuracy. Use --dataset {wanted}."
         )
     if description and description.has_random_weights:
         warnings.append(

@@ -85,6 +85,7 @@ def test_int8_keeps_the_accuracy(
     assert description is not None
     assert description.quantization is not None
     assert description.quantization.preset == "mixed"
+    assert description.quantization.calibration is not None
     assert description.quantization.calibration.count == 100
 
 

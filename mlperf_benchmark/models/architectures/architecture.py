@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 ARCHITECTURES = Registry(
     "model",
     {
+        "deit-tiny": "mlperf_benchmark.models.architectures.deit:architecture",
         "efficientnet-lite0": "mlperf_benchmark.models.architectures.efficientnet_lite:lite0",
         "efficientnet-lite1": "mlperf_benchmark.models.architectures.efficientnet_lite:lite1",
         "efficientnet-lite2": "mlperf_benchmark.models.architectures.efficientnet_lite:lite2",
+        "mobilenetv2": "mlperf_benchmark.models.architectures.mobilenetv2:architecture",
+        "resnet18": "resnet50.model:resnet18",
         "resnet50": "resnet50.model:architecture",
     },
     group="mlperf_benchmark.models",

@@ -106,8 +106,10 @@ class AccuracyControl:
 class Quantization:
     """Post-training quantization by the algorithm `quantizer`, whose tool `method` names.
 
-    Without `accuracy_control` and `keep_fp32` every layer is in INT8. `fast_bias_correction` tells
-    the fast one from the full one where there is `bias_correction`.
+    Without `accuracy_control` and `keep_fp32` every layer is in INT8. `calibration` is None where
+    no images were used, for the weights alone. `fast_bias_correction` tells
+    the fast one from the full one where there is `bias_correction`. The weights of
+    `equalized_pairs` of layers were equalised before.
     """
 
     method: str
@@ -115,11 +117,12 @@ class Quantization:
     range_estimator: str
     fast_bias_correction: bool
     overflow_fix: str
-    calibration: Calibration
+    calibration: Calibration | None
     accuracy_control: AccuracyControl | None
     quantizer: str = "nncf"
     bias_correction: bool = True
     keep_fp32: tuple[str, ...] = ()
+    equalized_pairs: int = 0
 
 
 @dataclass(frozen=True)
@@ -134,11 +137,14 @@ class Making:
 
 @dataclass(frozen=True)
 class ModelDescription:
-    """One model file. `files` maps the names of the files that make it up to their sha256."""
+    """One model file. `files` maps the names of the files that make it up to their sha256.
+
+    `dataset` is the preprocessing of its images, None for a file of others where nobody said.
+    """
 
     architecture: str
     weights: Weights
-    dataset: str
+    dataset: str | None
     input_size: int
     precision: str
     size: Size

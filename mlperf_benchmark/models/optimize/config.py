@@ -1,8 +1,10 @@
 """What to prune, how to train and how to quantize. Quick to import, as it needs no torch."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.registry import Registry, known_name
@@ -41,9 +43,14 @@ QUANTIZERS = Registry(
         "nncf": "mlperf_benchmark.models.optimize.quantizers.nncf_quantizer:Nncf",
         "onnxruntime": "mlperf_benchmark.models.optimize.quantizers.onnxruntime_quantizer"
         ":OnnxRuntime",
+        "weights-only": "mlperf_benchmark.models.optimize.quantizers.weights_only:WeightsOnly",
     },
     group="mlperf_benchmark.quantizers",
 )
+
+QUANTIZED: Mapping[str, str] = MappingProxyType({"int8": "nncf", "w8": "weights-only"})
+"""Precisions that quantizers make, and the quantizer of each where none is named. w8 is INT8 of the
+weights alone."""
 
 CHANNELS = ("all", "inner")
 
@@ -95,10 +102,11 @@ class PruningConfig:
 
 @dataclass(frozen=True)
 class QuantizationConfig:
-    """Post-training INT8. `preset` None stands for the one of the architecture.
+    """Post-training quantization. `preset` None stands for the one of the architecture.
 
     Which settings a quantizer has, its class says. `fast_bias_correction` tells the fast from the
     full one, where there is `bias_correction`; the layers `keep_fp32` stay in floating point.
+    With `equalize` the weights of the torch module are equalised across layers before.
     `max_drop` is the part of top-1 that may be lost, 0.01 for one percentage point, measured on
     the labelled images of `validation_path`; None: any.
     """
@@ -112,6 +120,7 @@ class QuantizationConfig:
     max_drop: float | None = None
     validation_path: Path | None = None
     keep_fp32: tuple[str, ...] = ()
+    equalize: bool = False
 
     def __post_init__(self) -> None:
         known_name(QUANTIZERS.kind, self.quantizer, QUANTIZERS.names())

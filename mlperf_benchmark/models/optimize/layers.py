@@ -27,6 +27,33 @@ def layers_by_name(graph: Any) -> dict[str, str]:
     return {node.name: node.name for node in graph.graph.node if node.op_type in OPERATORS}
 
 
+def weighted_layers(model: Any) -> list[str]:
+    """Names of the convolutions and linear layers of an onnx.ModelProto in their order.
+
+    Products of two computed values, as attention has them, have no weights.
+    """
+    constants = {tensor.name for tensor in model.graph.initializer}
+    return [
+        node.name
+        for node in model.graph.node
+        if node.op_type in OPERATORS and constants.intersection(node.input)
+    ]
+
+
+def has_attention(graph: Any) -> bool:
+    """Whether an ov.Model or onnx.ModelProto weighs values by a softmax, as transformers do."""
+    if isinstance(graph, ov.Model):
+        weights = [node for node in graph.get_ops() if node.get_type_name() == "Softmax"]
+        readers = [
+            port.get_node() for node in weights for port in node.output(0).get_target_inputs()
+        ]
+        return any(reader.get_type_name() == "MatMul" for reader in readers)
+    given = {node.output[0] for node in graph.graph.node if node.op_type == "Softmax"}
+    return any(
+        node.op_type == "MatMul" and given.intersection(node.input) for node in graph.graph.node
+    )
+
+
 def find_layers(graph: Any, names: tuple[str, ...]) -> list[str]:
     """The graph's own names of the layers `names`. Raises UnknownNameError with the nearest."""
     known = layers_by_name(graph)

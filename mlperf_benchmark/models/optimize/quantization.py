@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.models.optimize.config import QuantizationConfig
 from mlperf_benchmark.models.optimize.images import Images
-from mlperf_benchmark.models.optimize.layers import find_layers
+from mlperf_benchmark.models.optimize.layers import find_layers, has_attention
 
 # A mean over the images instead of their extremes clips what few images need: EfficientNet-Lite0
 # got 142 of 200 images right instead of 181.
@@ -72,6 +72,7 @@ def settings(
         "calibration_dataset": nncf.Dataset(images, _input_of(graph)),
         "preset": nncf.QuantizationPreset(preset_name),
         "target_device": nncf.TargetDevice.CPU,
+        "model_type": nncf.ModelType.TRANSFORMER if has_attention(graph) else None,
         "subset_size": len(images),
         "fast_bias_correction": config.fast_bias_correction,
         "ignored_scope": nncf.IgnoredScope(names=find_layers(graph, config.keep_fp32)),

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.images.progress import tell
-from mlperf_benchmark.models.architectures.architecture import Architecture
 from mlperf_benchmark.models.files.calibration_list import CalibrationImage
 from mlperf_benchmark.models.files.description import Calibration
 from mlperf_benchmark.models.prepare.images import ImageSelection, load_images, select_images
@@ -23,6 +23,16 @@ NOISE_COUNT = 32
 FEW = 32
 # Standard deviation of normalised values; a step between two pixel values is about 0.01.
 BLANK = 1e-3
+
+
+class TakesImages(Protocol):
+    """A model with its preprocessing `dataset`, and the side of its images."""
+
+    @property
+    def dataset(self) -> str | None: ...
+
+    @property
+    def input_size(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -71,7 +81,7 @@ class CalibrationImages:
 
 def load_calibration(
     source: CalibrationSource,
-    architecture: Architecture,
+    model: TakesImages,
     *,
     random_weights: bool,
 ) -> CalibrationImages:
@@ -83,7 +93,7 @@ def load_calibration(
         if not random_weights:
             raise UsageError(CALIBRATION_NEEDED)
         count = source.count or NOISE_COUNT
-        size = architecture.input_size
+        size = model.input_size
 
         def noise(indices: Sequence[int]) -> NDArray[np.float32]:
             generators = [np.random.default_rng((source.seed, index)) for index in indices]
@@ -97,13 +107,14 @@ def load_calibration(
     tell(f"Calibration from {selection}.")
     if source.evaluation_path is not None:
         selection.refuse_overlap(source.evaluation_path)
-    return calibration_images(selection, architecture, source.cache_dir)
+    return calibration_images(selection, model, source.cache_dir)
 
 
 def calibration_images(
-    selection: ImageSelection, architecture: Architecture, cache_dir: Path
+    selection: ImageSelection, model: TakesImages, cache_dir: Path
 ) -> CalibrationImages:
-    """Load `selection`. Raises DatasetError."""
-    images = load_images(selection, architecture.dataset, cache_dir)
+    """Load `selection` in the preprocessing of `model`. Raises DatasetError."""
+    assert model.dataset is not None
+    images = load_images(selection, model.dataset, cache_dir)
     labels = selection.labels if selection.is_labelled else None
     return CalibrationImages(images, selection.description(), selection.contents, labels)

@@ -16,6 +16,7 @@ from mlperf_benchmark.models.optimize.config import (
     CRITERIA,
     OVERFLOW_FIXES,
     PRESETS,
+    QUANTIZED,
     QUANTIZERS,
     RANGE_ESTIMATORS,
     SCOPES,
@@ -23,8 +24,9 @@ from mlperf_benchmark.models.optimize.config import (
     QuantizationConfig,
 )
 from mlperf_benchmark.models.prepare.method_list import ListMethods
-from mlperf_benchmark.models.prepare.recipe import PRECISIONS, Recipe
+from mlperf_benchmark.models.prepare.recipe import ONNX, PRECISIONS, Recipe
 from mlperf_benchmark.tvm_compiler.options import CompileOptions
+from profiles import profile
 
 COMPILED_BACKEND = "tvm"
 
@@ -52,7 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--list-methods", action=ListMethods, help="explain the ways of pruning and exit"
     )
-    add_model(parser)
+    add_model(parser, or_file=True)
+    _foreign(parser)
     _file(parser)
     add_pruning(parser)
     _quantization(parser)
@@ -62,21 +65,48 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _recipe(given: dict[str, Any]) -> Recipe:
+    _model(given)
     pruning = take(given, PruningConfig)
     quantization = take(given, QuantizationConfig)
     compilation = take(given, CompileOptions)
     is_compiled = given.get("backend") == COMPILED_BACKEND
     if compilation and not is_compiled:
         raise UsageError(f"{_option(compilation)} applies to --backend {COMPILED_BACKEND} only.")
-    is_int8 = given.get("precision") == "int8"
-    if quantization and not is_int8:
+    default = QUANTIZED.get(given.get("precision", ""))
+    if quantization and default is None:
         raise UsageError(f"{_option(quantization)} applies to --precision int8 only.")
     return Recipe(
         **given,
         pruning=pruning_config(pruning),
-        quantization=QuantizationConfig(**quantization) if is_int8 else None,
+        quantization=QuantizationConfig(**{"quantizer": default, **quantization})
+        if default
+        else None,
         compilation=CompileOptions(**compilation) if is_compiled else None,
     )
+
+
+def _model(given: dict[str, Any]) -> None:
+    """Fill in what a file of others has, and what a profile says of it. Raises UsageError."""
+    own = given.get("architecture")
+    if ("model" in given) == (own is not None):
+        raise UsageError("Give either a model or --architecture MODULE:FUNCTION.")
+    if own is not None:
+        given["model"] = own.rpartition(":")[2].rpartition(".")[2] or own
+    is_file = Path(given["model"]).suffix.lower() == ONNX and own is None
+    if is_file and "weights" in given:
+        raise UsageError(f"--weights does not apply to {given['model']}, which has its own.")
+    if not is_file and "weights" not in given:
+        raise UsageError(
+            f"Say which --weights {given['model']} shall have: random, a file, or a source."
+        )
+    if not is_file and "outputs" in given:
+        raise UsageError("--outputs applies to ONNX files only.")
+    given.setdefault("weights", given["model"])
+    if "profile" in given:
+        chosen = profile(given.pop("profile"))
+        given["dataset"] = chosen.dataset
+        if chosen.backend in BACKEND_FORMATS:
+            given.setdefault("backend", chosen.backend)
 
 
 def take(given: dict[str, Any], config: type) -> dict[str, Any]:
@@ -104,26 +134,60 @@ def _option(given: dict[str, Any]) -> str:
     return names.get(first, "--" + first.replace("_", "-"))
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which model and weights."""
+def add_model(parser: argparse.ArgumentParser, *, or_file: bool = False) -> None:
+    """Add the options that say which model and weights, or which file that others made."""
     add = parser.add_argument
-    add("model", help=f"one of: {', '.join(ARCHITECTURES.names())}")
+    others = "; or an ONNX file, which has its own weights" if or_file else ""
+    add(
+        "model",
+        nargs="?" if or_file else None,
+        help=f"one of: {', '.join(ARCHITECTURES.names())}{others}",
+    )
     add(
         "--weights",
-        required=True,
+        required=not or_file,
         help="a state dict of the model, alone or as training scripts save it, a checkpoint of"
         " finetune.py, or the name of a source:"
-        " torchvision (resnet50), package (efficientnet-lite0 to -lite2), random (any model)",
+        " torchvision (mobilenetv2, resnet18, resnet50), deit (deit-tiny), package"
+        " (efficientnet-lite0 to -lite2), random (any model)",
     )
     add("--seed", type=seed, help="of everything random (default: 0)")
     add("--cache-dir", type=Path, help="for downloads and preprocessed images (default: cache)")
+
+
+def _foreign(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("models of others").add_argument
+    add(
+        "--architecture",
+        metavar="MODULE:FUNCTION",
+        help="instead of a model's name: code of yours that returns a torch module, or an"
+        " Architecture; it is imported and run",
+    )
+    add(
+        "--profile",
+        metavar="NAME",
+        help="one of main.py's, which says how the images of an ONNX file (needed for INT8) or of"
+        " --architecture (default: torchvision's way) are preprocessed and, unless --backend does,"
+        " who shall run the model",
+    )
+    add(
+        "--outputs",
+        nargs=1,
+        action=Names,
+        metavar="NAME",
+        help="the output of an ONNX file with the scores, where there are several",
+    )
 
 
 def _file(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("model file").add_argument
     add("--backend", help=f"who shall run it: {', '.join(BACKEND_FORMATS)} (default: openvino)")
     add("--format", help=f"{', '.join(FORMATS.names())} (default: what the backend prefers)")
-    add("--precision", help=f"{' or '.join(PRECISIONS)} (default: fp32)")
+    add(
+        "--precision",
+        help=f"one of {', '.join(PRECISIONS)}; w8: weights alone in INT8, for OpenVINO (default:"
+        " fp32)",
+    )
     add("--output", type=Path, help="folder (default: models)")
     add("--name", help="file name without suffix (default: MODEL[_prunedPERCENT]_PRECISION)")
     add("--overwrite", action="store_true", help="replace an existing file")
@@ -210,6 +274,12 @@ def _quantization(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help="labelled images to measure that on; neither calibration nor evaluation images",
+    )
+    add(
+        "--equalize",
+        action="store_true",
+        help="before it, bring the weights on both sides of a ReLU to the same range, channel by"
+        " channel (cross-layer equalisation); not for ONNX files",
     )
     add(
         "--keep-fp32",

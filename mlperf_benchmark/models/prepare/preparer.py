@@ -1,40 +1,35 @@
 """The steps from weights to a model file with its description."""
 
+import dataclasses
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from torch import nn
-
-from mlperf_benchmark.core.errors import OutputError, UsageError
+from mlperf_benchmark.core.errors import BenchmarkError, ModelError, OutputError, UsageError
 from mlperf_benchmark.core.files import file_sha256, staged
-from mlperf_benchmark.core.text import printable
-from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES, Architecture
-from mlperf_benchmark.models.architectures.onnx_export import export_onnx
+from mlperf_benchmark.core.text import first_line, printable
 from mlperf_benchmark.models.files.calibration_list import write_calibration_list
 from mlperf_benchmark.models.files.description import (
     Making,
     ModelDescription,
-    Size,
     description_path,
     tool_versions,
     write_description,
 )
 from mlperf_benchmark.models.files.formats import FORMATS, ModelFormat
-from mlperf_benchmark.models.optimize.macs import count_macs, count_parameters
-from mlperf_benchmark.models.optimize.quantizers.quantizer import (
-    Quantizer,
-    Source,
-    make_quantizer,
-)
+from mlperf_benchmark.models.optimize.quantizers.quantizer import Quantizer, make_quantizer
 from mlperf_benchmark.models.prepare.calibration import (
     CALIBRATION_NEEDED,
+    CalibrationImages,
     CalibrationSource,
     load_calibration,
 )
-from mlperf_benchmark.models.prepare.initial_weights import initial_weights
+from mlperf_benchmark.models.prepare.foreign import ForeignSubject
 from mlperf_benchmark.models.prepare.recipe import Recipe
-from mlperf_benchmark.models.prepare.variant import prune_model, quantize_model
+from mlperf_benchmark.models.prepare.subject import Subject, TorchSubject
+from mlperf_benchmark.models.prepare.variant import quantize_model
 
 
 def prepare_model(recipe: Recipe) -> Path:
@@ -46,68 +41,51 @@ def prepare_model(recipe: Recipe) -> Path:
     file_format: ModelFormat = FORMATS.load(recipe.file_format)(*options)
     if recipe.quantization and not file_format.takes_int8:
         raise UsageError(
-            f"--precision int8 does not apply to {recipe.file_format} files; --backend "
-            "onnxruntime, openvino or tvm run INT8."
+            f"--precision {recipe.precision} does not apply to {recipe.file_format} files;"
+            " --backend onnxruntime, openvino or tvm run INT8."
         )
-    architecture: Architecture = ARCHITECTURES.load(recipe.model)
-    quantizer = _quantizer(recipe, architecture)
-    _check_images(recipe, architecture)
+    subject = ForeignSubject(recipe) if recipe.is_file else TorchSubject(recipe)
+    quantizer = _quantizer(recipe, subject)
+    needs_images = recipe.pruning is not None or (quantizer is not None and quantizer.needs_images)
+    _check_images(recipe, subject, needed=needs_images)
     start = time.monotonic()
-    loaded = initial_weights(
-        architecture, recipe.weights, seed=recipe.seed, cache_dir=recipe.cache_dir
-    )
-    stem = recipe.file_stem(loaded.pruning.ratio if loaded.pruning else None)
+    subject.load()
+    stem = recipe.file_stem(subject.pruning.ratio if subject.pruning else None)
     target = recipe.output / f"{stem}.{recipe.file_format}"
-    _refuse_existing(target, overwrite=recipe.overwrite)
+    _refuse_existing(target, recipe)
 
-    calibration = None
-    if recipe.pruning or recipe.quantization:
-        source = CalibrationSource(
-            path=recipe.calibration_path,
-            count=recipe.calibration_count,
-            evaluation_path=recipe.evaluation_path,
-            seed=recipe.seed,
-            cache_dir=recipe.cache_dir,
-        )
-        calibration = load_calibration(
-            source, architecture, random_weights=loaded.weights.sha256 is None
-        )
-        for doubt in calibration.doubts():
-            sys.stderr.write(f"Warning: {doubt}\n")
-    pruning = loaded.pruning
-    if recipe.pruning and calibration:
-        pruning = prune_model(loaded, architecture, recipe.pruning, recipe.seed, calibration)
-    unquantized = Source(
-        loaded.module,
-        lambda module: export_onnx(module, architecture.input_size),
-        file_format.convert,
-    )
+    calibration = _calibration(recipe, subject) if needs_images else None
     quantization = None
-    if quantizer and calibration:
-        graph, quantization = quantize_model(
-            unquantized,
-            quantizer,
-            architecture,
-            calibration,
-            evaluation_path=recipe.evaluation_path,
-            cache_dir=recipe.cache_dir,
-        )
-    else:
-        graph = file_format.graph(loaded.module, architecture.input_size, export_onnx)
-    with staged(recipe.output) as folder:
-        model = file_format.save(graph, folder, stem, printable(str(loaded.weights)))
+    with _faults_named(recipe):
+        if recipe.pruning and calibration:
+            subject.prune(calibration)
+        if quantizer is not None:
+            pairs = subject.equalize() if quantizer.config.equalize else 0
+            graph, quantization = quantize_model(
+                subject.source(file_format.convert),
+                quantizer,
+                calibration,
+                subject.load_labelled,
+                evaluation_path=recipe.evaluation_path,
+            )
+            quantization = dataclasses.replace(quantization, equalized_pairs=pairs)
+        else:
+            graph = subject.graph(file_format)
+        size, unpruned_size = subject.sizes()
+    with staged(recipe.output) as folder, _faults_named(recipe):
+        model = file_format.save(graph, folder, stem, printable(str(subject.weights)))
         if calibration and calibration.contents:
             write_calibration_list(model, calibration.contents)
         description = ModelDescription(
-            architecture=architecture.name,
-            weights=loaded.weights,
-            dataset=architecture.dataset,
-            input_size=architecture.input_size,
+            architecture=subject.name,
+            weights=subject.weights,
+            dataset=subject.dataset,
+            input_size=subject.input_size,
             precision=recipe.precision,
-            size=_size(loaded.module, architecture),
-            unpruned_size=_size(architecture.build(), architecture),
-            pruning=pruning,
-            fine_tuning=loaded.fine_tuning,
+            size=size,
+            unpruned_size=unpruned_size,
+            pruning=subject.pruning,
+            fine_tuning=subject.fine_tuning,
             quantization=quantization,
             tools=tool_versions((*file_format.tools, *(quantizer.tools if quantizer else ()))),
             files={file.name: file_sha256(file) for file in sorted(folder.iterdir())},
@@ -120,30 +98,70 @@ def prepare_model(recipe: Recipe) -> Path:
     return target
 
 
-def _quantizer(recipe: Recipe, architecture: Architecture) -> Quantizer | None:
+def _quantizer(recipe: Recipe, subject: Subject) -> Quantizer | None:
     """Raises UsageError for settings that it does not have, before anything is downloaded."""
     if recipe.quantization is None:
         return None
-    preset = recipe.quantization.preset or architecture.quantization_preset
-    return make_quantizer(recipe.quantization, preset)
+    preset = recipe.quantization.preset or subject.quantization_preset
+    quantizer = make_quantizer(recipe.quantization, preset)
+    if quantizer.precision != recipe.precision:
+        raise UsageError(
+            f"--quantizer {recipe.quantization.quantizer} makes --precision {quantizer.precision},"
+            f" not {recipe.precision}."
+        )
+    if quantizer.needs_module and not subject.has_module:
+        raise UsageError(
+            f"--quantizer {recipe.quantization.quantizer} needs the layers as a torch module, and"
+            " an ONNX file has none: take another one (--list-quantizers)."
+        )
+    return quantizer
 
 
-def _check_images(recipe: Recipe, architecture: Architecture) -> None:
+def _check_images(recipe: Recipe, subject: Subject, *, needed: bool) -> None:
     """Refuse unusable images before anything is downloaded."""
-    wanted = recipe.pruning is not None or recipe.quantization is not None
-    if wanted and recipe.calibration_path is None and recipe.weights in architecture.weight_sources:
+    if needed and recipe.calibration_path is None and subject.has_published_weights():
         raise UsageError(CALIBRATION_NEEDED)
+    if needed and subject.dataset is None:
+        raise UsageError(
+            f"INT8 of {recipe.model} needs to know how its images are preprocessed: --profile NAME"
+            " (prepare.py --help)."
+        )
     for folder in (recipe.calibration_path, recipe.evaluation_path):
         if folder is not None and not folder.is_dir():
             raise UsageError(f"There is no folder of images {folder}.")
 
 
-def _size(module: nn.Module, architecture: Architecture) -> Size:
-    macs = count_macs(module, architecture.input_size)
-    return Size(gmacs=macs / 1e9, parameters=count_parameters(module))
+def _calibration(recipe: Recipe, subject: Subject) -> CalibrationImages:
+    """The images as the model takes them. Says on stderr what is doubtful."""
+    source = CalibrationSource(
+        path=recipe.calibration_path,
+        count=recipe.calibration_count,
+        evaluation_path=recipe.evaluation_path,
+        seed=recipe.seed,
+        cache_dir=recipe.cache_dir,
+    )
+    calibration = load_calibration(source, subject, random_weights=subject.weights.sha256 is None)
+    for doubt in calibration.doubts():
+        sys.stderr.write(f"Warning: {doubt}\n")
+    return dataclasses.replace(calibration, images=subject.fitted(calibration.images))
 
 
-def _refuse_existing(target: Path, *, overwrite: bool) -> None:
+@contextmanager
+def _faults_named(recipe: Recipe) -> Iterator[None]:
+    """What tools raise on graphs of others may be anything. Of ours, it is our fault."""
+    try:
+        yield
+    except (BenchmarkError, OSError):
+        raise
+    except Exception as error:
+        if not recipe.is_file:
+            raise
+        raise ModelError(f"{recipe.model} cannot be made use of: {first_line(error)}") from error
+
+
+def _refuse_existing(target: Path, recipe: Recipe) -> None:
+    if recipe.is_file and target.resolve() == Path(recipe.model).resolve():
+        raise OutputError(f"{target} is what is to be read. Give another --output or --name.")
     for path in (target, description_path(target)):
-        if path.exists() and not overwrite:
+        if path.exists() and not recipe.overwrite:
             raise OutputError(f"{path} exists. Give --overwrite, or another --output or --name.")

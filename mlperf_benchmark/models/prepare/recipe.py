@@ -6,15 +6,25 @@ from pathlib import Path
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.models.files.formats import BACKEND_FORMATS
-from mlperf_benchmark.models.optimize.config import PruningConfig, QuantizationConfig
+from mlperf_benchmark.models.optimize.config import QUANTIZED, PruningConfig, QuantizationConfig
 from mlperf_benchmark.tvm_compiler.options import CompileOptions
 
-PRECISIONS = ("fp32", "int8")
+PRECISIONS = ("fp32", *QUANTIZED)
+ONNX = ".onnx"
+OTHER_FILES = (".xml", ".zip", ".tvm", ".pt", ".pt2", ".pth", ".tflite", ".pb", ".h5", ".keras")
+"""Model files that are often given in the place of ONNX ones."""
+EXPORTED = "pt2"
+TORCH_BACKENDS = ("torch", "inductor")
 
 
 @dataclass(frozen=True)
 class Recipe:
     """One model file. `format` None stands for the one that the backend prefers.
+
+    `model` is the name of an architecture, or the path of an ONNX file, which has its own weights:
+    `weights` is the same path then. `outputs` names such a file's output where there are several.
+    `architecture` is the "module:function" of one of the user's own, which is code. `dataset` is
+    the preprocessing of either's images.
 
     `compilation` is for formats that are compiled, None for the others.
     `calibration_count` None stands for all images of `calibration_path`. No image of
@@ -37,6 +47,9 @@ class Recipe:
     cache_dir: Path = Path("cache")
     overwrite: bool = False
     compilation: CompileOptions | None = None
+    dataset: str | None = None
+    outputs: tuple[str, ...] = ()
+    architecture: str | None = None
 
     def __post_init__(self) -> None:
         known_name("precision", self.precision, PRECISIONS)
@@ -44,16 +57,49 @@ class Recipe:
             raise UsageError(
                 f'--name "{self.name}" is no file name: the folder is what --output names.'
             )
+        if self.is_file:
+            self._check_file()
+        elif Path(self.model).suffix.lower() in OTHER_FILES:
+            raise UsageError(
+                f"{self.model} is no ONNX file: give the {ONNX} that it was made from, or export"
+                " one. Weights of an architecture go into --weights."
+            )
+
+    def _check_file(self) -> None:
+        if self.pruning is not None:
+            raise UsageError(
+                "--prune needs the layers as a torch module, and an ONNX file has none: name an"
+                f" architecture instead of {self.model}, and its --weights."
+            )
+        if self.backend in TORCH_BACKENDS:
+            raise UsageError(
+                f"The {self.backend} backend does not run ONNX files, nor what is made of them:"
+                " --backend openvino, onnxruntime or tvm."
+            )
+
+    @property
+    def is_file(self) -> bool:
+        """Whether `model` is a file that others made."""
+        return Path(self.model).suffix.lower() == ONNX
+
+    @property
+    def model_name(self) -> str:
+        """Of the architecture; of a file, its own without the suffix."""
+        return Path(self.model).stem if self.is_file else self.model
 
     @property
     def file_format(self) -> str:
         """Name of the model file format. Raises UsageError for one the backend cannot read."""
         formats = BACKEND_FORMATS[known_name("backend", self.backend, BACKEND_FORMATS)]
+        if self.architecture is not None and self.backend in TORCH_BACKENDS:
+            # A checkpoint names its architecture, and main.py runs no code that a file names.
+            formats = (EXPORTED,)
         if self.format is None:
             return formats[0]
         if self.format not in formats:
+            made = " made of --architecture" if self.architecture else ""
             raise UsageError(
-                f"The backend {self.backend} does not read {self.format} files;"
+                f"The backend {self.backend} does not read {self.format} files{made};"
                 f" --format may be {', '.join(formats)}."
             )
         return self.format
@@ -64,4 +110,4 @@ class Recipe:
             return self.name.removesuffix(f".{self.file_format}")
         pruned = self.pruning.prune if self.pruning else pruned_before
         part = f"_pruned{100 * pruned:g}" if pruned else ""
-        return f"{self.model}{part}_{self.precision}"
+        return f"{self.model_name}{part}_{self.precision}"

@@ -2,11 +2,12 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.images.progress import tell
@@ -20,8 +21,12 @@ from mlperf_benchmark.models.optimize.pruning.evidence import LABELS, OWN_ANSWER
 from mlperf_benchmark.models.optimize.pruning.pruner import prune
 from mlperf_benchmark.models.optimize.quantizers.quantizer import Quantizer, Source
 from mlperf_benchmark.models.prepare.calibration import CalibrationImages
-from mlperf_benchmark.models.prepare.images import ImageSelection, load_images, select_labelled
-from mlperf_benchmark.models.prepare.model_input import Batches
+from mlperf_benchmark.models.prepare.images import ImageSelection, select_labelled
+from mlperf_benchmark.models.prepare.model_input import Batches, ModelInput
+
+NO_IMAGES = np.empty((0, 3, 1, 1), np.float32)
+LoadLabelled = Callable[[ImageSelection], tuple[ModelInput, NDArray[np.int64]]]
+"""The images as the model takes them, and the places of the right classes among its scores."""
 
 
 def prune_model(
@@ -78,16 +83,17 @@ def _tell_gradients(
 def quantize_model(
     source: Source,
     quantizer: Quantizer,
-    architecture: Architecture,
-    calibration: CalibrationImages,
+    calibration: CalibrationImages | None,
+    load_labelled: LoadLabelled,
     *,
     evaluation_path: Path | None,
-    cache_dir: Path,
 ) -> tuple[Any, Quantization]:
     """Quantize the model and say what was done. Raises UsageError, DatasetError or ModelError."""
     config = quantizer.config
     control = None
-    if config.validation_path is None or config.max_drop is None:
+    if calibration is None:
+        quantized = quantizer.quantize(source, NO_IMAGES)
+    elif config.validation_path is None or config.max_drop is None:
         quantized = quantizer.quantize(source, calibration.images)
     else:
         # NNCF takes seconds to import, and others do not need it.
@@ -97,13 +103,13 @@ def quantize_model(
         )
 
         selection = _validation_images(config.validation_path, calibration, evaluation_path)
-        images = load_images(selection, architecture.dataset, cache_dir)
+        images, labels = load_labelled(selection)
         quantized, outcome = quantize_within_drop(
             source.convert(source.export(source.module)),
             calibration.images,
             config,
             quantizer.preset,
-            Labelled(images, np.array(selection.labels, np.int64)),
+            Labelled(images, labels),
             max_drop=config.max_drop,
         )
         sys.stderr.write(
@@ -123,7 +129,7 @@ def quantize_model(
         range_estimator=config.range_estimator,
         fast_bias_correction=config.fast_bias_correction,
         overflow_fix=config.overflow_fix,
-        calibration=calibration.description,
+        calibration=calibration.description if calibration else None,
         accuracy_control=control,
         quantizer=config.quantizer,
         bias_correction=quantizer.corrects_bias,

@@ -15,6 +15,8 @@ from mlperf_benchmark.models.optimize.pruning.criterion import Criterion
 from mlperf_benchmark.models.optimize.pruning.parts import Part, Role, is_depthwise, parts
 
 PRUNABLE = (nn.Conv2d, nn.Linear, nn.BatchNorm2d)
+FIXED = (nn.LayerNorm, nn.Parameter)
+"""What has a value for each channel of a transformer's tokens, which therefore all stay."""
 SHOWN_LAYERS = 3
 
 
@@ -73,14 +75,19 @@ class ChannelGraph:
         *_, classifier = layers
         self._classifier = classifier
         try:
-            self._graph.build_dependency(module, torch.zeros(1, 3, input_size, input_size))
-            found = list(
-                self._graph.get_all_groups([classifier], root_module_types=(nn.Conv2d, nn.Linear))
+            self._graph.build_dependency(
+                module, torch.zeros(1, 3, input_size, input_size), verbose=False
             )
+            groups = self._graph.get_all_groups(
+                [classifier], root_module_types=(nn.Conv2d, nn.Linear)
+            )
+            found = [group for group in groups if _can_go(group)]
         except (RuntimeError, ValueError, KeyError, AttributeError) as error:
             raise ModelError(
                 f"This model cannot be pruned, as it cannot be traced: {error}"
             ) from error
+        if not found:
+            raise ModelError("This model cannot be pruned: no layer has channels of its own.")
         self.groups = tuple(self._describe(group, criterion) for group in found)
         self._costs = tuple(
             _LayerMacs(macs, *(self._shares(layer, found, side) for side in ("out", "in")))
@@ -178,6 +185,20 @@ class ChannelGraph:
         )
 
 
+def _can_go(group: tp.dependency.Group) -> bool:
+    """Whether layers may lose channels of `group`.
+
+    Tokens keep theirs, and so do the heads of attention, which are cut out of a layer's channels:
+    others than that layer has are read there.
+    """
+    width = len(group[0].idxs)
+    for item in group:
+        layer = item.dep.target.module
+        if isinstance(layer, FIXED) or (isinstance(layer, PRUNABLE) and len(item.idxs) % width):
+            return False
+    return all(part.places.max() < part.extent for part in parts(group))
+
+
 def _can_be_solved(layer: nn.Module) -> bool:
     """Whether what it reads can be laid out as rows: padding is numbers, of zeros."""
     return (
@@ -192,7 +213,7 @@ def _check_layers(module: nn.Module) -> None:
     for name, layer in module.named_modules():
         if isinstance(layer, nn.Conv2d) and layer.groups > 1 and not is_depthwise(layer):
             bad.append(f"{name} (convolution in {layer.groups} groups)")
-        elif list(layer.parameters(recurse=False)) and not isinstance(layer, PRUNABLE):
+        elif list(layer.parameters(recurse=False)) and _is_unknown(layer):
             bad.append(f"{name} ({type(layer).__name__})")
     if bad:
         more = ", …" if len(bad) > SHOWN_LAYERS else ""
@@ -200,3 +221,8 @@ def _check_layers(module: nn.Module) -> None:
             f"This model cannot be pruned: {len(bad)} layers are not supported:"
             f" {', '.join(bad[:SHOWN_LAYERS])}{more}."
         )
+
+
+def _is_unknown(layer: nn.Module) -> bool:
+    """Whether a layer with weights is none that is known; modules of layers have their own."""
+    return not isinstance(layer, (*PRUNABLE, nn.LayerNorm)) and not list(layer.children())

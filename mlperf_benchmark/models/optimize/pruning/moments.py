@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mlperf_benchmark.core.errors import ModelError
+from mlperf_benchmark.models.optimize.pruning.parts import by_channel
 
 MOST_INPUTS = 8192
 """Half a gigabyte a covariance."""
@@ -50,7 +51,7 @@ def input_moments(
     found: dict[nn.Module, Moments] = {}
 
     def watch(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        rows = inputs[0].transpose(0, 1).flatten(1).T
+        rows = by_channel(layer, inputs[0]).T
         if rows.shape[1] > MOST_INPUTS:
             raise ModelError(
                 f"This model cannot be pruned by its output errors (obs, fisher): a layer reads"

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from mlperf_benchmark.models.optimize.pruning.moments import Moments, input_moments
-from mlperf_benchmark.models.optimize.pruning.parts import Part, Role, is_depthwise
+from mlperf_benchmark.models.optimize.pruning.parts import Part, Role, by_channel, is_depthwise
 
 RIDGE = 10.0
 """Damping of covariances, in parts of their mean variance times inputs over rows. The same as for
@@ -129,7 +129,7 @@ def squared_gradients(
 
     def watch(layer: nn.Module, _inputs: object, output: Tensor) -> None:
         def add(gradient: Tensor) -> None:
-            squares = gradient.square().transpose(0, 1).flatten(1).sum(1).double()
+            squares = by_channel(layer, gradient.square()).sum(1).double()
             sums[layer] = sums.get(layer, 0) + squares
 
         output.register_hook(add)  # type: ignore[no-untyped-call]

@@ -39,6 +39,11 @@ class Part:
         return of_places[self.places].flatten(1)
 
     @property
+    def extent(self) -> int:
+        """Places that the layer has."""
+        return self.weight.shape[1 if self.role is Role.READS else 0]
+
+    @property
     def weight(self) -> Tensor:
         return self.layer.get_parameter("weight").detach()
 
@@ -55,6 +60,15 @@ def parts(group: tp.dependency.Group) -> tuple[Part, ...]:
             order = torch.tensor(item.root_idxs).argsort(stable=True)
             found.append(Part(layer, role, torch.tensor(item.idxs)[order].reshape(width, -1)))
     return tuple(found)
+
+
+def by_channel(layer: nn.Module, values: Tensor) -> Tensor:
+    """Of values that `layer` reads or gives, (channels, all others).
+
+    Convolutions have channels behind the batch, linear layers have them last: of tokens, too.
+    """
+    axis = -1 if isinstance(layer, nn.Linear) else 1
+    return values.movedim(axis, 0).flatten(1)
 
 
 def is_depthwise(layer: nn.Module) -> bool:

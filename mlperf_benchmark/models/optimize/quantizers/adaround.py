@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mlperf_benchmark.models.optimize.images import Images
-from mlperf_benchmark.models.optimize.layers import find_layers, layers_by_name
+from mlperf_benchmark.models.optimize.layers import find_layers, weighted_layers
 from mlperf_benchmark.models.optimize.quantization import quantize
 from mlperf_benchmark.models.optimize.quantizers.quantizer import Quantizer, Source
 from mlperf_benchmark.models.optimize.quantizers.rounding import learn_rounding
@@ -30,7 +30,8 @@ class AdaRound(Quantizer):
     method = "AdaRound of the weights, NNCF post-training quantization of the rest"
     summary = (
         "each weight rounded up or down as learned from the layer's outputs (AdaRound,"
-        " https://arxiv.org/abs/2004.10568), activations and biases as nncf does"
+        " https://arxiv.org/abs/2004.10568), activations and biases as nncf does; not for"
+        " ONNX files"
     )
     accepts = frozenset(
         {
@@ -42,6 +43,7 @@ class AdaRound(Quantizer):
         }
     )
     range_estimators = ("minmax", "percentile")
+    needs_module = True
 
     def quantize(self, source: Source, images: Images) -> Any:
         self._round(source, images)
@@ -49,13 +51,15 @@ class AdaRound(Quantizer):
         return quantize(graph, images, self.config, self.preset)
 
     def _round(self, source: Source, images: Images) -> None:
-        graph = source.export(source.module)
+        module = source.module
+        assert module is not None
+        graph = source.export(module)
         kept = set(find_layers(graph, self.config.keep_fp32))
-        layers = list(_positions_by_layer(source.module, images[0]))
+        layers = list(_positions_by_layer(module, images[0]))
         # Both are in the order of execution.
-        names = dict(zip(layers, layers_by_name(graph), strict=True))
+        names = dict(zip(layers, weighted_layers(graph), strict=True))
         rounded = [layer for layer in layers if names[layer] not in kept]
-        inputs = _inputs(source.module, rounded, images)
+        inputs = _inputs(module, rounded, images)
         for number, layer in enumerate(rounded):
             weight = layer.get_parameter("weight")
             learned = learn_rounding(

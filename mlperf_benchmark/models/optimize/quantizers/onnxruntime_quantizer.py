@@ -48,10 +48,13 @@ class OnnxRuntime(Quantizer):
         kept = find_layers(model, self.config.keep_fp32)
         symmetric = self.preset == "performance"
         with TemporaryDirectory(prefix="quantize-") as folder, _quietly():
+            # As a file: what fails on a model in memory leaves it without its weights.
+            original = Path(folder, "original.onnx")
+            onnx.save(model, original)
             prepared = Path(folder, "prepared.onnx")
             quantized = Path(folder, "quantized.onnx")
             try:
-                quant_pre_process(model, prepared, skip_symbolic_shape=True)
+                quant_pre_process(original, prepared, skip_symbolic_shape=True)
                 quantize_static(
                     prepared,
                     quantized,
@@ -66,12 +69,17 @@ class OnnxRuntime(Quantizer):
                     calibrate_method=_METHODS[self.config.range_estimator],
                     extra_options={
                         "ActivationSymmetric": symmetric,
-                        "CalibStridedMinMax": IMAGES_AT_A_TIME,
+                        "CalibStridedMinMax": _stride(len(images)),
                     },
                 )
             except (ValueError, RuntimeError) as error:
                 raise ModelError(f"This model cannot be quantized: {error}") from error
             return source.convert(onnx.load(quantized))
+
+
+def _stride(count: int) -> int:
+    """Images at a time; ONNX Runtime wants whole portions."""
+    return next(size for size in range(IMAGES_AT_A_TIME, 0, -1) if count % size == 0)
 
 
 class _Reader:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import onnx
     from torch import nn
 
-OF_ALL = frozenset({"quantizer", "keep_fp32"})
+OF_ALL = frozenset({"quantizer", "keep_fp32", "equalize"})
 """Settings that every quantizer honours."""
 
 OPTIONS: Mapping[str, str] = MappingProxyType(
@@ -37,10 +37,12 @@ OPTIONS: Mapping[str, str] = MappingProxyType(
 class Source:
     """What is to be quantized. `export` gives `module`, as it is then, as an ONNX graph, and
     `convert` an ONNX graph, quantized (QDQ) or not, in the form that its model file takes.
+
+    `module` is None for a file that others made, which `export` gives then.
     """
 
-    module: nn.Module
-    export: Callable[[nn.Module], onnx.ModelProto]
+    module: nn.Module | None
+    export: Callable[[Any], onnx.ModelProto]
     convert: Callable[[onnx.ModelProto], Any]
 
 
@@ -49,7 +51,9 @@ class Quantizer(ABC):
     `tools` are the packages that it takes besides `TOOLS` of those.
 
     `accepts` are the further fields of QuantizationConfig that it honours. `preset` is one of
-    PRESETS. Raises UsageError for settings that it does not have.
+    PRESETS. Raises UsageError for settings that it does not have. One that `needs_module` cannot
+    take files that others made, and one that has no use for images does without. `precision` is
+    the one of prepare.py that it makes.
     """
 
     summary: ClassVar[str]
@@ -58,6 +62,9 @@ class Quantizer(ABC):
     accepts: ClassVar[frozenset[str]]
     range_estimators: ClassVar[tuple[str, ...]] = ("minmax",)
     overflow_fixes: ClassVar[tuple[str, ...]] = ("all", "none")
+    needs_module: ClassVar[bool] = False
+    needs_images: ClassVar[bool] = True
+    precision: ClassVar[str] = "int8"
 
     def __init__(self, config: QuantizationConfig, preset: str) -> None:
         self.config = config

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from mlperf_benchmark.models.optimize.pruning.criteria.scores import mean_one, summed
 from mlperf_benchmark.models.optimize.pruning.criterion import Criterion
 from mlperf_benchmark.models.optimize.pruning.evidence import Evidence
-from mlperf_benchmark.models.optimize.pruning.parts import Part, Role, parts
+from mlperf_benchmark.models.optimize.pruning.parts import Part, Role, by_channel, parts
 
 
 class Activation(Criterion):
@@ -24,8 +24,8 @@ class Activation(Criterion):
 
         def watch(layer: nn.Module, inputs: tuple[Tensor, ...], _output: Any) -> None:
             # Positions are averaged, images are summed.
-            means = inputs[0].abs().flatten(2).mean(2) if inputs[0].ndim > 2 else inputs[0].abs()
-            sums[layer] = sums.get(layer, 0) + means.double().sum(0)
+            means = by_channel(layer, inputs[0].abs()).double().mean(1)
+            sums[layer] = sums.get(layer, 0) + means * len(inputs[0])
 
         hooks = [
             layer.register_forward_hook(watch)

@@ -1,0 +1,99 @@
+"""An ONNX file that others made, on its way to another one."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from dataset import DATASETS
+from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.files import file_sha256
+from mlperf_benchmark.core.image_format import ImageFormat
+from mlperf_benchmark.loadgen.labels import label_offset
+from mlperf_benchmark.models.files.description import Size, Weights
+from mlperf_benchmark.models.files.foreign_onnx import ForeignModel, quantizable, read_foreign
+from mlperf_benchmark.models.files.formats import ModelFormat
+from mlperf_benchmark.models.files.model_files import model_files
+from mlperf_benchmark.models.files.onnx_size import Measured, measure
+from mlperf_benchmark.models.files.ports import Port, class_count
+from mlperf_benchmark.models.optimize.quantizers.quantizer import Source
+from mlperf_benchmark.models.prepare.calibration import CalibrationImages
+from mlperf_benchmark.models.prepare.model_input import ModelInput
+from mlperf_benchmark.models.prepare.recipe import Recipe
+from mlperf_benchmark.models.prepare.subject import Subject
+
+
+class ForeignSubject(Subject):
+    """The graph of the file is kept, but for what quantization puts into it."""
+
+    has_module = False
+    # Suits activations below zero, which an unknown model may have.
+    quantization_preset = "mixed"
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self._path = Path(recipe.model)
+        self.name = recipe.model_name
+        self.dataset = recipe.dataset
+        self._image: ImageFormat | None = None
+        if self.dataset is not None:
+            self._image = DATASETS.load(self.dataset).image
+        self._foreign: ForeignModel
+
+    def has_published_weights(self) -> bool:
+        return True
+
+    def load(self) -> None:
+        files = model_files(self._path)
+        sums = [file_sha256(file) for file in files]
+        text = "".join(sums).encode()
+        digest = sums[0] if len(sums) == 1 else hashlib.sha256(text).hexdigest()
+        self.weights = Weights(self._path.name, digest, None)
+        self._foreign = read_foreign(self._path, self._image, self.recipe.outputs)
+        self.input_size = self._foreign.size[0]
+
+    def prune(self, calibration: CalibrationImages) -> None:
+        raise NotImplementedError("recipes of files do not prune")
+
+    def equalize(self) -> int:
+        raise UsageError(
+            "--equalize needs the layers as a torch module, and an ONNX file has none: name an"
+            f" architecture instead of {self._path}, and its --weights."
+        )
+
+    @cached_property
+    def measured(self) -> Measured:
+        """What one run of it shows."""
+        return measure(self._foreign)
+
+    def sizes(self) -> tuple[Size, Size]:
+        return self.measured.size, self.measured.size
+
+    def source(self, convert: Callable[[onnx.ModelProto], Any]) -> Source:
+        model = quantizable(self._foreign)
+        return Source(None, lambda _module: model, convert)
+
+    def graph(self, file_format: ModelFormat) -> Any:
+        return file_format.convert(self._foreign.model)
+
+    def label_offset(self) -> int:
+        shape = self.measured.answer
+        return label_offset(class_count(Port(("scores",), shape), shape[0] if shape else 1, False))
+
+    def fitted(self, images: ModelInput) -> ModelInput:
+        image, foreign = self._image, self._foreign
+        assert image is not None
+
+        def load(indices: Sequence[int]) -> NDArray[Any]:
+            values: NDArray[Any] = images.load(indices)
+            if foreign.takes_pixels:
+                mean, std = (np.reshape(one, (1, 3, 1, 1)) for one in (image.mean, image.std))
+                values = np.rint(values * std + mean).astype(np.uint8)
+            return values if foreign.layout == "NCHW" else values.transpose(0, 2, 3, 1)
+
+        return ModelInput(images.count, load)

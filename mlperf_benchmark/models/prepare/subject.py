@@ -1,0 +1,160 @@
+"""What a model file is made from: an architecture with weights, or a file that others made."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from torch import nn
+
+from dataset import DATASETS
+from mlperf_benchmark.core.errors import ModelError, UsageError
+from mlperf_benchmark.images.progress import tell
+from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES, Architecture
+from mlperf_benchmark.models.architectures.importing import import_architecture
+from mlperf_benchmark.models.architectures.onnx_export import export_onnx
+from mlperf_benchmark.models.architectures.weights import LoadedModel
+from mlperf_benchmark.models.files.description import FineTuning, Pruning, Size, Weights
+from mlperf_benchmark.models.files.formats import ModelFormat
+from mlperf_benchmark.models.optimize.equalization import equalize
+from mlperf_benchmark.models.optimize.macs import count_macs, count_parameters
+from mlperf_benchmark.models.optimize.quantizers.quantizer import Source
+from mlperf_benchmark.models.prepare.calibration import CalibrationImages
+from mlperf_benchmark.models.prepare.images import ImageSelection, load_images
+from mlperf_benchmark.models.prepare.initial_weights import initial_weights
+from mlperf_benchmark.models.prepare.model_input import ModelInput
+from mlperf_benchmark.models.prepare.recipe import Recipe
+from mlperf_benchmark.models.prepare.variant import prune_model
+
+
+class Subject(ABC):
+    """A classifier on its way to a file. `dataset` is its preprocessing, None where nobody said.
+
+    Life cycle: construct, which refuses what cannot be done, `load`, then the rest.
+    """
+
+    has_module: ClassVar[bool] = True
+    recipe: Recipe
+    name: str
+    dataset: str | None
+    input_size: int
+    quantization_preset: str
+    weights: Weights
+    pruning: Pruning | None = None
+    fine_tuning: FineTuning | None = None
+
+    @abstractmethod
+    def has_published_weights(self) -> bool:
+        """Whether they have seen images, which can be told before they are read."""
+
+    @abstractmethod
+    def load(self) -> None:
+        """Read the weights. Raises ModelError."""
+
+    @abstractmethod
+    def prune(self, calibration: CalibrationImages) -> None:
+        """As the recipe says. Raises UsageError or ModelError."""
+
+    def fitted(self, images: ModelInput) -> ModelInput:
+        """`images` as the model's input takes them, without a batch."""
+        return images
+
+    def label_offset(self) -> int:
+        """What is added to the place of a score for the class. Raises ModelError."""
+        return 0
+
+    def load_labelled(self, selection: ImageSelection) -> tuple[ModelInput, NDArray[np.int64]]:
+        """The images, fitted, and the places of the right classes among the scores."""
+        assert self.dataset is not None
+        images = load_images(selection, self.dataset, self.recipe.cache_dir)
+        return self.fitted(images), np.array(selection.labels, np.int64) - self.label_offset()
+
+    @abstractmethod
+    def equalize(self) -> int:
+        """Equalise the weights across layers; the number of pairs. Raises ModelError."""
+
+    @abstractmethod
+    def sizes(self) -> tuple[Size, Size]:
+        """As it is, and unpruned."""
+
+    @abstractmethod
+    def source(self, convert: Callable[[onnx.ModelProto], Any]) -> Source:
+        """What quantizers take. Raises ModelError."""
+
+    @abstractmethod
+    def graph(self, file_format: ModelFormat) -> Any:
+        """In floating point, in the form that the format saves."""
+
+
+class TorchSubject(Subject):
+    """An architecture, ours or the user's, with weights."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.architecture = _architecture(recipe)
+        self.name = self.architecture.name
+        self.dataset = self.architecture.dataset
+        self.input_size = self.architecture.input_size
+        self.quantization_preset = self.architecture.quantization_preset
+        self._loaded: LoadedModel
+
+    def has_published_weights(self) -> bool:
+        return self.recipe.weights in self.architecture.weight_sources
+
+    def load(self) -> None:
+        recipe = self.recipe
+        self._loaded = initial_weights(
+            self.architecture, recipe.weights, seed=recipe.seed, cache_dir=recipe.cache_dir
+        )
+        self.weights = self._loaded.weights
+        self.pruning = self._loaded.pruning
+        self.fine_tuning = self._loaded.fine_tuning
+
+    def prune(self, calibration: CalibrationImages) -> None:
+        recipe = self.recipe
+        assert recipe.pruning is not None
+        self.pruning = prune_model(
+            self._loaded, self.architecture, recipe.pruning, recipe.seed, calibration
+        )
+
+    def equalize(self) -> int:
+        pairs = equalize(self._loaded.module)
+        if not pairs:
+            raise ModelError(
+                f"{self.name} has no two convolutions with a ReLU alone between them (ReLU6 is"
+                " another function), which --equalize is for."
+            )
+        tell(f"Equalised the weights of {pairs} pairs of layers.")
+        return pairs
+
+    def sizes(self) -> tuple[Size, Size]:
+        return self._size(self._loaded.module), self._size(self.architecture.build())
+
+    def source(self, convert: Callable[[onnx.ModelProto], Any]) -> Source:
+        return Source(
+            self._loaded.module, lambda module: export_onnx(module, self.input_size), convert
+        )
+
+    def graph(self, file_format: ModelFormat) -> Any:
+        return file_format.graph(self._loaded.module, self.input_size, export_onnx)
+
+    def _size(self, module: nn.Module) -> Size:
+        macs = count_macs(module, self.input_size)
+        return Size(gmacs=macs / 1e9, parameters=count_parameters(module))
+
+
+def _architecture(recipe: Recipe) -> Architecture:
+    """Raises UsageError or ModelError."""
+    if recipe.architecture is not None:
+        dataset = recipe.dataset or "imagenet_pytorch"
+        size = DATASETS.load(dataset).image.height
+        return import_architecture(recipe.architecture, dataset, size)
+    if recipe.dataset is not None:
+        raise UsageError(
+            f"--profile does not apply to {recipe.model}, whose preprocessing is known: it is for"
+            " ONNX files and --architecture."
+        )
+    architecture: Architecture = ARCHITECTURES.load(recipe.model)
+    return architecture
