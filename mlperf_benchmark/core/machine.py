@@ -15,7 +15,7 @@ GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 def describe_system() -> dict[str, Any]:
     """Facts of the machine, read now. None where the system does not tell."""
     return {
-        "cpu_model": _cpu_model(),
+        "cpu_model": cpu_model(),
         "physical_cores": psutil.cpu_count(logical=False),
         "logical_cpus": psutil.cpu_count(),
         "usable_cpus": len(os.sched_getaffinity(0)),
@@ -29,7 +29,8 @@ def describe_system() -> dict[str, Any]:
     }
 
 
-def _cpu_model() -> str | None:
+def cpu_model() -> str | None:
+    """The processor's name. None where the system does not tell."""
     info = _read(Path("/proc/cpuinfo")) or ""
     for line in info.splitlines():
         if line.startswith("model name"):

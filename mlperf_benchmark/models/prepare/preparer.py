@@ -1,5 +1,6 @@
 """The steps from weights to a model file with its description."""
 
+import dataclasses
 import sys
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from mlperf_benchmark.core.files import file_sha256, staged
 from mlperf_benchmark.core.text import printable
 from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES, Architecture
 from mlperf_benchmark.models.architectures.onnx_export import export_onnx
+from mlperf_benchmark.models.architectures.weights import LoadedModel
 from mlperf_benchmark.models.files.calibration_list import write_calibration_list
 from mlperf_benchmark.models.files.description import (
     Making,
@@ -21,6 +23,7 @@ from mlperf_benchmark.models.files.description import (
     write_description,
 )
 from mlperf_benchmark.models.files.formats import FORMATS, ModelFormat
+from mlperf_benchmark.models.optimize.config import QuantizationConfig
 from mlperf_benchmark.models.optimize.macs import count_macs, count_parameters
 from mlperf_benchmark.models.optimize.quantizers.quantizer import (
     Quantizer,
@@ -33,8 +36,10 @@ from mlperf_benchmark.models.prepare.calibration import (
     load_calibration,
 )
 from mlperf_benchmark.models.prepare.initial_weights import initial_weights
+from mlperf_benchmark.models.prepare.latency.bench import Bench
 from mlperf_benchmark.models.prepare.recipe import Recipe
 from mlperf_benchmark.models.prepare.variant import prune_model, quantize_model
+from mlperf_benchmark.tvm_compiler.options import CompileOptions
 
 
 def prepare_model(recipe: Recipe) -> Path:
@@ -56,12 +61,13 @@ def prepare_model(recipe: Recipe) -> Path:
     loaded = initial_weights(
         architecture, recipe.weights, seed=recipe.seed, cache_dir=recipe.cache_dir
     )
+    _refuse_quantized_twice(recipe, loaded)
     stem = recipe.file_stem(loaded.pruning.ratio if loaded.pruning else None)
     target = recipe.output / f"{stem}.{recipe.file_format}"
     _refuse_existing(target, overwrite=recipe.overwrite)
 
     calibration = None
-    if recipe.pruning or recipe.quantization:
+    if loaded.quantized is None and (recipe.pruning or recipe.quantization):
         source = CalibrationSource(
             path=recipe.calibration_path,
             count=recipe.calibration_count,
@@ -76,14 +82,23 @@ def prepare_model(recipe: Recipe) -> Path:
             sys.stderr.write(f"Warning: {doubt}\n")
     pruning = loaded.pruning
     if recipe.pruning and calibration:
-        pruning = prune_model(loaded, architecture, recipe.pruning, recipe.seed, calibration)
+        pruning = prune_model(
+            loaded,
+            architecture,
+            recipe.pruning,
+            recipe.seed,
+            calibration,
+            bench=_bench(recipe),
+        )
     unquantized = Source(
         loaded.module,
         lambda module: export_onnx(module, architecture.input_size),
         file_format.convert,
     )
-    quantization = None
-    if quantizer and calibration:
+    quantization = loaded.quantization
+    if loaded.quantized is not None:
+        graph = file_format.convert(loaded.quantized)
+    elif quantizer and calibration:
         graph, quantization = quantize_model(
             unquantized,
             quantizer,
@@ -120,12 +135,43 @@ def prepare_model(recipe: Recipe) -> Path:
     return target
 
 
+def _bench(recipe: Recipe) -> Bench | None:
+    """Where latency is measured: in the file's own form, compiled for single images."""
+    if not recipe.times_layers:
+        return None
+    options: tuple[CompileOptions, ...] = ()
+    if recipe.compilation:
+        options = (dataclasses.replace(recipe.compilation, batches=(1,), tune=0.0),)
+    return Bench(
+        backend=recipe.backend,
+        file_format=FORMATS.load(recipe.file_format)(*options),
+        threads=recipe.threads,
+        cache_dir=recipe.cache_dir,
+        options="".join(map(str, options)),
+    )
+
+
 def _quantizer(recipe: Recipe, architecture: Architecture) -> Quantizer | None:
     """Raises UsageError for settings that it does not have, before anything is downloaded."""
     if recipe.quantization is None:
         return None
     preset = recipe.quantization.preset or architecture.quantization_preset
     return make_quantizer(recipe.quantization, preset)
+
+
+def _refuse_quantized_twice(recipe: Recipe, loaded: LoadedModel) -> None:
+    """Weights that were trained in INT8 are what they are."""
+    if loaded.quantized is None:
+        return
+    trained = f"{recipe.weights} was trained in INT8 (finetune.py --qat)"
+    if recipe.quantization is None:
+        raise UsageError(f"{trained}: give --precision int8.")
+    if recipe.pruning is not None:
+        raise UsageError(f"{trained}: prune its weights before that, not now.")
+    if recipe.quantization != QuantizationConfig():
+        raise UsageError(
+            f"{trained}, where the quantizer and its settings were chosen: leave them out."
+        )
 
 
 def _check_images(recipe: Recipe, architecture: Architecture) -> None:

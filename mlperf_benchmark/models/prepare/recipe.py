@@ -10,13 +10,16 @@ from mlperf_benchmark.models.optimize.config import PruningConfig, QuantizationC
 from mlperf_benchmark.tvm_compiler.options import CompileOptions
 
 PRECISIONS = ("fp32", "int8")
+TIMED_BACKENDS = ("onnxruntime", "openvino", "tvm")
+"""Those whose latency can be pruned for."""
 
 
 @dataclass(frozen=True)
 class Recipe:
     """One model file. `format` None stands for the one that the backend prefers.
 
-    `compilation` is for formats that are compiled, None for the others.
+    `compilation` is for formats that are compiled, None for the others. `threads` are those that
+    latency is measured with, where it is to be pruned for; None: what the backend chooses.
     `calibration_count` None stands for all images of `calibration_path`. No image of
     `evaluation_path` may be used.
     """
@@ -37,13 +40,24 @@ class Recipe:
     cache_dir: Path = Path("cache")
     overwrite: bool = False
     compilation: CompileOptions | None = None
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         known_name("precision", self.precision, PRECISIONS)
+        if self.times_layers and self.backend not in TIMED_BACKENDS:
+            raise UsageError(
+                f"--prune-for latency does not apply to --backend {self.backend}: it measures in"
+                f" {', '.join(TIMED_BACKENDS)}."
+            )
         if self.name in ("", "..") or (self.name and Path(self.name).name != self.name):
             raise UsageError(
                 f'--name "{self.name}" is no file name: the folder is what --output names.'
             )
+
+    @property
+    def times_layers(self) -> bool:
+        """Whether latency is measured while pruning."""
+        return self.pruning is not None and self.pruning.budget == "latency"
 
     @property
     def file_format(self) -> str:
@@ -64,4 +78,6 @@ class Recipe:
             return self.name.removesuffix(f".{self.file_format}")
         pruned = self.pruning.prune if self.pruning else pruned_before
         part = f"_pruned{100 * pruned:g}" if pruned else ""
+        if self.pruning is not None and self.times_layers:
+            part = f"_latency{100 * self.pruning.left:g}"
         return f"{self.model}{part}_{self.precision}"

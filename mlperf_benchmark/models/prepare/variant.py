@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from mlperf_benchmark.models.optimize.pruning.pruner import prune
 from mlperf_benchmark.models.optimize.quantizers.quantizer import Quantizer, Source
 from mlperf_benchmark.models.prepare.calibration import CalibrationImages
 from mlperf_benchmark.models.prepare.images import ImageSelection, load_images, select_labelled
+from mlperf_benchmark.models.prepare.latency.bench import Bench
+from mlperf_benchmark.models.prepare.latency.latency_budget import latency_budget
 from mlperf_benchmark.models.prepare.model_input import Batches
 
 
@@ -30,8 +33,13 @@ def prune_model(
     config: PruningConfig,
     seed: int,
     calibration: CalibrationImages,
+    *,
+    bench: Bench | None = None,
 ) -> Pruning:
-    """Prune the module in place and say what was done. Raises UsageError or ModelError."""
+    """Prune the module in place and say what was done. Raises UsageError or ModelError.
+
+    `bench` is where latency is measured, where that is the budget.
+    """
     if loaded.pruning is not None:
         raise UsageError(
             "These weights are pruned already; leave --prune out, or prune the original ones."
@@ -39,14 +47,19 @@ def prune_model(
     size = architecture.input_size
     before = count_macs(loaded.module, size)
     start = time.monotonic()
-    gradients_from = prune(
-        loaded.module,
-        size,
-        config,
-        seed,
-        Batches(calibration.images),
-        labels=calibration.labels,
-    )
+    with ExitStack() as stack:
+        budget = None
+        if bench is not None:
+            budget = stack.enter_context(latency_budget(loaded.module, architecture, config, bench))
+        gradients_from = prune(
+            loaded.module,
+            size,
+            config,
+            seed,
+            Batches(calibration.images),
+            labels=calibration.labels,
+            budget=budget,
+        )
     seconds = time.monotonic() - start
     _tell_gradients(config, gradients_from, calibration)
     return Pruning(
@@ -61,6 +74,7 @@ def prune_model(
         reconstruct=config.reconstruct,
         gradients_from=gradients_from,
         seconds=round(seconds, 1),
+        latency=budget.description() if budget else None,
     )
 
 
