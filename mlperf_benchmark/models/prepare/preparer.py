@@ -136,15 +136,16 @@ def prepare_model(recipe: Recipe) -> Path:
 
 
 def _bench(recipe: Recipe) -> Bench | None:
-    """Where latency is measured: in the file's own form, compiled for single images."""
+    """Where latency is measured: compiled for single images, or as ONNX, which all others read."""
     if not recipe.times_layers:
         return None
+    name = recipe.file_format if recipe.compilation else "onnx"
     options: tuple[CompileOptions, ...] = ()
     if recipe.compilation:
         options = (dataclasses.replace(recipe.compilation, batches=(1,), tune=0.0),)
     return Bench(
         backend=recipe.backend,
-        file_format=FORMATS.load(recipe.file_format)(*options),
+        file_format=FORMATS.load(name)(*options),
         threads=recipe.threads,
         cache_dir=recipe.cache_dir,
         options="".join(map(str, options)),

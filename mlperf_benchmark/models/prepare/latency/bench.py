@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,8 @@ from mlperf_benchmark.core.image_format import ImageFormat, Images
 from mlperf_benchmark.core.working_folder import scratch_folder
 from mlperf_benchmark.models.files.formats import ModelFormat
 
-WARM_UP = 3
-SAMPLES = 20
+WARM_UP = 2
+SAMPLES = 11
 """Inferences of a layer's probe that its time is taken from."""
 
 ROUNDS = 25
@@ -42,6 +43,11 @@ class Bench:
     cache_dir: Path
     options: str = ""
 
+    @cached_property
+    def _kind(self) -> type[Backend]:
+        kind: type[Backend] = BACKENDS.load(self.backend)
+        return kind
+
     @contextmanager
     def loaded(self, model: onnx.ModelProto, image: ImageFormat) -> Iterator["Runner"]:
         """Raises ModelError for a model that the backend cannot run."""
@@ -53,7 +59,7 @@ class Bench:
             config = BackendConfig(
                 model=file, image=image, threads=self.threads, cache_dir=self.cache_dir
             )
-            backend: Backend = BACKENDS.load(self.backend)(config)
+            backend = self._kind(config)
             try:
                 info = backend.load()
                 yield Runner(backend, info, _image(image))

@@ -34,19 +34,21 @@ from mlperf_benchmark.models.prepare.progress import layer_progress
 TOLERANCE = 0.03
 """Relative to the latency that shall be left."""
 
-GOOD = 0.01
+GOOD = 0.015
 """What is as near as that is not tried again."""
 
 TRIES = 5
 
-LEAST_GAIN = 0.01
+LEAST = 0.01
+"""Parts of the latency that are told from nothing."""
 
 
 @dataclass(frozen=True)
-class Reached:
-    """Widths, and how the latency they have compares with the unpruned one."""
+class Try:
+    """Widths, the part of the latency that is foreseen for them, and what was measured."""
 
-    widths: Sequence[int]
+    widths: list[int]
+    foreseen: float
     comparison: Comparison
 
     def miss(self, left: float) -> float:
@@ -81,7 +83,7 @@ class LatencyBudget:
             bench.cache_dir,
             partial(times_beside, bench, whole),
         )
-        self._reached: Reached | None = None
+        self._reached: Try | None = None
 
     def __call__(self, graph: ChannelGraph, find: Find) -> list[int]:
         """The widths that came nearest. Raises UsageError where none can."""
@@ -90,36 +92,28 @@ class LatencyBudget:
         places = [
             place
             for place, group in enumerate(graph.groups)
-            if group.is_inner or self._config.channels == "all"
+            if (group.is_inner and place not in graph.head) or self._config.channels == "all"
         ]
         with layer_progress() as progress:
             cost.measure(places, progress)
-        aim = self._config.left
-        seen = set()
-        for number in range(1, TRIES + 1):
+        left = self._config.left
+        tries: list[Try] = []
+        while len(tries) < TRIES:
             try:
-                widths = find(cost, 1 - aim)
+                widths = find(cost, 1 - _aim(left, tries))
             except UsageError:
                 # Only what was asked for is the user's matter.
-                if self._reached is None:
+                if not tries:
                     raise
                 break
-            if tuple(widths) in seen:
+            if any(one.widths == widths for one in tries):
                 break
-            seen.add(tuple(widths))
-            found = Reached(widths, self._measure(widths))
-            ratio = found.comparison.ratio
-            tell(f"Try {number}: {ratio:.3f} of the latency, {self._config.left:g} is wanted.")
-            if self._reached is None or found.miss(self._config.left) < self._reached.miss(
-                self._config.left
-            ):
-                self._reached = found
-            if found.miss(self._config.left) < GOOD:
+            tries.append(Try(widths, cost(widths), self._measure(widths)))
+            ratio = tries[-1].comparison.ratio
+            tell(f"Try {len(tries)}: {ratio:.3f} of the latency, {left:g} is wanted.")
+            if tries[-1].miss(left) < GOOD:
                 break
-            # What the forecast is wrong by concerns what goes.
-            foreseen = (1 - cost(widths)) / max(1 - ratio, LEAST_GAIN)
-            aim = min(max(1 - foreseen * (1 - self._config.left), LEAST_GAIN), 1 - LEAST_GAIN)
-        assert self._reached is not None
+        self._reached = min(tries, key=lambda one: one.miss(left))
         self._tell(self._reached)
         return list(self._reached.widths)
 
@@ -149,7 +143,7 @@ class LatencyBudget:
         with self._bench.loaded(export_onnx(module, self._size), image) as runner:
             return compare(runner, self._whole)
 
-    def _tell(self, reached: Reached) -> None:
+    def _tell(self, reached: Try) -> None:
         found = reached.comparison
         line = (
             f"Latency in {self._bench.backend}, {self._whole.info.threads} threads:"
@@ -162,6 +156,23 @@ class LatencyBudget:
                 " coarse (--round-to), or the machine is busy."
             )
         tell(line)
+
+
+def _aim(left: float, tries: Sequence[Try]) -> float:
+    """What is to be foreseen so that `left` is measured: on the line between the nearest tries.
+
+    Unpruned, both are 1.
+    """
+    known = [(1.0, 1.0), *((one.comparison.ratio, one.foreseen) for one in tries)]
+    if len(known) == 1:
+        return left
+    above = min((one for one in known if one[0] > left), default=(1.0, 1.0))
+    below = max((one for one in known if one[0] <= left), default=(0.0, 0.0))
+    if below == (0.0, 0.0):
+        below = min(known)
+        above = (1.0, 1.0)
+    slope = (above[1] - below[1]) / max(above[0] - below[0], LEAST)
+    return min(max(below[1] + (left - below[0]) * slope, LEAST), 1 - LEAST)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The latency of a network for any widths, from the times of its layers."""
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import numpy as np
 from torch import nn
@@ -23,7 +24,9 @@ class LatencyCost:
     """Parts of the unpruned network's latency.
 
     A layer's time is measured for some numbers of outputs with all inputs, and the reverse; for
-    fewer of both the two factors are multiplied. What is no layer stays as it is.
+    fewer of both the two factors are multiplied. Layers alone take longer than among others, whose
+    buffers they share: where their times add up to more than the network takes, all are divided by
+    what they add up to. What is no layer stays as it is.
     """
 
     def __init__(
@@ -53,7 +56,7 @@ class LatencyCost:
         """
         whole = [group.width for group in self._graph.groups]
         before = self._graph.channels(whole)
-        curves = set()
+        curves: set[Curve] = {(shape,) for shape in self._shapes.values()}
         for place in places:
             trial = [*whole[:place], self.levels(whole[place], self._round_to)[0]]
             after = self._graph.channels([*trial, *whole[place + 1 :]])
@@ -63,8 +66,10 @@ class LatencyCost:
                     curves.add(self._outputs(shape))
                 elif inputs != before[layer][0]:
                     curves.add(self._inputs(shape))
-        missing = [one for one in curves if not all(map(self._times.knows, one))]
-        for number, curve in enumerate(sorted(missing, key=str)):
+        # Long ones first, which the whole layers are a part of.
+        ordered = sorted(curves, key=lambda one: (-len(one), str(one[-1]), str(one)))
+        missing = [one for one in ordered if not all(map(self._times.knows, one))]
+        for number, curve in enumerate(missing):
             progress(number, len(missing))
             self._times.measure(curve)
         progress(len(missing), len(missing))
@@ -75,7 +80,15 @@ class LatencyCost:
             shape = self._shapes[layer]
             if (inputs, outputs) != (shape.inputs, shape.outputs):
                 changes += self._change(shape, inputs, outputs)
-        return 1 + changes
+        return 1 + changes / max(self._sum, 1)
+
+    @cached_property
+    def _sum(self) -> float:
+        """Of the times of all layers, whole."""
+        shapes = list(self._shapes.values())
+        for shape in shapes:
+            self._times.measure((shape,))
+        return sum(map(self._times.time, shapes))
 
     def _change(self, shape: LayerShape, inputs: int, outputs: int) -> float:
         factor, whole = 1.0, 0.0
