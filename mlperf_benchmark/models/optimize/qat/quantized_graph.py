@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from onnx import numpy_helper
 from torch import Tensor
 
 from mlperf_benchmark.core.errors import ModelError
@@ -62,12 +62,12 @@ class QuantizedGraph:
 
     def weight(self, layer: LayerNode) -> Tensor:
         """As it is stored, in float32."""
-        return torch.from_numpy(self._values(layer.node.input[1]).copy())
+        return self._values(layer.node.input[1])
 
     def bias(self, layer: LayerNode) -> Tensor | None:
         if len(layer.node.input) <= 2:
             return None
-        return torch.from_numpy(self._values(layer.node.input[2]).copy())
+        return self._values(layer.node.input[2])
 
     def write(self, layer: LayerNode, trained: QuantizedLayer) -> None:
         """Put the values of `trained` into the graph."""
@@ -77,38 +77,31 @@ class QuantizedGraph:
             (layer.result, trained.result),
         ):
             if node is not None and quantizer is not None:
-                self._store(node.input[1], _numbers(quantizer.scale))
-        self._write_weight(layer, trained.layer.weight.detach(), trained.weight)
-        if trained.layer.bias is not None:
-            self._write_bias(layer, trained, _numbers(trained.layer.bias))
-
-    def _write_weight(
-        self, layer: LayerNode, weight: Tensor, quantizer: FakeQuantizer | None
-    ) -> None:
-        if layer.weight is None or quantizer is None:
-            self._store(layer.node.input[1], _numbers(weight))
-            return
-        source = layer.weight.input[0]
-        if source in self._places:
-            self._store(source, _numbers(quantizer.integers(weight)))
+                self._store(node.input[1], quantizer.scale)
+        weight, bias = trained.layer.weight, trained.layer.bias
+        if layer.weight is None or trained.weight is None:
+            self._store(layer.node.input[1], weight)
         else:
-            self._store(self._makers[source].input[0], _numbers(quantizer(weight)))
+            self._store(layer.weight.input[0], trained.weight.integers(weight))
+        if bias is not None:
+            self._write_bias(layer, trained, bias)
 
-    def _write_bias(self, layer: LayerNode, trained: QuantizedLayer, bias: NDArray[Any]) -> None:
+    def _write_bias(self, layer: LayerNode, trained: QuantizedLayer, bias: Tensor) -> None:
+        """In float32, or in whole multiples of the product of both steps."""
         name = layer.node.input[2]
-        if name in self._places:
+        node = self._made_by(name, DEQUANTIZE)
+        if node is None:
             self._store(name, bias)
             return
-        node = self._makers[name]
         assert trained.given is not None
         assert trained.weight is not None
-        step = _numbers(trained.given.scale * trained.weight.scale)
+        step = trained.given.scale * trained.weight.scale
         self._store(node.input[1], step)
-        self._store(node.input[0], np.round(bias / step))
+        self._store(node.input[0], (bias / step).round())
 
     def _result_of(self, node: onnx.NodeProto) -> onnx.NodeProto | None:
         users = [one for one in self.model.graph.node if node.output[0] in one.input]
-        only_quantized = users and all(one.op_type == QUANTIZE for one in users)
+        only_quantized = bool(users) and all(one.op_type == QUANTIZE for one in users)
         return users[0] if only_quantized else None
 
     def _made_by(self, name: str, operator: str) -> onnx.NodeProto | None:
@@ -116,64 +109,40 @@ class QuantizedGraph:
         return node if node is not None and node.op_type == operator else None
 
     def _read(self, node: onnx.NodeProto) -> FakeQuantizer:
-        scale = torch.from_numpy(self._values(node.input[1]).astype(np.float32).copy())
-        zero_points = self._values(node.input[2])
+        scale = torch.from_numpy(self._constant(node.input[1]).astype(np.float32))
+        zero_points = self._constant(node.input[2])
         if zero_points.dtype not in (np.int8, np.uint8) or np.ptp(zero_points):
             raise ModelError(f"The quantizer {node.name} is of a kind that cannot be trained.")
         limits = np.iinfo(zero_points.dtype)
         low, high = int(limits.min), int(limits.max)
-        stored = self._stored_integers(node)
-        if stored is not None and zero_points.dtype == np.int8:
-            largest = int(np.abs(stored).max())
+        if node.input[0] in self._places:
+            largest = np.abs(self._constant(node.input[0]).astype(int)).max()
             high = SEVEN_BITS if largest <= SEVEN_BITS else high
             low = -high
-        if scale.numel() == 1:
-            scale = scale.reshape(())
-        return FakeQuantizer(scale, int(zero_points.flat[0]), low, high)
+        one = scale.reshape(()) if scale.numel() == 1 else scale
+        return FakeQuantizer(one, int(zero_points.flat[0]), low, high)
 
-    def _stored_integers(self, node: onnx.NodeProto) -> NDArray[Any] | None:
-        """Of weights; None for activations."""
-        source = node.input[0]
-        if source in self._places:
-            return self._values(source).astype(np.int64)
-        quantize = self._made_by(source, QUANTIZE)
-        if quantize is None or quantize.input[0] not in self._places:
-            return None
-        weight = self._values(quantize.input[0])
-        scale = self._values(node.input[1])
-        integers: NDArray[np.int64] = np.round(
-            weight / scale.reshape(-1, *[1] * (weight.ndim - 1))
-        ).astype(np.int64)
-        return integers
+    def _values(self, name: str) -> Tensor:
+        """Of a constant, stored as it is or in integers with steps along its first axis."""
+        node = self._made_by(name, DEQUANTIZE)
+        if node is None:
+            return torch.from_numpy(self._constant(name).astype(np.float32))
+        stored = torch.from_numpy(self._constant(node.input[0]).astype(np.float32))
+        scale = torch.from_numpy(self._constant(node.input[1]))
+        return stored * (scale.reshape(-1, *[1] * (stored.ndim - 1)) if scale.ndim else scale)
 
-    def _values(self, name: str) -> NDArray[Any]:
-        """Of a constant, stored as it is or quantized."""
-        if name in self._places:
-            return numpy_helper.to_array(self._places[name])
-        node = self._makers.get(name)
-        if node is None or node.op_type not in (DEQUANTIZE, QUANTIZE, "Constant"):
-            raise ModelError(f"The graph has no constant {name}, which its layers read.")
-        if node.op_type == "Constant":
-            return numpy_helper.to_array(helper.get_attribute_value(node.attribute[0]))
-        values = self._values(node.input[0]).astype(np.float32)
-        if node.op_type == QUANTIZE:
-            return values
-        if node.input[0] not in self._places:
-            return self._values(self._makers[node.input[0]].input[0])
-        scale = self._values(node.input[1])
-        zero_point = self._values(node.input[2]) if len(node.input) > 2 else np.zeros(1)
-        trailing = [1] * (values.ndim - 1) if scale.ndim and scale.size > 1 else []
-        offset = zero_point.astype(np.float32).reshape(zero_point.shape and (-1, *trailing))
-        result: NDArray[Any] = (values - offset) * scale.reshape(scale.shape and (-1, *trailing))
-        return result
+    def _constant(self, name: str) -> NDArray[Any]:
+        """Raises ModelError where it is computed."""
+        if name not in self._places:
+            raise ModelError(
+                f"This model cannot be trained in INT8: {name}, which a layer reads, is not stored."
+            )
+        values: NDArray[Any] = numpy_helper.to_array(self._places[name]).copy()
+        return values
 
-    def _store(self, name: str, values: NDArray[Any]) -> None:
+    def _store(self, name: str, values: Tensor) -> None:
         """In the shape and type that the constant has."""
         place = self._places[name]
         old = numpy_helper.to_array(place)
-        place.CopyFrom(numpy_helper.from_array(values.reshape(old.shape).astype(old.dtype), name))
-
-
-def _numbers(values: Tensor) -> NDArray[Any]:
-    result: NDArray[Any] = values.detach().cpu().numpy()
-    return result
+        new = values.detach().cpu().numpy().reshape(old.shape).astype(old.dtype)
+        place.CopyFrom(numpy_helper.from_array(new, name))

@@ -57,7 +57,7 @@ class Student:
             with torch.no_grad():
                 layer.weight.copy_(plain.weight(original).reshape(layer.weight.shape))
                 bias = self._graph.bias(node)
-                layer.bias = None if bias is None else nn.Parameter(bias.float())
+                layer.bias = None if bias is None else nn.Parameter(bias)
             replaced[layer] = QuantizedLayer(
                 layer,
                 self._graph.quantizer(node.given),
