@@ -63,10 +63,12 @@ class QuantizedLayer(nn.Module):
         values = self.given(values) if self.given else values
         weight = self.weight(layer.weight) if self.weight else layer.weight
         if isinstance(layer, nn.Conv2d):
-            output = layer._conv_forward(values, weight, layer.bias)
+            output: Tensor = layer._conv_forward(values, weight, layer.bias)
         else:
             output = functional.linear(values, weight, layer.bias)
-        return self.result(output) if self.result else output
+        if self.result:
+            output = self.result(output)
+        return output
 
 
 def _rounded(values: Tensor) -> Tensor:
