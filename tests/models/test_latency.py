@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from mlperf_benchmark.compare.recipes import making_of
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.models.files.description import Pruning, read_description
 from mlperf_benchmark.models.optimize.config import PruningConfig
@@ -144,6 +145,13 @@ def test_description_says_what_was_reached_and_where(
     (file,) = [one for one in (tmp_path / "models").iterdir() if one.suffix == ".json"]
     assert file.name.startswith("small_latency90_fp32.")
     assert f"Latency in {backend}, 1 threads" in capsys.readouterr().err
+
+
+def test_recipe_of_a_matrix_takes_a_budget(tmp_path: Path) -> None:
+    options = {"model": "resnet50", "weights": "random", "prune_for": "latency=0.3", "threads": 2}
+    recipe = making_of(options, tmp_path).recipe
+    assert recipe.pruning is not None
+    assert (recipe.pruning.budget, recipe.pruning.left, recipe.threads) == ("latency", 0.3, 2)
 
 
 @pytest.mark.parametrize(
