@@ -27,7 +27,7 @@ from mlperf_benchmark.models.prepare.options import parse
 from mlperf_benchmark.models.prepare.preparer import prepare_model
 from tests.models.small_nets import SIZE, batches, register_small, small
 
-SETTING = Setting("a CPU", "a backend", "1", 2, "a model", "")
+SETTING = Setting("a CPU", "a backend", "1", 2, "f32", "a model", "")
 PER_CHANNEL = 0.001
 
 
@@ -139,6 +139,7 @@ def test_description_says_what_was_reached_and_where(
     latency = pruning.latency
     assert latency is not None
     assert (latency.budget, latency.backend, latency.threads) == (0.9, backend, 1)
+    assert latency.precision == "f32"
     assert latency.low <= latency.reached <= latency.high
     assert latency.ms < latency.unpruned_ms * 1.5
     assert pruning.reached > 0

@@ -36,6 +36,7 @@ class QuantizedGraph:
     def __init__(self, model: onnx.ModelProto) -> None:
         self.model = model
         graph = model.graph
+        _unshare(graph)
         self._makers = {name: node for node in graph.node for name in node.output}
         self._places = {tensor.name: tensor for tensor in graph.initializer}
         self._quantizers: dict[tuple[str, ...], FakeQuantizer] = {}
@@ -146,3 +147,29 @@ class QuantizedGraph:
         old = numpy_helper.to_array(place)
         new = values.detach().cpu().numpy().reshape(old.shape).astype(old.dtype)
         place.CopyFrom(numpy_helper.from_array(new, name))
+
+
+def _unshare(graph: onnx.GraphProto) -> None:
+    """Give each layer weights and a bias of its own: exporters keep equal ones once."""
+    stored = {tensor.name: tensor for tensor in graph.initializer}
+    copies = [node for node in graph.node if node.op_type == "Identity" and node.input[0] in stored]
+    for node in copies:
+        _add(graph, stored[node.input[0]], node.output[0])
+        graph.node.remove(node)
+    stored = {tensor.name: tensor for tensor in graph.initializer}
+    seen: set[str] = set()
+    for node in graph.node:
+        if node.op_type not in OPERATORS:
+            continue
+        for place, name in enumerate(node.input):
+            if name in stored and name in seen:
+                node.input[place] = f"{node.name}/{name}"
+                _add(graph, stored[name], node.input[place])
+            seen.add(name)
+
+
+def _add(graph: onnx.GraphProto, tensor: onnx.TensorProto, name: str) -> None:
+    own = onnx.TensorProto()
+    own.CopyFrom(tensor)
+    own.name = name
+    graph.initializer.append(own)

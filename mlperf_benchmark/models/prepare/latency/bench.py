@@ -57,7 +57,12 @@ class Bench:
             with redirect_stderr(io.StringIO()):
                 file = self.file_format.save(graph, folder, "probe", "random")
             config = BackendConfig(
-                model=file, image=image, threads=self.threads, cache_dir=self.cache_dir
+                model=file,
+                image=image,
+                threads=self.threads,
+                # As profiles have it: left to itself, OpenVINO computes in bf16 where it can.
+                precision="f32" if "precision" in self._kind.accepts else "default",
+                cache_dir=self.cache_dir,
             )
             backend = self._kind(config)
             try:

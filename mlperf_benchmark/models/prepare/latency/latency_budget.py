@@ -77,6 +77,7 @@ class LatencyBudget:
                 backend=whole.info.name,
                 version=whole.info.version,
                 threads=whole.info.threads,
+                precision=whole.info.executed_precision,
                 model=architecture.name,
                 options=bench.options,
             ),

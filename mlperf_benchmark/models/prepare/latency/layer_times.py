@@ -30,6 +30,7 @@ class Setting:
     backend: str
     version: str
     threads: int
+    precision: str
     model: str
     options: str
 
