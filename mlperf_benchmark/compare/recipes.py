@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.machine import cpu_model
 from mlperf_benchmark.core.parser import flag
 from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.core.versions import PRODUCT, installed_versions
@@ -43,13 +44,15 @@ class Making:
         recipe = self.recipe
         folders = (recipe.calibration_path, recipe.evaluation_path)
         validation = recipe.quantization.validation_path if recipe.quantization else None
-        about = {
+        about: dict[str, Any] = {
             "arguments": self.arguments,
             "product": PRODUCT,
             "packages": installed_versions((*TOOLS, "apache-tvm", "onnxruntime")),
             "weights": _status(Path(recipe.weights)),
             "images": [_images(path) for path in (*folders, validation) if path is not None],
         }
+        if recipe.times_layers:
+            about["cpu"] = cpu_model()
         text = json.dumps(about, sort_keys=True).encode(errors="surrogateescape")
         return self.cache_dir / "recipes" / hashlib.sha256(text).hexdigest()[:16]
 

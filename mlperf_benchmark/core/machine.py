@@ -37,7 +37,7 @@ class System:
 def describe_system() -> System:
     """Read now."""
     return System(
-        cpu_model=_cpu_model(),
+        cpu_model=cpu_model(),
         physical_cores=psutil.cpu_count(logical=False),
         logical_cpus=psutil.cpu_count(),
         usable_cpus=len(os.sched_getaffinity(0)),
@@ -52,7 +52,8 @@ def describe_system() -> System:
     )
 
 
-def _cpu_model() -> str | None:
+def cpu_model() -> str | None:
+    """The processor's name. None where the system does not tell."""
     info = _read(Path("/proc/cpuinfo")) or ""
     for line in info.splitlines():
         if line.startswith("model name"):

@@ -9,31 +9,43 @@ from torch import Tensor, nn
 
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.typed_json import check_schema, from_plain
-from mlperf_benchmark.models.files.description import Pruning, Weights
+from mlperf_benchmark.models.files.description import Pruning, Quantization, Weights
 
 SCHEMA = 1
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """`weights` are those that pruning and training started from."""
+    """`weights` are those that pruning and training started from.
+
+    Of a training in INT8, `state` is what the module was before, `graph` what became of it: an ONNX
+    file in QDQ form, as uint8 tensor. `quantization` says how that began.
+    """
 
     architecture: str
     weights: Weights
-    pruning: Pruning
+    pruning: Pruning | None
     training: Mapping[str, Any]
     state: Mapping[str, Tensor]
+    quantization: Quantization | None = None
+    graph: Tensor | None = None
 
     def content(self) -> dict[str, Any]:
         """What torch.save takes and torch.load(weights_only=True) accepts."""
-        return {
+        content = {
             "schema": SCHEMA,
             "architecture": self.architecture,
             "weights": dataclasses.asdict(self.weights),
-            "pruning": dataclasses.asdict(self.pruning),
+            "pruning": dataclasses.asdict(self.pruning) if self.pruning else None,
             "training": dict(self.training),
             "state_dict": dict(self.state),
         }
+        if self.quantization is not None:
+            content |= {
+                "quantization": dataclasses.asdict(self.quantization),
+                "graph": self.graph,
+            }
+        return content
 
 
 def is_checkpoint(content: Any) -> bool:
@@ -48,9 +60,14 @@ def parse_checkpoint(content: Mapping[str, Any]) -> Checkpoint:
         return Checkpoint(
             architecture=content["architecture"],
             weights=from_plain(content["weights"], Weights),
-            pruning=from_plain(content["pruning"], Pruning),
+            pruning=from_plain(content["pruning"], Pruning | None),  # type: ignore[arg-type]
             training=content["training"],
             state=content["state_dict"],
+            quantization=from_plain(
+                content.get("quantization"),
+                Quantization | None,  # type: ignore[arg-type]
+            ),
+            graph=content.get("graph"),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"The checkpoint cannot be read: {error}.") from error

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import onnx
 import torch
 from torch import Tensor, nn
 
@@ -22,7 +23,7 @@ from mlperf_benchmark.models.architectures.sources import Progress
 from mlperf_benchmark.models.architectures.state_dict_differences import Differences, some
 from mlperf_benchmark.models.architectures.state_dicts import Reading, find_weights
 from mlperf_benchmark.models.architectures.torch_file import read_torch_file
-from mlperf_benchmark.models.files.description import FineTuning, Pruning, Weights
+from mlperf_benchmark.models.files.description import FineTuning, Pruning, Quantization, Weights
 from mlperf_benchmark.models.optimize.batch_norm import reestimate_batch_norm
 
 RANDOM = "random"
@@ -32,7 +33,8 @@ RANDOM = "random"
 class LoadedModel:
     """A module in evaluation mode, and what was done to it before.
 
-    `remark` is what its user should know of how the file was read.
+    `remark` is what its user should know of how the file was read. `quantized` is the ONNX graph in
+    QDQ form that training in INT8 left, `quantization` how that began.
     """
 
     module: nn.Module
@@ -40,6 +42,8 @@ class LoadedModel:
     pruning: Pruning | None = None
     fine_tuning: FineTuning | None = None
     remark: str | None = None
+    quantized: onnx.ModelProto | None = None
+    quantization: Quantization | None = None
 
 
 def load_weights(
@@ -98,7 +102,21 @@ def _from_checkpoint(
     resize(module, checkpoint.state)
     load_state_dict(module, architecture.name, checkpoint.state, file)
     fine_tuning = FineTuning(checkpoint_sha256=file_sha256(file), **checkpoint.training)
-    return LoadedModel(module.eval(), checkpoint.weights, checkpoint.pruning, fine_tuning)
+    return LoadedModel(
+        module.eval(),
+        checkpoint.weights,
+        checkpoint.pruning,
+        fine_tuning,
+        quantized=None if checkpoint.graph is None else _graph(checkpoint.graph, file),
+        quantization=checkpoint.quantization,
+    )
+
+
+def _graph(content: Tensor, file: Path) -> onnx.ModelProto:
+    try:
+        return onnx.load_from_string(content.numpy().tobytes())
+    except Exception as error:
+        raise ModelError(f"{file} holds a damaged graph: {error}.") from error
 
 
 def load_state_dict(

@@ -53,8 +53,31 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class Latency:
+    """`budget` of the unpruned model's latency was to be left; `reached` was measured, with its
+    95 % interval from `low` to `high`.
+
+    Medians in ms for one image, both models in turns, in the file format of `backend`, unquantized,
+    computed in `precision`. `cpu` is None where the system does not tell.
+    """
+
+    budget: float
+    reached: float
+    low: float
+    high: float
+    ms: float
+    unpruned_ms: float
+    backend: str
+    version: str
+    threads: int
+    precision: str
+    cpu: str | None
+
+
+@dataclass(frozen=True)
 class Pruning:
-    """`ratio` of the multiply-accumulates was to go, `reached` of them is gone.
+    """`ratio` of the multiply-accumulates was to go, or with `latency` of the time of an inference;
+    `reached` of the multiply-accumulates is gone.
 
     `batch_norm` are the images that batch-norm statistics were estimated anew on, and everything
     else that `method`, `scope` and reconstruction take from images. `gradients_from` is what
@@ -73,6 +96,7 @@ class Pruning:
     reconstruct: bool = False
     gradients_from: tuple[str, ...] = ()
     seconds: float | None = None
+    latency: Latency | None = None
 
 
 @dataclass(frozen=True)

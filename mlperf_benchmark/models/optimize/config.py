@@ -51,8 +51,13 @@ QUANTIZERS = Registry(
 QUANTIZED: Mapping[str, str] = MappingProxyType({"int8": "nncf", "w8": "weights-only"})
 """Precisions that quantizers make, and the quantizer of each where none is named. w8 is INT8 of the
 weights alone."""
+DIGITS = 9
+"""Of a part that is taken from 1, so that it reads as it was given."""
 
 CHANNELS = ("all", "inner")
+
+BUDGETS = ("latency", "macs")
+"""What a part of goes: the time that an inference takes, measured, or multiply-accumulates."""
 
 PRESETS = ("mixed", "performance")
 """performance: symmetric activations; mixed: asymmetric ones, for activations below zero."""
@@ -72,7 +77,7 @@ EfficientNet-Lite0 then got 179, 180 and 169 of 200 images right with `all`, `fi
 
 @dataclass(frozen=True)
 class PruningConfig:
-    """`prune` of the multiply-accumulates goes, chosen by `method` within `scope`.
+    """`prune` of the `budget` goes, by channels that `method` chooses within `scope`.
 
     With the channels `inner`, those that residual sums join are spared as long as the others
     suffice, which costs least accuracy; with `all` they go alike, which gives the fastest models.
@@ -86,8 +91,10 @@ class PruningConfig:
     channels: str = "inner"
     round_to: int = 16
     reconstruct: bool = False
+    budget: str = "macs"
 
     def __post_init__(self) -> None:
+        known_name("budget", self.budget, BUDGETS)
         known_name(CRITERIA.kind, self.method, CRITERIA.names())
         known_name(SCOPES.kind, self.scope, SCOPES.names())
         known_name("choice of channels", self.channels, CHANNELS)
@@ -98,6 +105,11 @@ class PruningConfig:
             )
         if self.round_to < 1:
             raise UsageError(f"--round-to {self.round_to} is out of range: it is 1 or more.")
+
+    @property
+    def left(self) -> float:
+        """The part of the budget that does not go."""
+        return round(1 - self.prune, DIGITS)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,8 @@
-"""The steps of finetune.py: prune, train epoch by epoch, keep a checkpoint of each."""
+"""The steps of finetune.py: prune or quantize, train by epochs, keep a checkpoint of each."""
 
-import copy
 import dataclasses
 import errno
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +16,8 @@ from mlperf_benchmark.core.errors import OutputError, RunError, UsageError
 from mlperf_benchmark.core.files import staged
 from mlperf_benchmark.images.progress import tell
 from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES, Architecture
-from mlperf_benchmark.models.architectures.checkpoint import (
-    Checkpoint,
-    is_checkpoint,
-    parse_checkpoint,
-    resize,
-)
-from mlperf_benchmark.models.architectures.finite import non_finite, refuse_non_finite
-from mlperf_benchmark.models.architectures.torch_file import read_torch_file
+from mlperf_benchmark.models.architectures.finite import non_finite
 from mlperf_benchmark.models.architectures.weights import LoadedModel
-from mlperf_benchmark.models.files.description import Pruning
 from mlperf_benchmark.models.optimize.distillation import Distillation, DivergedError, count_right
 from mlperf_benchmark.models.prepare.calibration import calibration_images
 from mlperf_benchmark.models.prepare.finetune_options import FineTuningRun
@@ -39,10 +30,16 @@ from mlperf_benchmark.models.prepare.images import (
 from mlperf_benchmark.models.prepare.initial_weights import initial_weights
 from mlperf_benchmark.models.prepare.model_input import LabelledBatches
 from mlperf_benchmark.models.prepare.progress import training_progress
+from mlperf_benchmark.models.prepare.pupils import (
+    PrunedPupil,
+    Pupil,
+    QuantizedPupil,
+    read_unfinished,
+    resumed,
+)
 from mlperf_benchmark.models.prepare.training_images import TrainingImages
-from mlperf_benchmark.models.prepare.variant import prune_model
 
-BATCH_NORM_IMAGES = 256
+CALIBRATION_IMAGES = 256
 REPORTED_AT_MOST = 5000
 """Images of the training folder that top-1 is reported on where no others are given."""
 
@@ -76,14 +73,20 @@ def fine_tune(run: FineTuningRun, report: Report) -> Path:
     tell(f"Training on {files}.")
     labelled = _labelled(run, architecture, files)
     teacher = initial_weights(architecture, run.weights, seed=run.seed, cache_dir=run.cache_dir)
-    student, pruning, kept = _student(run, architecture, teacher, files)
-    training = Distillation(student, teacher.module, run.training, device)
-    report(f"Unpruned: top-1 {labelled.top1(teacher.module, device)}")
+    if teacher.quantized is not None:
+        raise UsageError(f"{run.weights} was trained in INT8 already (--qat).")
+    content = read_unfinished(run, _fingerprint(run)) if run.resume else None
+    if content is None:
+        pupil = _begin(run, architecture, teacher, files)
+    else:
+        pupil = resumed(content, run, architecture, teacher)
+    training = Distillation(pupil.module, teacher.module, run.training, device)
+    report(f"{pupil.before}: top-1 {labelled.top1(teacher.module, device)}")
     first = 0
-    if kept is not None:
-        training.restore(kept["optimizer"])
-        first = kept["epochs"]
-    report(f"Pruned, {first} epochs: top-1 {labelled.top1(student, device)}")
+    if content is not None:
+        training.restore(content["resume"]["optimizer"])
+        first = content["resume"]["epochs"]
+    report(f"{pupil.state}, {first} epochs: top-1 {labelled.top1(pupil.module, device)}")
 
     images = TrainingImages(
         [files.folder / name for name in files.names],
@@ -104,24 +107,22 @@ def fine_tune(run: FineTuningRun, report: Report) -> Path:
                 progress=progress_step,
             )
             # No loss has shown yet what became of the last step.
-            if bad := non_finite(student):
+            if bad := non_finite(pupil.module):
                 raise DivergedError(f"which left weights that are no numbers: {bad}")
-        checkpoint = Checkpoint(
-            architecture=architecture.name,
-            weights=teacher.weights,
-            pruning=pruning,
-            training={
+        checkpoint = pupil.checkpoint(
+            architecture,
+            teacher,
+            {
                 "epochs": epoch + 1,
                 "batch_size": batch_size,
                 "learning_rate": run.training.learning_rate,
                 "images": len(images.files),
                 "seed": run.seed,
             },
-            state={name: tensor.cpu() for name, tensor in student.state_dict().items()},
         )
         kept = {"epochs": epoch + 1, "optimizer": training.state(), "run": _fingerprint(run)}
-        _save(run.output, checkpoint.content() | {"resume": kept})
-        top1 = labelled.top1(student, device)
+        _save(run.output, checkpoint.content() | {"resume": kept | pupil.kept()})
+        top1 = labelled.top1(pupil.module, device)
         report(f"Epoch {epoch + 1} of {run.training.epochs}: loss {loss:.4f}, top-1 {top1}")
     return run.output
 
@@ -172,46 +173,17 @@ def _labelled(run: FineTuningRun, architecture: Architecture, files: ImageSelect
     return Labelled(LabelledBatches(images, selection.labels))
 
 
-def _student(
+def _begin(
     run: FineTuningRun, architecture: Architecture, teacher: LoadedModel, files: ImageSelection
-) -> tuple[nn.Module, Pruning, Mapping[str, Any] | None]:
-    """The pruned module: out of the checkpoint with what training kept, or pruned now."""
-    if run.resume:
-        return _resumed(run, architecture)
-    student = LoadedModel(copy.deepcopy(teacher.module), teacher.weights, teacher.pruning)
-    selection = files.drawn(min(len(files.names), BATCH_NORM_IMAGES))
-    tell(f"Batch-norm statistics from {selection}.")
+) -> Pupil:
+    selection = files.drawn(min(len(files.names), CALIBRATION_IMAGES))
+    use = "Batch-norm statistics" if run.pruning else "INT8 ranges"
+    tell(f"{use} from {selection}.")
     calibration = calibration_images(selection, architecture, run.cache_dir)
-    pruning = prune_model(student, architecture, run.pruning, run.seed, calibration)
-    return student.module, pruning, None
-
-
-def _resumed(
-    run: FineTuningRun, architecture: Architecture
-) -> tuple[nn.Module, Pruning, Mapping[str, Any]]:
-    content = read_torch_file(run.output)
-    if not is_checkpoint(content):
-        raise UsageError(f"{run.output} is no checkpoint of finetune.py.")
-    kept = content["resume"]
-    wanted = _fingerprint(run)
-    # Older versions had no reconstruction.
-    before = {"reconstruct": False} | kept["run"]
-    differences = [
-        f"{name} was {before.get(name)}, now {value}"
-        for name, value in wanted.items()
-        if before.get(name) != value
-    ]
-    if differences:
-        raise UsageError(
-            f"{run.output} is of another training ({'; '.join(differences)}). Repeat its options,"
-            " or start anew with --overwrite."
-        )
-    checkpoint = parse_checkpoint(content)
-    module = architecture.build()
-    resize(module, checkpoint.state)
-    module.load_state_dict(checkpoint.state)
-    refuse_non_finite(module, run.output)
-    return module, checkpoint.pruning, kept
+    if run.pruning is not None:
+        return PrunedPupil.begin(teacher, architecture, run.pruning, run.seed, calibration)
+    assert run.quantization is not None
+    return QuantizedPupil.begin(teacher, architecture, run.quantization, calibration)
 
 
 def _fingerprint(run: FineTuningRun) -> dict[str, Any]:
@@ -221,7 +193,8 @@ def _fingerprint(run: FineTuningRun) -> dict[str, Any]:
         "weights": run.weights,
         "seed": run.seed,
         "train-path": str(run.train_path),
-        **dataclasses.asdict(run.pruning),
+        **(dataclasses.asdict(run.pruning) if run.pruning else {}),
+        **(dataclasses.asdict(run.quantization) if run.quantization else {}),
         **dataclasses.asdict(run.training),
     }
 

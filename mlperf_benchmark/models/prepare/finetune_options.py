@@ -8,23 +8,40 @@ from pathlib import Path
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.option_values import not_negative, positive, positive_int
 from mlperf_benchmark.core.parser import Parser
-from mlperf_benchmark.models.optimize.config import PruningConfig, TrainingConfig
-from mlperf_benchmark.models.prepare.options import add_model, add_pruning, pruning_config, take
+from mlperf_benchmark.models.optimize.config import (
+    PruningConfig,
+    QuantizationConfig,
+    TrainingConfig,
+)
+from mlperf_benchmark.models.prepare.options import (
+    add_model,
+    add_pruning,
+    add_quantization,
+    option_of,
+    pruning_config,
+    take,
+)
+
+QAT_LEARNING_RATE = 1e-5
+"""Weights that INT8 comes near to need small steps."""
 
 
 @dataclass(frozen=True)
 class FineTuningRun:
-    """One training. `validation_path` None: accuracy is reported on the training images.
+    """One training, of a pruned or of a quantized model: the other of the two is None.
+
+    `validation_path` None: accuracy is reported on the training images.
 
     `device` is torch's name, None stands for the first GPU or else the CPU.
     """
 
     model: str
     weights: str
-    pruning: PruningConfig
+    pruning: PruningConfig | None
     training: TrainingConfig
     train_path: Path
     output: Path
+    quantization: QuantizationConfig | None = None
     validation_path: Path | None = None
     seed: int = 0
     cache_dir: Path = Path("cache")
@@ -38,28 +55,64 @@ def parse(arguments: Sequence[str]) -> FineTuningRun:
     """Read the command line. Raises UsageError."""
     parser = Parser(
         prog="finetune.py",
-        description="Prune a model and train it to answer as the unpruned one does. Writes a"
+        description="Prune or quantize a model and train it to answer as it did before. Writes a"
         " checkpoint that prepare.py takes as --weights.",
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
     )
     add_model(parser)
     add_pruning(parser)
+    add_quantization(parser, "with --qat").add_argument(
+        "--qat",
+        action="store_true",
+        help="quantization-aware training instead of --prune: train on in INT8 what the quantizer"
+        " made of the weights, which may be pruned",
+    )
     _training(parser)
     _files(parser)
     given = vars(parser.parse_args(arguments))
+    is_qat = given.pop("qat", False)
+    # A field of QuantizationConfig as well, of what is not offered here.
+    validation = {"validation_path": given.pop("validation_path", None)}
     pruning = pruning_config(take(given, PruningConfig))
-    if pruning is None:
-        raise UsageError("Give --prune F: the pruned model is what shall be trained.")
-    training = TrainingConfig(**take(given, TrainingConfig))
-    return FineTuningRun(**given, pruning=pruning, training=training)
+    quantization = take(given, QuantizationConfig)
+    if quantization and not is_qat:
+        raise UsageError(f"{option_of(quantization)} applies to --qat only.")
+    if pruning is None and not is_qat:
+        raise UsageError(
+            "Give --prune F or --qat: the pruned or quantized model is what shall be trained."
+        )
+    if pruning is not None and is_qat:
+        raise UsageError(
+            "--prune and --qat exclude each other: train the pruned model first, and give its"
+            " checkpoint as --weights to --qat."
+        )
+    if quantization.get("quantizer") == "adaround":
+        raise UsageError(
+            "--quantizer adaround does not apply to --qat, which learns the rounding itself."
+        )
+    trained = take(given, TrainingConfig)
+    if is_qat:
+        trained = {"learning_rate": QAT_LEARNING_RATE} | trained
+    return FineTuningRun(
+        **given,
+        **validation,
+        pruning=pruning,
+        quantization=QuantizationConfig(**quantization) if is_qat else None,
+        training=TrainingConfig(**trained),
+    )
 
 
 def _training(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("training").add_argument
     add("--epochs", type=positive_int, metavar="N", help="(default: 30)")
     add("--batch-size", type=positive_int, metavar="N", help="(default: 256)")
-    add("--learning-rate", type=positive, metavar="R", help="at the start (default: 0.0005)")
+    add(
+        "--learning-rate",
+        type=positive,
+        metavar="R",
+        help="at the start (default: 0.0005; with --qat 0.00001)",
+    )
     add("--weight-decay", type=not_negative, metavar="W", help="(default: 0.01)")
     add("--temperature", type=positive, metavar="T", help="of distillation (default: 2)")
     add("--device", metavar="NAME", help="cpu, cuda, cuda:1, … (default: a GPU where there is one)")

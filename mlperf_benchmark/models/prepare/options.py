@@ -14,6 +14,7 @@ from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES
 from mlperf_benchmark.models.files.formats import BACKEND_FORMATS, FORMATS
 from mlperf_benchmark.models.optimize.config import (
     CRITERIA,
+    DIGITS,
     OVERFLOW_FIXES,
     PRESETS,
     QUANTIZED,
@@ -29,6 +30,7 @@ from mlperf_benchmark.tvm_compiler.options import CompileOptions
 from profiles import profile
 
 COMPILED_BACKEND = "tvm"
+LATENCY = "latency="
 
 
 def parse(arguments: Sequence[str]) -> Recipe:
@@ -57,24 +59,32 @@ def _parser() -> argparse.ArgumentParser:
     add_model(parser, or_file=True)
     _foreign(parser)
     _file(parser)
-    add_pruning(parser)
-    _quantization(parser)
+    _latency(add_pruning(parser))
+    _accuracy_control(add_quantization(parser, "with --precision int8"))
     _compilation(parser)
     add_images(parser)
     return parser
 
 
 def _recipe(given: dict[str, Any]) -> Recipe:
+    threads = given.get("threads")
     _model(given)
     pruning = take(given, PruningConfig)
+    left = given.pop("latency", None)
+    if left is not None:
+        if "prune" in pruning:
+            raise UsageError("--prune and --prune-for exclude each other: give one of them.")
+        pruning |= {"prune": round(1 - left, DIGITS), "budget": "latency"}
     quantization = take(given, QuantizationConfig)
     compilation = take(given, CompileOptions)
     is_compiled = given.get("backend") == COMPILED_BACKEND
+    if left is not None and not is_compiled:
+        compilation.pop("threads", None)
     if compilation and not is_compiled:
-        raise UsageError(f"{_option(compilation)} applies to --backend {COMPILED_BACKEND} only.")
+        raise UsageError(f"{option_of(compilation)} applies to --backend {COMPILED_BACKEND} only.")
     default = QUANTIZED.get(given.get("precision", ""))
     if quantization and default is None:
-        raise UsageError(f"{_option(quantization)} applies to --precision int8 only.")
+        raise UsageError(f"{option_of(quantization)} applies to --precision int8 only.")
     return Recipe(
         **given,
         pruning=pruning_config(pruning),
@@ -82,6 +92,7 @@ def _recipe(given: dict[str, Any]) -> Recipe:
         if default
         else None,
         compilation=CompileOptions(**compilation) if is_compiled else None,
+        threads=threads,
     )
 
 
@@ -118,11 +129,12 @@ def take(given: dict[str, Any], config: type) -> dict[str, Any]:
 def pruning_config(given: dict[str, Any]) -> PruningConfig | None:
     """None where nothing is to be pruned. Raises UsageError."""
     if given and "prune" not in given:
-        raise UsageError(f"{_option(given)} applies to --prune F only.")
+        raise UsageError(f"{option_of(given)} applies to --prune F only.")
     return PruningConfig(**given) if given else None
 
 
-def _option(given: dict[str, Any]) -> str:
+def option_of(given: dict[str, Any]) -> str:
+    """The first of these fields as the user wrote it."""
     names = {
         "method": "--prune-method",
         "scope": "--prune-scope",
@@ -193,9 +205,13 @@ def _file(parser: argparse.ArgumentParser) -> None:
     add("--overwrite", action="store_true", help="replace an existing file")
 
 
-def add_pruning(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say what to prune; their names are fields of PruningConfig."""
-    add = parser.add_argument_group("pruning").add_argument
+def add_pruning(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add the options that say what to prune; their names are fields of PruningConfig.
+
+    Returns their group.
+    """
+    group = parser.add_argument_group("pruning")
+    add = group.add_argument
     add("--prune", type=positive, metavar="F", help="part of the multiply-accumulates that goes")
     add(
         "--prune-method",
@@ -229,10 +245,39 @@ def add_pruning(parser: argparse.ArgumentParser) -> None:
         help="solve the layers that read pruned channels anew, so that their outputs come near the"
         " unpruned model's on the calibration images; no labels, no training",
     )
+    return group
 
 
-def _quantization(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("quantization, with --precision int8").add_argument
+def _latency(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--prune-for",
+        dest="latency",
+        type=_latency_left,
+        metavar="latency=F",
+        help="instead of --prune: the part F of the latency is left, for one image on this machine,"
+        " measured with --backend and --threads",
+    )
+
+
+def _latency_left(text: str) -> float:
+    if not text.startswith(LATENCY):
+        raise argparse.ArgumentTypeError(f'"{text}" is no budget like latency=0.5')
+    left = positive(text.removeprefix(LATENCY))
+    if left >= 1:
+        raise argparse.ArgumentTypeError(
+            f'"{text}" is out of range: it is the part of the latency that is left, above 0 and'
+            " below 1"
+        )
+    return left
+
+
+def add_quantization(parser: argparse.ArgumentParser, when: str) -> argparse._ArgumentGroup:
+    """Add the options that say how to quantize; their names are fields of QuantizationConfig.
+
+    Returns their group.
+    """
+    group = parser.add_argument_group(f"quantization, {when}")
+    add = group.add_argument
     add(
         "--quantizer",
         metavar="NAME",
@@ -264,6 +309,19 @@ def _quantization(parser: argparse.ArgumentParser) -> None:
         " (default: all)",
     )
     add(
+        "--keep-fp32",
+        nargs="+",
+        action=Names,
+        metavar="LAYER",
+        help="leave these layers in floating point (mixed precision), named as --max-drop names"
+        " those that it returns",
+    )
+    return group
+
+
+def _accuracy_control(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add(
         "--max-drop",
         type=not_negative,
         metavar="D",
@@ -280,14 +338,6 @@ def _quantization(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="before it, bring the weights on both sides of a ReLU to the same range, channel by"
         " channel (cross-layer equalisation); not for ONNX files",
-    )
-    add(
-        "--keep-fp32",
-        nargs="+",
-        action=Names,
-        metavar="LAYER",
-        help="leave these layers in floating point (mixed precision), named as --max-drop names"
-        " those that it returns",
     )
 
 
@@ -347,7 +397,7 @@ def _compilation(parser: argparse.ArgumentParser) -> None:
         "--threads",
         type=positive_int,
         metavar="N",
-        help="that shall run the model (default: all)",
+        help="that shall run the model (default: all); with --prune-for on any backend",
     )
     add(
         "--exact-convolutions",

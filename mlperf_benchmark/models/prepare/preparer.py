@@ -19,6 +19,7 @@ from mlperf_benchmark.models.files.description import (
     write_description,
 )
 from mlperf_benchmark.models.files.formats import FORMATS, ModelFormat
+from mlperf_benchmark.models.optimize.config import QuantizationConfig
 from mlperf_benchmark.models.optimize.quantizers.quantizer import Quantizer, make_quantizer
 from mlperf_benchmark.models.prepare.calibration import (
     CALIBRATION_NEEDED,
@@ -50,16 +51,21 @@ def prepare_model(recipe: Recipe) -> Path:
     _check_images(recipe, subject, needed=needs_images)
     start = time.monotonic()
     subject.load()
+    _refuse_quantized_twice(recipe, subject)
     stem = recipe.file_stem(subject.pruning.ratio if subject.pruning else None)
     target = recipe.output / f"{stem}.{recipe.file_format}"
     _refuse_existing(target, recipe)
 
-    calibration = _calibration(recipe, subject) if needs_images else None
-    quantization = None
+    calibration = None
+    if needs_images and subject.trained is None:
+        calibration = _calibration(recipe, subject)
+    quantization = subject.quantization
     with _faults_named(recipe):
         if recipe.pruning and calibration:
             subject.prune(calibration)
-        if quantizer is not None:
+        if subject.trained is not None:
+            graph = file_format.convert(subject.trained)
+        elif quantizer is not None:
             pairs = subject.equalize() if quantizer.config.equalize else 0
             graph, quantization = quantize_model(
                 subject.source(file_format.convert),
@@ -115,6 +121,21 @@ def _quantizer(recipe: Recipe, subject: Subject) -> Quantizer | None:
             " an ONNX file has none: take another one (--list-quantizers)."
         )
     return quantizer
+
+
+def _refuse_quantized_twice(recipe: Recipe, subject: Subject) -> None:
+    """Weights that were trained in INT8 are what they are."""
+    if subject.trained is None:
+        return
+    trained = f"{recipe.weights} was trained in INT8 (finetune.py --qat)"
+    if recipe.precision != "int8" or recipe.quantization is None:
+        raise UsageError(f"{trained}: give --precision int8.")
+    if recipe.pruning is not None:
+        raise UsageError(f"{trained}: prune its weights before that, not now.")
+    if recipe.quantization != QuantizationConfig():
+        raise UsageError(
+            f"{trained}, where the quantizer and its settings were chosen: leave them out."
+        )
 
 
 def _check_images(recipe: Recipe, subject: Subject, *, needed: bool) -> None:

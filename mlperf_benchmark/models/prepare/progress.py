@@ -42,3 +42,15 @@ def training_progress(epoch: int, batches: int) -> Iterator[Callable[[float], No
     ) as bar:
         task = bar.add_task(f"Epoch {epoch + 1}", total=batches)
         yield lambda loss: bar.update(task, advance=1, description=f"Epoch {epoch + 1}, {loss:.4f}")
+
+
+@contextmanager
+def layer_progress() -> Iterator[Callable[[int, int], None]]:
+    """Yield what is to be called with how many layers are timed, of how many."""
+    columns = (TextColumn("Timing layers"), BarColumn(), MofNCompleteColumn())
+    console = Console(stderr=True)
+    with Progress(
+        *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

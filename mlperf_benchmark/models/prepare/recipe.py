@@ -15,6 +15,8 @@ OTHER_FILES = (".xml", ".zip", ".tvm", ".pt", ".pt2", ".pth", ".tflite", ".pb", 
 """Model files that are often given in the place of ONNX ones."""
 EXPORTED = "pt2"
 TORCH_BACKENDS = ("torch", "inductor")
+TIMED_BACKENDS = ("onnxruntime", "openvino", "tvm")
+"""Those whose latency can be pruned for."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class Recipe:
     `architecture` is the "module:function" of one of the user's own, which is code. `dataset` is
     the preprocessing of either's images.
 
-    `compilation` is for formats that are compiled, None for the others.
+    `compilation` is for formats that are compiled, None for the others. `threads` are those that
+    latency is measured with, where it is to be pruned for; None: what the backend chooses.
     `calibration_count` None stands for all images of `calibration_path`. No image of
     `evaluation_path` may be used.
     """
@@ -50,9 +53,15 @@ class Recipe:
     dataset: str | None = None
     outputs: tuple[str, ...] = ()
     architecture: str | None = None
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         known_name("precision", self.precision, PRECISIONS)
+        if self.times_layers and self.backend not in TIMED_BACKENDS:
+            raise UsageError(
+                f"--prune-for latency does not apply to --backend {self.backend}: it measures in"
+                f" {', '.join(TIMED_BACKENDS)}."
+            )
         if self.name in ("", "..") or (self.name and Path(self.name).name != self.name):
             raise UsageError(
                 f'--name "{self.name}" is no file name: the folder is what --output names.'
@@ -88,6 +97,11 @@ class Recipe:
         return Path(self.model).stem if self.is_file else self.model
 
     @property
+    def times_layers(self) -> bool:
+        """Whether latency is measured while pruning."""
+        return self.pruning is not None and self.pruning.budget == "latency"
+
+    @property
     def file_format(self) -> str:
         """Name of the model file format. Raises UsageError for one the backend cannot read."""
         formats = BACKEND_FORMATS[known_name("backend", self.backend, BACKEND_FORMATS)]
@@ -110,4 +124,6 @@ class Recipe:
             return self.name.removesuffix(f".{self.file_format}")
         pruned = self.pruning.prune if self.pruning else pruned_before
         part = f"_pruned{100 * pruned:g}" if pruned else ""
+        if self.pruning is not None and self.times_layers:
+            part = f"_latency{100 * self.pruning.left:g}"
         return f"{self.model_name}{part}_{self.precision}"

@@ -16,7 +16,13 @@ from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES, Ar
 from mlperf_benchmark.models.architectures.importing import import_architecture
 from mlperf_benchmark.models.architectures.onnx_export import export_onnx
 from mlperf_benchmark.models.architectures.weights import LoadedModel
-from mlperf_benchmark.models.files.description import FineTuning, Pruning, Size, Weights
+from mlperf_benchmark.models.files.description import (
+    FineTuning,
+    Pruning,
+    Quantization,
+    Size,
+    Weights,
+)
 from mlperf_benchmark.models.files.formats import ModelFormat
 from mlperf_benchmark.models.optimize.equalization import equalize
 from mlperf_benchmark.models.optimize.macs import count_macs, count_parameters
@@ -24,6 +30,7 @@ from mlperf_benchmark.models.optimize.quantizers.quantizer import Source
 from mlperf_benchmark.models.prepare.calibration import CalibrationImages
 from mlperf_benchmark.models.prepare.images import ImageSelection, load_images
 from mlperf_benchmark.models.prepare.initial_weights import initial_weights
+from mlperf_benchmark.models.prepare.latency.bench import bench_of
 from mlperf_benchmark.models.prepare.model_input import ModelInput
 from mlperf_benchmark.models.prepare.recipe import Recipe
 from mlperf_benchmark.models.prepare.variant import prune_model
@@ -31,6 +38,9 @@ from mlperf_benchmark.models.prepare.variant import prune_model
 
 class Subject(ABC):
     """A classifier on its way to a file. `dataset` is its preprocessing, None where nobody said.
+
+    `trained` is the graph in INT8 that weights trained in INT8 come with, `quantization` how its
+    training began.
 
     Life cycle: construct, which refuses what cannot be done, `load`, then the rest.
     """
@@ -44,6 +54,8 @@ class Subject(ABC):
     weights: Weights
     pruning: Pruning | None = None
     fine_tuning: FineTuning | None = None
+    trained: onnx.ModelProto | None = None
+    quantization: Quantization | None = None
 
     @abstractmethod
     def has_published_weights(self) -> bool:
@@ -111,12 +123,19 @@ class TorchSubject(Subject):
         self.weights = self._loaded.weights
         self.pruning = self._loaded.pruning
         self.fine_tuning = self._loaded.fine_tuning
+        self.trained = self._loaded.quantized
+        self.quantization = self._loaded.quantization
 
     def prune(self, calibration: CalibrationImages) -> None:
         recipe = self.recipe
         assert recipe.pruning is not None
         self.pruning = prune_model(
-            self._loaded, self.architecture, recipe.pruning, recipe.seed, calibration
+            self._loaded,
+            self.architecture,
+            recipe.pruning,
+            recipe.seed,
+            calibration,
+            bench=bench_of(recipe) if recipe.times_layers else None,
         )
 
     def equalize(self) -> int:

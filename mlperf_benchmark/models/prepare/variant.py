@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from mlperf_benchmark.models.optimize.pruning.pruner import prune
 from mlperf_benchmark.models.optimize.quantizers.quantizer import Quantizer, Source
 from mlperf_benchmark.models.prepare.calibration import CalibrationImages
 from mlperf_benchmark.models.prepare.images import ImageSelection, select_labelled
+from mlperf_benchmark.models.prepare.latency.bench import Bench
+from mlperf_benchmark.models.prepare.latency.latency_budget import latency_budget
 from mlperf_benchmark.models.prepare.model_input import Batches, ModelInput
 
 NO_IMAGES = np.empty((0, 3, 1, 1), np.float32)
@@ -35,8 +38,13 @@ def prune_model(
     config: PruningConfig,
     seed: int,
     calibration: CalibrationImages,
+    *,
+    bench: Bench | None = None,
 ) -> Pruning:
-    """Prune the module in place and say what was done. Raises UsageError or ModelError."""
+    """Prune the module in place and say what was done. Raises UsageError or ModelError.
+
+    `bench` is where latency is measured, where that is the budget.
+    """
     if loaded.pruning is not None:
         raise UsageError(
             "These weights are pruned already; leave --prune out, or prune the original ones."
@@ -44,14 +52,19 @@ def prune_model(
     size = architecture.input_size
     before = count_macs(loaded.module, size)
     start = time.monotonic()
-    gradients_from = prune(
-        loaded.module,
-        size,
-        config,
-        seed,
-        Batches(calibration.images),
-        labels=calibration.labels,
-    )
+    with ExitStack() as stack:
+        budget = None
+        if bench is not None:
+            budget = stack.enter_context(latency_budget(loaded.module, architecture, config, bench))
+        gradients_from = prune(
+            loaded.module,
+            size,
+            config,
+            seed,
+            Batches(calibration.images),
+            labels=calibration.labels,
+            budget=budget,
+        )
     seconds = time.monotonic() - start
     _tell_gradients(config, gradients_from, calibration)
     return Pruning(
@@ -66,6 +79,7 @@ def prune_model(
         reconstruct=config.reconstruct,
         gradients_from=gradients_from,
         seconds=round(seconds, 1),
+        latency=budget.description() if budget else None,
     )
 
 
@@ -84,11 +98,14 @@ def quantize_model(
     source: Source,
     quantizer: Quantizer,
     calibration: CalibrationImages | None,
-    load_labelled: LoadLabelled,
+    load_labelled: LoadLabelled | None = None,
     *,
-    evaluation_path: Path | None,
+    evaluation_path: Path | None = None,
 ) -> tuple[Any, Quantization]:
-    """Quantize the model and say what was done. Raises UsageError, DatasetError or ModelError."""
+    """Quantize the model and say what was done. `load_labelled` is for a limit of the drop.
+
+    Raises UsageError, DatasetError or ModelError.
+    """
     config = quantizer.config
     control = None
     if calibration is None:
@@ -102,6 +119,7 @@ def quantize_model(
             quantize_within_drop,
         )
 
+        assert load_labelled is not None
         selection = _validation_images(config.validation_path, calibration, evaluation_path)
         images, labels = load_labelled(selection)
         quantized, outcome = quantize_within_drop(

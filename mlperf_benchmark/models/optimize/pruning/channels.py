@@ -57,6 +57,7 @@ class ChannelGroup:
 class _LayerMacs:
     """Share of a layer's outputs and inputs that one channel of a group stands for."""
 
+    layer: nn.Module
     macs: int
     outputs: tuple[tuple[int, float], ...]
     inputs: tuple[tuple[int, float], ...]
@@ -90,7 +91,7 @@ class ChannelGraph:
             raise ModelError("This model cannot be pruned: no layer has channels of its own.")
         self.groups = tuple(self._describe(group, criterion) for group in found)
         self._costs = tuple(
-            _LayerMacs(macs, *(self._shares(layer, found, side) for side in ("out", "in")))
+            _LayerMacs(layer, macs, *(self._shares(layer, found, side) for side in ("out", "in")))
             for layer, macs in layers.items()
         )
 
@@ -102,6 +103,21 @@ class ChannelGraph:
             return 1 - sum(removed[index] * share for index, share in shares)
 
         return math.fsum(cost.macs * kept(cost.outputs) * kept(cost.inputs) for cost in self._costs)
+
+    def channels(self, widths: Sequence[int]) -> dict[nn.Module, tuple[int, int]]:
+        """Inputs and outputs of each convolution and linear layer for the same widths."""
+        removed = [group.width - width for group, width in zip(self.groups, widths, strict=True)]
+
+        def kept(count: int, shares: tuple[tuple[int, float], ...]) -> int:
+            return count - round(sum(removed[index] * share * count for index, share in shares))
+
+        found = {}
+        for cost in self._costs:
+            outputs, inputs, *_ = cost.layer.get_parameter("weight").shape
+            own = kept(outputs, cost.outputs)
+            is_filter = is_depthwise(cost.layer)
+            found[cost.layer] = (own if is_filter else kept(inputs, cost.inputs), own)
+        return found
 
     def remove(self, widths: Sequence[int]) -> None:
         """Remove the least important channels of the module until the groups have `widths`.

@@ -1,4 +1,4 @@
-"""Prunes a module to a part of its multiply-accumulates."""
+"""Prunes a module to a part of its multiply-accumulates, or of another cost."""
 
 import copy
 from collections.abc import Iterable, Sequence
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from mlperf_benchmark.models.optimize.batch_norm import change_keeping_batch_norm
 from mlperf_benchmark.models.optimize.config import CRITERIA, PruningConfig
 from mlperf_benchmark.models.optimize.pruning.channels import ChannelGraph
+from mlperf_benchmark.models.optimize.pruning.cost import Budget, Cost, Macs
 from mlperf_benchmark.models.optimize.pruning.criterion import Criterion
 from mlperf_benchmark.models.optimize.pruning.evidence import Evidence
 from mlperf_benchmark.models.optimize.pruning.reconstruction import reconstruct
@@ -22,12 +23,14 @@ def prune(
     batches: Iterable[Tensor],
     *,
     labels: Sequence[int] | None = None,
+    budget: Budget | None = None,
 ) -> tuple[str, ...]:
     """Remove channels of `module` in place and adapt the rest of it to that on `batches`.
 
     A batch is float32 (batch, 3, input_size, input_size), normalised as the module expects; the
     batches can be gone through several times. `labels` are the classes of the images, if known.
-    Returns what gradients were taken towards, see `Evidence.gradients_from`.
+    `budget` None: `config.prune` of the multiply-accumulates goes. Returns what gradients were
+    taken towards, see `Evidence.gradients_from`.
 
     Raises ModelError for a module that cannot be pruned and UsageError for a part of the
     multiply-accumulates that cannot be met within 2 % of it, or where images are needed.
@@ -37,7 +40,11 @@ def prune(
     criterion: Criterion = CRITERIA.load(config.method)(seed)
     criterion.observe(evidence)
     graph = ChannelGraph(module, input_size, criterion)
-    widths = find_widths(graph, config, evidence)
+
+    def find(cost: Cost, part: float) -> list[int]:
+        return find_widths(graph, config, evidence, cost, part)
+
+    widths = budget(graph, find) if budget else find(Macs(graph), config.prune)
     if config.reconstruct:
         original = copy.deepcopy(module)
         kept = graph.kept_channels(widths)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from mlperf_benchmark.models.optimize.pruning.channels import ChannelGraph, ChannelGroup
+from mlperf_benchmark.models.optimize.pruning.cost import Cost
 from mlperf_benchmark.models.optimize.pruning.evidence import Evidence
 
 
@@ -16,13 +17,14 @@ class Candidates:
     """The groups of a graph that may lose channels.
 
     Group `places[i]` of the graph may have any of the widths `levels[i]`, in rising order, the
-    last of which is its whole one.
+    last of which is its whole one. `cost` is what shall be saved.
     """
 
     graph: ChannelGraph
     evidence: Evidence
     places: Sequence[int]
     levels: Sequence[Sequence[int]]
+    cost: Cost
 
     @property
     def groups(self) -> list[ChannelGroup]:
@@ -89,7 +91,7 @@ def ranked(groups: Sequence[ChannelGroup], part: float) -> list[float]:
 
 @dataclass(frozen=True)
 class _Choice:
-    """A width, the error that comes of it and the multiply-accumulates that it saves."""
+    """A width, the error that comes of it and the cost that it saves."""
 
     width: int
     error: float
@@ -108,8 +110,8 @@ class Fisher(Scope):
 
     def __init__(self, candidates: Candidates, most: float) -> None:
         super().__init__(candidates, most)
-        graph, errors = candidates.graph, candidates.evidence.output_errors
-        whole = [group.width for group in graph.groups]
+        cost, errors = candidates.cost, candidates.evidence.output_errors
+        whole = [group.width for group in candidates.graph.groups]
         self._choices = []
         for place, levels, group in zip(
             candidates.places, candidates.levels, self._groups, strict=True
@@ -120,7 +122,7 @@ class Fisher(Scope):
                 if width >= (1 - most) * group.width:
                     trial = [*whole[:place], width, *whole[place + 1 :]]
                     error = float(total[group.width - width - 1])
-                    choices.append(_Choice(width, error, graph.macs(whole) - graph.macs(trial)))
+                    choices.append(_Choice(width, error, cost(whole) - cost(trial)))
             self._choices.append(choices)
         rates = [one.error / one.saving for choices in self._choices for one in choices[1:]]
         tiny = float(torch.finfo(torch.float64).tiny)
@@ -128,7 +130,7 @@ class Fisher(Scope):
         self._dearest = max(max(rates, default=1.0), tiny) * 2
 
     def wishes(self, level: float) -> Sequence[float]:
-        """The level sets what a multiply-accumulate is worth, the same in all layers."""
+        """The level sets what a unit of the cost is worth, the same in all layers."""
         price = self._cheapest * (self._dearest / self._cheapest) ** level
         return [
             min(choices, key=lambda one: one.error - price * one.saving).width

@@ -1,11 +1,13 @@
-"""Finds the channel counts that leave a given part of the multiply-accumulates."""
+"""Finds the channel counts that leave a given part of a cost, such as multiply-accumulates."""
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.models.optimize.config import SCOPES, PruningConfig
 from mlperf_benchmark.models.optimize.pruning.channels import ChannelGraph
+from mlperf_benchmark.models.optimize.pruning.cost import Cost
 from mlperf_benchmark.models.optimize.pruning.evidence import Evidence
 from mlperf_benchmark.models.optimize.pruning.scopes import Candidates, Scope
 
@@ -15,24 +17,27 @@ TOLERANCE = 0.02
 STEPS = 1000
 
 
-def find_widths(graph: ChannelGraph, config: PruningConfig, evidence: Evidence) -> list[int]:
-    """Return one width a group, so that `config.prune` of the multiply-accumulates goes.
+def find_widths(
+    graph: ChannelGraph, config: PruningConfig, evidence: Evidence, cost: Cost, part: float
+) -> list[int]:
+    """Return one width a group, so that `part` of the cost goes.
 
     Widths are multiples of `config.round_to` or unchanged. Raises UsageError where the part
     cannot be met within `TOLERANCE`.
     """
-    whole = graph.macs([group.width for group in graph.groups])
-    target = whole * (1 - config.prune)
+    whole_widths = [group.width for group in graph.groups]
+    whole = cost(whole_widths)
+    target = whole * (1 - part)
     scope: type[Scope] = SCOPES.load(config.scope)
 
     def candidates(places: Sequence[int]) -> Candidates:
-        levels = [_levels(graph.groups[place].width, config.round_to) for place in places]
-        return Candidates(graph, evidence, places, levels)
+        levels = [_worthwhile(cost, whole_widths, place, config.round_to) for place in places]
+        return Candidates(graph, evidence, places, levels, cost)
 
     def is_met(widths: list[int]) -> bool:
-        return abs(graph.macs(widths) - target) <= TOLERANCE * config.prune * whole
+        return abs(cost(widths) - target) <= TOLERANCE * part * whole
 
-    widths = [group.width for group in graph.groups]
+    widths = whole_widths
     if config.channels == "inner":
         spared = graph.head if scope.spares_head else ()
         inner = candidates(
@@ -48,18 +53,18 @@ def find_widths(graph: ChannelGraph, config: PruningConfig, evidence: Evidence) 
         widths = _search(every, target, scope(every, 1))
     if not is_met(widths):
         raise UsageError(
-            f"Pruning by {config.prune:g} cannot be reached: the nearest that channel counts in"
-            f" steps of {config.round_to} allow is {1 - graph.macs(widths) / whole:.3f}."
+            f"Pruning by {part:g} cannot be reached: the nearest that channel counts in"
+            f" steps of {config.round_to} allow is {1 - cost(widths) / whole:.3f}."
         )
     return widths
 
 
 def _search(candidates: Candidates, target: float, scope: Scope) -> list[int]:
-    """The widths nearest to `target` multiply-accumulates."""
-    graph = candidates.graph
+    """The widths whose cost is nearest to `target`."""
+    cost = candidates.cost
 
     def at(step: int) -> list[int]:
-        found = [group.width for group in graph.groups]
+        found = [group.width for group in candidates.graph.groups]
         wanted = scope.wishes(step / STEPS)
         for place, levels, wish in zip(candidates.places, candidates.levels, wanted, strict=True):
             found[place] = min(levels, key=lambda level: abs(level - wish))
@@ -68,20 +73,19 @@ def _search(candidates: Candidates, target: float, scope: Scope) -> list[int]:
     low, high = 0, STEPS
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if graph.macs(at(middle)) > target else (low, middle)
-    start = min((at(low), at(high)), key=lambda found: abs(graph.macs(found) - target))
-    return _refine(
-        graph, target, start, dict(zip(candidates.places, candidates.levels, strict=True))
-    )
+        low, high = (middle, high) if cost(at(middle)) > target else (low, middle)
+    start = min((at(low), at(high)), key=lambda found: abs(cost(found) - target))
+    levels = dict(zip(candidates.places, candidates.levels, strict=True))
+    return _refine(cost, target, start, levels)
 
 
 def _refine(
-    graph: ChannelGraph, target: float, start: list[int], levels: dict[int, Sequence[int]]
+    cost: Cost, target: float, start: list[int], levels: dict[int, Sequence[int]]
 ) -> list[int]:
     """Move single groups by one level, each at most once, while that comes nearer."""
     widths = list(start)
     untouched = dict(levels)
-    error = abs(graph.macs(widths) - target)
+    error = abs(cost(widths) - target)
     while untouched:
         moves = []
         for place, allowed in untouched.items():
@@ -89,7 +93,7 @@ def _refine(
                 if widths[place] in (one, other):
                     moved = list(widths)
                     moved[place] = other if widths[place] == one else one
-                    moves.append((abs(graph.macs(moved) - target), place, moved))
+                    moves.append((abs(cost(moved) - target), place, moved))
         if not moves or min(moves)[0] >= error:
             break
         error, place, widths = min(moves)
@@ -97,6 +101,13 @@ def _refine(
     return widths
 
 
-def _levels(width: int, round_to: int) -> list[int]:
-    """Widths that a group may have, in rising order."""
-    return [*range(round_to, width, round_to), width]
+def _worthwhile(cost: Cost, whole: list[int], place: int, round_to: int) -> list[int]:
+    """Widths that a group may have, in rising order: each costs less than all that are wider."""
+    found: list[int] = []
+    least = math.inf
+    for width in reversed(cost.levels(whole[place], round_to)):
+        own = cost([*whole[:place], width, *whole[place + 1 :]])
+        if own < least:
+            found.insert(0, width)
+            least = own
+    return found

@@ -27,6 +27,10 @@ _METHODS: Mapping[str, CalibrationMethod] = MappingProxyType(
         "percentile": CalibrationMethod.Percentile,
     }
 )
+ACTIVATIONS = frozenset({"Clip", "Relu"})
+"""Left out, ONNX Runtime takes the range of a layer's outputs before its activation, most of which
+that cuts off: EfficientNet-Lite0 got 157 of 200 images right."""
+
 IMAGES_AT_A_TIME = 4
 """What is in memory of all activations while histograms are taken."""
 
@@ -60,7 +64,7 @@ class OnnxRuntime(Quantizer):
                     quantized,
                     _Reader(images, model.graph.input[0].name),
                     quant_format=QuantFormat.QDQ,
-                    op_types_to_quantize=sorted(OPERATORS),
+                    op_types_to_quantize=sorted(OPERATORS | ACTIVATIONS),
                     per_channel=True,
                     reduce_range=self.config.overflow_fix == "all",
                     activation_type=QuantType.QInt8 if symmetric else QuantType.QUInt8,

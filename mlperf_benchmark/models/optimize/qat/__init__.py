@@ -1,0 +1,1 @@
+"""Quantization-aware training: a quantized model learns what rounding took from it."""

@@ -1,0 +1,76 @@
+"""Layers that compute in float32 what INT8 will give, and pass gradients through the rounding."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+LEAST = 1e-8
+"""Of a step: a smaller one would be a division by nothing."""
+
+
+class FakeQuantizer(nn.Module):
+    """Rounds to whole multiples of a step that is learned, https://arxiv.org/abs/1902.08153.
+
+    `scale` is one step, or one for each index of the first axis. The integers lie between `low`
+    and `high`, 0 at `zero_point`. The gradient passes the rounding as if it were not there.
+    """
+
+    def __init__(self, scale: Tensor, zero_point: int, low: int, high: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(scale.clone())
+        self.zero_point, self.low, self.high = zero_point, low, high
+
+    def forward(self, values: Tensor) -> Tensor:
+        step = self._step(values)
+        levels = (values / step + self.zero_point).clamp(self.low, self.high)
+        return (_rounded(levels) - self.zero_point) * step
+
+    def integers(self, values: Tensor) -> Tensor:
+        """What is computed with, without the zero point's offset taken off."""
+        with torch.no_grad():
+            levels = values / self._step(values) + self.zero_point
+            return levels.round().clamp(self.low, self.high)
+
+    def _step(self, values: Tensor) -> Tensor:
+        # The paper's: else the step, which all values share, learns too fast.
+        part = 1 / math.sqrt(values.numel() / self.scale.numel() * max(self.high, 1))
+        scale = self.scale.clamp(min=LEAST)
+        slow = scale * part + (scale * (1 - part)).detach()
+        return slow.reshape(-1, *[1] * (values.ndim - 1)) if self.scale.ndim else slow
+
+
+class QuantizedLayer(nn.Module):
+    """A convolution or linear layer between the quantizers that its INT8 twin has.
+
+    None stands for one that there is not.
+    """
+
+    def __init__(
+        self,
+        layer: nn.Conv2d | nn.Linear,
+        given: FakeQuantizer | None,
+        weight: FakeQuantizer | None,
+        result: FakeQuantizer | None,
+    ) -> None:
+        super().__init__()
+        self.layer = layer
+        self.given, self.weight, self.result = given, weight, result
+
+    def forward(self, values: Tensor) -> Tensor:
+        layer = self.layer
+        values = self.given(values) if self.given else values
+        weight = self.weight(layer.weight) if self.weight else layer.weight
+        if isinstance(layer, nn.Conv2d):
+            output: Tensor = layer._conv_forward(values, weight, layer.bias)
+        else:
+            output = functional.linear(values, weight, layer.bias)
+        if self.result:
+            output = self.result(output)
+        return output
+
+
+def _rounded(values: Tensor) -> Tensor:
+    rounded: Tensor = values + (values.round() - values).detach()
+    return rounded

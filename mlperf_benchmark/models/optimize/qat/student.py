@@ -1,0 +1,73 @@
+"""From a module and its quantized graph to a module to be trained, and back to a graph."""
+
+import copy
+
+import onnx
+import torch
+from torch import nn
+
+from mlperf_benchmark.core.errors import ModelError
+from mlperf_benchmark.models.optimize.macs import macs_by_layer
+from mlperf_benchmark.models.optimize.qat.fake_quantization import QuantizedLayer
+from mlperf_benchmark.models.optimize.qat.quantized_graph import QuantizedGraph
+
+
+class Student:
+    """`module` computes what the `quantized` graph of another module does, and can be trained.
+
+    Its batch norms are folded into the convolutions, as those of the graph are.
+    """
+
+    def __init__(
+        self,
+        original: nn.Module,
+        input_size: int,
+        plain: onnx.ModelProto,
+        quantized: onnx.ModelProto,
+    ) -> None:
+        """`plain` is the graph of `original`, of which `quantized` was made.
+
+        Raises ModelError where their layers do not correspond.
+        """
+        if any(node.op_type == "BatchNormalization" for node in plain.graph.node):
+            raise ModelError(
+                "This model cannot be trained in INT8: a batch norm of its follows no convolution."
+            )
+        self.module = copy.deepcopy(original)
+        self._graph = QuantizedGraph(quantized)
+        self._layers = self._replace(input_size, QuantizedGraph(plain))
+
+    def graph(self) -> onnx.ModelProto:
+        """The quantized graph with what was learned."""
+        for node, layer in zip(self._graph.layers(), self._layers, strict=True):
+            self._graph.write(node, layer)
+        return self._graph.model
+
+    def _replace(self, input_size: int, plain: QuantizedGraph) -> list[QuantizedLayer]:
+        layers = list(macs_by_layer(self.module, input_size))
+        nodes, unquantized = list(self._graph.layers()), list(plain.layers())
+        if not len(layers) == len(nodes) == len(unquantized):
+            raise ModelError(
+                f"This model cannot be trained in INT8: it has {len(layers)} layers, and its graph"
+                f" {len(nodes)}."
+            )
+        replaced: dict[nn.Module, QuantizedLayer] = {}
+        for layer, node, original in zip(layers, nodes, unquantized, strict=True):
+            assert isinstance(layer, nn.Conv2d | nn.Linear)
+            with torch.no_grad():
+                layer.weight.copy_(plain.weight(original).reshape(layer.weight.shape))
+                bias = self._graph.bias(node)
+                layer.bias = None if bias is None else nn.Parameter(bias)
+            replaced[layer] = QuantizedLayer(
+                layer,
+                self._graph.quantizer(node.given),
+                self._graph.quantizer(node.weight),
+                self._graph.quantizer(node.result),
+            )
+        for parent in list(self.module.modules()):
+            for name, child in list(parent.named_children()):
+                if isinstance(child, nn.BatchNorm2d):
+                    setattr(parent, name, nn.Identity())
+                elif child in replaced and not isinstance(parent, QuantizedLayer):
+                    setattr(parent, name, replaced[child])
+        return [replaced[layer] for layer in layers]
