@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tvm import relax
 from tvm.relax import TensorType
 
+from mlperf_benchmark.tvm_compiler.arrangement import Arranged
 from mlperf_benchmark.tvm_compiler.epilogue import Epilogue
 from mlperf_benchmark.tvm_compiler.graph import PIXELS, FloatArray, Graph
 from mlperf_benchmark.tvm_compiler.kernels.elementwise import ElementwiseSpec, elementwise
@@ -91,10 +92,11 @@ class ModuleWriter:
             self._blocked[name, wanted] = self.call(copy, [self._blocked[name, view]], wanted)
         return self._blocked[name, wanted]
 
-    def plain(self, name: str, wanted: tuple[int, ...]) -> Any:
+    def plain(self, name: str, wanted: tuple[int, ...], arrangement: Arranged | None = None) -> Any:
         """A float32 value in the layout of the model, of the shape `wanted`.
 
-        (N, C) and (N, C, 1, 1) are one value to the graph, but not to operators of TVM.
+        (N, C) and (N, C, 1, 1) are one value to the graph, but not to operators of TVM. An
+        `arrangement` of the whole value is followed.
         """
         if name not in self._plain:
             view = self.view(name)
@@ -102,9 +104,21 @@ class ModuleWriter:
             shape = (view.batch, view.channels, view.height, view.width)
             self._plain[name] = self.emit(unpack, [self._blocked[name, view]], shape, "float32")
         expression = self._plain[name]
+        if arrangement is not None:
+            expression = self.transposed(expression, arrangement)
         if _shape(expression) == wanted:
             return expression
         return self.builder.emit(relax.op.reshape(expression, wanted))
+
+    def transposed(self, expression: Any, arrangement: Arranged) -> Any:
+        """The factors of an arrangement in their order, a dimension each."""
+        factors = [factor for dim in arrangement.dims for factor in dim]
+        ordered = sorted(factors, key=lambda factor: (factor.axis, -factor.stride))
+        if ordered == factors:
+            return expression
+        apart = relax.op.reshape(expression, [factor.extent for factor in ordered])
+        axes = [ordered.index(factor) for factor in factors]
+        return self.builder.emit(relax.op.permute_dims(self.builder.emit(apart), axes))
 
     def store(self, name: str, function: TirFunction, arguments: list[Any]) -> str:
         """Let `function` compute the value `name` in channel blocks; return the symbol's name."""
@@ -112,8 +126,37 @@ class ModuleWriter:
         self._blocked[name, view] = self.call(function, arguments, view)
         return str(self._functions[_identity(function)].name_hint)
 
-    def store_plain(self, name: str, expression: Any) -> None:
-        self._plain[name] = self.builder.emit(expression)
+    def store_plain(self, name: str, expression: Any, shape: tuple[int, ...]) -> None:
+        """Keep what TVM computes as a value of `shape`: of tokens (N, tokens, C) the channels come
+        first there, of other tensors only dimensions are merged."""
+        result = self.builder.emit(expression)
+        known = _shape(result)
+        if len(known) == 3:
+            result = self.builder.emit(relax.op.permute_dims(result, [0, 2, 1]))
+        if known != shape:
+            result = self.builder.emit(relax.op.reshape(result, shape))
+        self._plain[name] = result
+
+    def store_constant(self, name: str, data: FloatArray) -> None:
+        """Keep a constant (1, C, H, W) as a value."""
+        view = self.view(name)
+        packed = np.zeros((view.blocks * LANES, view.height, view.width), np.float32)
+        packed[: view.channels] = data[0]
+        blocks = packed.reshape(view.blocks, LANES, view.height, view.width)
+        bordered = np.full(
+            (
+                view.blocks,
+                view.halo[0] + view.height + view.halo[2],
+                view.halo[1] + view.width + view.halo[3],
+                LANES,
+            ),
+            view.fill,
+            np.float32,
+        )
+        rows = slice(view.halo[0], view.halo[0] + view.height)
+        columns = slice(view.halo[1], view.halo[1] + view.width)
+        bordered[:, rows, columns] = blocks.transpose(0, 2, 3, 1)
+        self._blocked[name, view] = self.constant(bordered.reshape(-1))
 
     def call(self, function: TirFunction, arguments: list[Any], view: View) -> Any:
         return self.emit(function, arguments, (view.size,), view.dtype)

@@ -3,11 +3,14 @@
 from typing import Any
 
 from mlperf_benchmark.tvm_compiler.graph import Graph
+from mlperf_benchmark.tvm_compiler.relax_attention import ATTENTION
+from mlperf_benchmark.tvm_compiler.relax_elementwise import ELEMENTWISE
 from mlperf_benchmark.tvm_compiler.relax_operators import OPERATORS
 from mlperf_benchmark.tvm_compiler.relax_quantizers import QUANTIZERS
+from mlperf_benchmark.tvm_compiler.relax_shapes import SHAPES
 from mlperf_benchmark.tvm_compiler.relax_walk import Reader
 
 
 def read_relax(module: Any) -> Graph:
     """The graph of `main`. Raises ModelError for what cannot be expressed in it."""
-    return Reader(module, {**OPERATORS, **QUANTIZERS}).read()
+    return Reader(module, {**OPERATORS, **ELEMENTWISE, **SHAPES, **ATTENTION, **QUANTIZERS}).read()
