@@ -83,7 +83,7 @@ def compile_model(
 
 def image_graph(source: OnnxSource, batch: int) -> Graph:
     """The fused graph of a model that takes uint8 images."""
-    graph = read_relax(import_relax(source, batch))
+    graph = read_relax(import_relax(source, batch), source.channels_last)
     shape = graph.output_shape
     if len(shape) != 2 or shape[0] != batch:
         raise ModelError(f"The model's output has the shape {shape}; (batch, classes) is expected.")

@@ -205,12 +205,16 @@ class _Lowering(NodeLowering):
             self.lowered.widened += multiply_accumulates(node, self.graph.values)
 
     def average_pool(self, node: Node, operator: AveragePool) -> None:
-        stored, extra = self.stored(node, self.dequantization(node))
+        quantization = self.value(node.inputs[0]).quantization
+        zero_point = quantization.zero_point if quantization else 0
+        scale = self.dequantization(node).scale
+        stored, extra = self.stored(node, Scaling(scale, np.zeros(1, np.float32)))
         window = Window(operator.kernel, operator.stride, (1, 1), operator.padding[:2])
         spec = PoolSpec(self.writer.placement.inputs[node.output], stored, window)
         name = f"averagepool{_window_name(window)}_{shape_name(spec.source)}"
         counted = operator.padding if operator.counts_padding else None
-        function = TirFunction(name, (spec, counted), lambda: average_pool(spec, counted))
+        key = (spec, counted, zero_point)
+        function = TirFunction(name, key, lambda: average_pool(*key))
         self.writer.store(node.output, function, [self.source(node), *extra])
 
     def max_pool(self, node: Node, operator: MaxPool) -> None:

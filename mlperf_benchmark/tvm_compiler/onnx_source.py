@@ -10,18 +10,20 @@ from tvm.relax.frontend.onnx import from_onnx
 
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.text import first_line
-from mlperf_benchmark.tvm_compiler.onnx_checks import check_operators, check_types, image_shape
+from mlperf_benchmark.tvm_compiler.onnx_checks import check_operators, check_types, image_input
 from mlperf_benchmark.tvm_compiler.onnx_folding import fold_constants, merge_padding
 
 
 @dataclass(frozen=True)
 class OnnxSource:
-    """A model with one float32 input (N, C, H, W). `sha256` is that of the file."""
+    """A model with one float32 input of images of `shape` (C, H, W), which it takes as (N, H, W, C)
+    where `channels_last`. `sha256` is that of the file."""
 
     model: Any
     input_name: str
     output_name: str
     shape: tuple[int, int, int]
+    channels_last: bool
     sha256: str
 
 
@@ -41,20 +43,23 @@ def open_model(model: Any) -> OnnxSource:
             f"The ONNX model has {len(inputs)} inputs and {len(model.graph.output)} outputs; "
             "one of each is supported."
         )
-    shape = image_shape(inputs[0])
+    image = image_input(inputs[0])
     check_operators(model)
     fold_constants(simplified)
     check_types(simplified)
     merge_padding(simplified)
-    return OnnxSource(simplified, inputs[0].name, model.graph.output[0].name, shape, digest)
+    output = model.graph.output[0].name
+    return OnnxSource(simplified, inputs[0].name, output, image.shape, image.channels_last, digest)
 
 
 def import_relax(source: OnnxSource, batch: int) -> Any:
     """The Relax module for `batch` images at once. Raises ModelError for unknown operators."""
+    channels, height, width = source.shape
+    image = (height, width, channels) if source.channels_last else source.shape
     try:
         module = from_onnx(
             source.model,
-            shape_dict={source.input_name: [batch, *source.shape]},
+            shape_dict={source.input_name: [batch, *image]},
             keep_params_in_input=False,
         )
         # The importer also emits results that nobody reads, such as batch norm's statistics.

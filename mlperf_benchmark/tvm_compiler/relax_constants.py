@@ -32,6 +32,10 @@ CONSTANT_FUNCTIONS: Mapping[str, Callable[..., Numbers]] = MappingProxyType(
         "relax.where": _by(np.where),
         "relax.isnan": _by(np.isnan),
         "relax.astype": _by(np.asarray),
+        "relax.shape_to_tensor": lambda _, number: number,
+        "relax.take": lambda call, numbers, index: np.asarray(
+            np.take(numbers, index, call.attrs.axis, mode="wrap")
+        ),
         "relax.expand_dims": lambda call, number: number.reshape(shape_of(call)),
         "relax.squeeze": lambda call, number: number.reshape(shape_of(call)),
     }

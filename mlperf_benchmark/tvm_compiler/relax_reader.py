@@ -11,6 +11,10 @@ from mlperf_benchmark.tvm_compiler.relax_shapes import SHAPES
 from mlperf_benchmark.tvm_compiler.relax_walk import Reader
 
 
-def read_relax(module: Any) -> Graph:
-    """The graph of `main`. Raises ModelError for what cannot be expressed in it."""
-    return Reader(module, {**OPERATORS, **ELEMENTWISE, **SHAPES, **ATTENTION, **QUANTIZERS}).read()
+def read_relax(module: Any, channels_last: bool = False) -> Graph:
+    """The graph of `main`, whose input is (N, C, H, W), or else (N, H, W, C).
+
+    Raises ModelError for what cannot be expressed in it.
+    """
+    handlers = {**OPERATORS, **ELEMENTWISE, **SHAPES, **ATTENTION, **QUANTIZERS}
+    return Reader(module, handlers).read(channels_last)

@@ -190,8 +190,13 @@ def _copied(reader: Reader, parts: list[Arranged], dim: int) -> Arranged:
     return Arranged(reader.emit(Rearrange(tuple(pairs)), names, shape), dims)
 
 
+def shape_of_value(_: Reader, call: Any) -> Meaning:
+    return np.array(shape_of(call.args[0]), np.int64)
+
+
 SHAPES: Mapping[str, Handler] = MappingProxyType(
     {
+        "relax.shape_of": shape_of_value,
         "relax.reshape": reshape,
         "relax.squeeze": reshape,
         "relax.expand_dims": reshape,

@@ -53,10 +53,11 @@ class Reader:
         self.meanings: dict[Any, Meaning] = {}
         self.graph = Graph(input="input")
 
-    def read(self) -> Graph:
+    def read(self, channels_last: bool) -> Graph:
         parameter = self.function.params[0]
-        self.graph.values["input"] = Value("input", shape_of(parameter))
-        self.meanings[parameter] = "input"
+        shape, dims = natural(shape_of(parameter), 3 if channels_last else 1)
+        self.graph.values["input"] = Value("input", shape)
+        self.meanings[parameter] = Arranged("input", dims) if channels_last else "input"
         for block in self.function.body.blocks:
             for binding in block.bindings:
                 self.meanings[binding.var] = self.bind(binding.value)

@@ -106,8 +106,11 @@ def tokens(model: Model, width: int) -> Model:
     count = model.height * model.width + 1
     reshape(model.conv(width), 0, width, -1).add("Transpose", perm=[0, 2, 1])
     patches = model.last
+    model.last = "input"
+    model.add("Shape").add("Slice", *(model.constant([n], np.int64) for n in (0, 1)))
+    shape = model.add("Concat", model.constant([1, width], np.int64), axis=0).last
     model.last = model.constant(model.random.normal(size=(1, 1, width)))
-    model.add("Concat", patches, axis=1)
+    model.add("Expand", shape).add("Concat", patches, axis=1)
     return model.add("Add", model.constant(model.random.normal(size=(1, count, width))))
 
 

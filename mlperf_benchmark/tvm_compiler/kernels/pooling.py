@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from tvm import tirx
 from tvm.tirx.script import builder as tir
 
@@ -62,9 +63,9 @@ def max_pool(spec: PoolSpec) -> Any:
     return build((source.size, source.dtype), None, spec.stored, body)
 
 
-def average_pool(spec: PoolSpec, counted: Halo | None) -> Any:
-    """One row of one channel block per task. Of the padding so much counts as pixels as `counted`
-    says, if any."""
+def average_pool(spec: PoolSpec, counted: Halo | None, zero_point: int) -> Any:
+    """One row of one channel block per task. Of the padding, `zero_point`s, so much counts as
+    pixels as `counted` says, if any; zero points are taken off."""
     source, sink, window = spec.source, spec.stored.sink, spec.window
     top, left, bottom, right = counted or (0, 0, 0, 0)
 
@@ -88,6 +89,8 @@ def average_pool(spec: PoolSpec, counted: Halo | None) -> Any:
                         pixel = to_float(p.source[ramp(offset)])
                         total = pixel if total is None else total + pixel
                 share = tirx.const(1.0, "float32") / (rows * columns)
+                if zero_point:
+                    total = total - splat(float(zero_point * int(np.prod(window.kernel))))
                 finish(total * splat(share), spec.stored, p, (n, block, y, x))
             fill_halo(p.sink, sink, (n, block, y), 1)
 
