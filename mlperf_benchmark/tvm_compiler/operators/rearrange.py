@@ -111,7 +111,14 @@ def _in_blocks(pair: tuple[Arranged, Arranged]) -> bool:
     if dim < 0 or dim != _channel_dim(source) or source.dims[dim] != target.dims[dim]:
         return False
     whole = len(target.dims[dim]) == 1
-    return whole and source.start[CHANNELS] % LANES == target.start[CHANNELS] % LANES == 0
+    return whole and all(_begins_block(tensor, dim) for tensor in pair)
+
+
+def _begins_block(arranged: Arranged, dim: int) -> bool:
+    """Whether `dim` begins with a block wherever the other dimensions are."""
+    others = (f for number, d in enumerate(arranged.dims) if number != dim for f in d)
+    aligned = all(factor.axis != CHANNELS or factor.stride % LANES == 0 for factor in others)
+    return aligned and arranged.start[CHANNELS] % LANES == 0
 
 
 def _coordinates(arranged: Arranged, indices: list[Any]) -> Coordinates:
