@@ -30,6 +30,7 @@ from mlperf_benchmark.tvm_compiler.graph import (
     Step,
     Value,
 )
+from mlperf_benchmark.tvm_compiler.operators.join import Join, picked_channels
 from mlperf_benchmark.tvm_compiler.operators.rearrange import Rearrange
 from mlperf_benchmark.tvm_compiler.relax_constants import CONSTANT_FUNCTIONS
 from mlperf_benchmark.tvm_compiler.relax_meaning import (
@@ -143,7 +144,9 @@ class Reader:
         shape, dims = natural(arranged.shape, dim)
         source = replace(arranged, value=self.real(arranged.value), factor=1.0)
         target = Arranged("", dims)
-        name = self.emit(Rearrange(((source, target),)), (source.value,), shape)
+        channels = picked_channels(source, self.shape(source.value), dim)
+        copy = Rearrange(((source, target),)) if channels is None else Join(channels)
+        name = self.emit(copy, (source.value,), shape)
         if arranged.factor != 1.0:
             scale = np.full(1, arranged.factor, np.float32)
             name = self.emit(Identity(), (name,), shape, MultiplyConstant(scale))

@@ -4,6 +4,7 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +49,25 @@ class TimedNetwork:
         return 0
 
 
-def share_of_others(network: TimedNetwork, kernels: Collection[str]) -> float:
-    """The part of an inference that functions other than `kernels` take.
+@dataclass(frozen=True)
+class Others:
+    """The part of an inference that functions other than our kernels take, and the seconds of
+    each, the slowest first."""
 
-    Of each function's times the median counts: now and then another program takes the core.
-    """
+    share: float
+    seconds: Mapping[str, float]
+
+
+def times_of_others(network: TimedNetwork, kernels: Collection[str]) -> Others:
+    """Of each function's times the median counts: now and then another program takes the core."""
     for _ in range(WARM_UP):
         network.run()
     runs = [network.run() for _ in range(ROUNDS)]
     times = {symbol: statistics.median(run[symbol] for run in runs) for symbol in runs[0]}
-    others = sum(seconds for symbol, seconds in times.items() if symbol not in kernels)
-    return others / sum(times.values())
+    others: dict[str, float] = defaultdict(float)
+    for symbol, seconds in times.items():
+        # What the virtual machine does for every function is nobody's fault.
+        if symbol not in kernels and not symbol.startswith("vm."):
+            others[symbol.rstrip("0123456789")] += seconds
+    ordered = sorted(others.items(), key=lambda item: -item[1])
+    return Others(sum(others.values()) / sum(times.values()), dict(ordered))

@@ -7,6 +7,7 @@ from typing import Any
 from tvm import tirx
 from tvm.tirx.script import builder as tir
 
+from mlperf_benchmark.tvm_compiler.arrangement import CHANNELS, Arranged, natural
 from mlperf_benchmark.tvm_compiler.epilogue import Scaling
 from mlperf_benchmark.tvm_compiler.graph import Custom, Node, Quantization
 from mlperf_benchmark.tvm_compiler.kernels.emit import (
@@ -34,6 +35,21 @@ class Join(Custom):
     """
 
     channels: tuple[tuple[int, int], ...]
+
+
+def picked_channels(
+    tensor: Arranged, shape: tuple[int, int, int, int], dim: int
+) -> tuple[tuple[int, int], ...] | None:
+    """The channels of a value of `shape` that are dimension `dim` of a tensor, as one of a join of
+    this value alone; None where the tensor is more than a choice of channels."""
+    count = tensor.shape[dim]
+    natural_shape, dims = natural(tensor.shape, dim)
+    same = all(dims[d] == tensor.dims[d] for d in range(len(dims)) if d != dim)
+    same &= all(factor.axis == CHANNELS for factor in tensor.dims[dim])
+    n, _, h, w = shape
+    if not same or natural_shape != (n, count, h, w):
+        return None
+    return tuple((0, int(place)) for place in tensor.positions(CHANNELS, dim))
 
 
 @dataclass(frozen=True)
