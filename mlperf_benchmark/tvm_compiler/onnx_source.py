@@ -12,6 +12,7 @@ from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.text import first_line
 from mlperf_benchmark.tvm_compiler.onnx_checks import check_operators, check_types, image_input
 from mlperf_benchmark.tvm_compiler.onnx_folding import fold_constants, merge_padding
+from mlperf_benchmark.tvm_compiler.onnx_norms import merge_layer_norms
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ def open_model(model: Any) -> OnnxSource:
     fold_constants(simplified)
     check_types(simplified)
     merge_padding(simplified)
+    merge_layer_norms(simplified)
     output = model.graph.output[0].name
     return OnnxSource(simplified, inputs[0].name, output, image.shape, image.channels_last, digest)
 

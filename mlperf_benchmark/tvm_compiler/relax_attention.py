@@ -49,6 +49,7 @@ def attention(reader: Reader, call: Any) -> Meaning | None:
     keys = replace(known.keys, factor=1.0)
     inputs = [_heads(reader, tensor) for tensor in (queries, keys, values)]
     (_, q), (_, k), (_, v) = inputs
+    dims: tuple[Dimension, ...]
     batch, tokens, size = int(np.prod(values.shape[:-2])), queries.shape[-2], values.shape[-1]
     if size % LANES:
         v = replace(v, count=1)

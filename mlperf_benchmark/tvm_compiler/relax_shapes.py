@@ -68,18 +68,28 @@ def split(reader: Reader, call: Any) -> Meaning | None:
 
 def strided_slice(reader: Reader, call: Any) -> Meaning | None:
     arranged = reader.arranged(call.args[0])
-    numbers = [[number_of(n) for n in argument.fields] for argument in call.args[1:]]
-    if arranged is None or any(number is None for row in numbers for number in row):
-        return None
-    axes, begins, ends, *strides = numbers
+    source = shape_of(call.args[0])
+    rows = [_integers(argument) for argument in call.args[1:]]
+    axes, begins, ends, *strides = rows
     steps = strides[0] if strides else [1] * len(axes)
-    for axis, begin, end, step in zip(axes, begins, ends, steps, strict=True):
-        dim = int(axis) % len(arranged.dims)
-        places = range(arranged.shape[dim])[int(begin) : int(end) : int(step)]
-        if int(step) < 0 or not places:
-            return None
-        arranged = _part(reader, arranged, dim, places)
+    cuts = {
+        axis % len(source): range(source[axis])[begin:end:step]
+        for axis, begin, end, step in zip(axes, begins, ends, steps, strict=True)
+    }
+    if reader.is_number(call.args[0]):
+        places = [cuts.get(dim, range(count)) for dim, count in enumerate(source)]
+        return np.asarray(reader.meaning(call.args[0]))[np.ix_(*places)]
+    if arranged is None or any(step < 0 for step in steps) or not all(cuts.values()):
+        return None
+    for dim, places_of_dim in cuts.items():
+        arranged = _part(reader, arranged, dim, places_of_dim)
     return reader.as_meaning(arranged, shape_of(call))
+
+
+def _integers(argument: Any) -> list[int]:
+    """The numbers of a tuple, which the importer knows."""
+    numbers = [number_of(field) for field in argument.fields]
+    return [int(number) for number in numbers if number is not None]
 
 
 def take(reader: Reader, call: Any) -> Meaning | None:

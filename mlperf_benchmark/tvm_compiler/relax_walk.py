@@ -86,7 +86,8 @@ class Reader:
     def item(self, expression: TupleGetItem) -> Meaning:
         whole, index = self.meaning(expression.tuple_value), int(expression.index)
         if isinstance(whole, tuple):
-            return whole[index]
+            part: Meaning = whole[index]
+            return part
         if index == 0:
             # Of the results of batch norm only the first one is read in inference.
             return whole
@@ -144,8 +145,8 @@ class Reader:
         shape, dims = natural(arranged.shape, dim)
         source = replace(arranged, value=self.real(arranged.value), factor=1.0)
         target = Arranged("", dims)
-        channels = picked_channels(source, self.shape(source.value), dim)
-        copy = Rearrange(((source, target),)) if channels is None else Join(channels)
+        picked = picked_channels(source, self.shape(source.value), dim)
+        copy = Rearrange(((source, target),)) if picked is None else Join(picked)
         name = self.emit(copy, (source.value,), shape)
         if arranged.factor != 1.0:
             scale = np.full(1, arranged.factor, np.float32)

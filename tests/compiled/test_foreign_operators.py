@@ -85,6 +85,19 @@ def layer_norm(model: Model, channels: int) -> Model:
     return model.add("LayerNormalization", scale, shift, axis=-1, epsilon=1e-6)
 
 
+def layer_norm_in_parts(model: Model, channels: int) -> Model:
+    """As exporters write it before opset 17."""
+    source = model.last
+    mean = model.add("ReduceMean", axes=[-1]).last
+    model.last = source
+    centred = model.add("Sub", mean).last
+    model.add("Pow", model.constant(2.0)).add("ReduceMean", axes=[-1])
+    root = model.add("Add", model.constant(1e-6)).add("Sqrt").last
+    model.last = centred
+    model.add("Div", root).add("Mul", model.constant(model.random.uniform(0.5, 2, channels)))
+    return model.add("Add", model.constant(model.random.normal(size=channels)))
+
+
 def linear(model: Model, inputs: int, outputs: int) -> Model:
     weights = model.random.normal(size=(inputs, outputs)) / np.sqrt(inputs)
     model.add("MatMul", model.constant(weights))
@@ -206,6 +219,9 @@ CASES: dict[str, Builder] = {
         .add("AveragePool", kernel_shape=(2, 2), strides=(2, 2), ceil_mode=1)
     ),
     "normalisation and linear layers, channels last": lambda: channels_last(Model(8, 6).conv(24)),
+    "normalisation in parts": lambda: linear(
+        layer_norm_in_parts(tokens(Model(4, 6), 40), 40), 40, 20
+    ),
     "attention with heads of 16": lambda: class_token(
         attention(tokens(Model(5, 4), 48), 48, 3), 48
     ),
