@@ -46,7 +46,9 @@ class _Finder:
         scaled, shift = self._with_constant(node, "Add")
         normal, scale = self._with_constant(self._maker(scaled, "Mul"), "Mul")
         division = self._maker(normal, "Div")
-        if division is None or self._rank(scale) != 1 or self._rank(shift) != 1:
+        if division is None or scale is None or shift is None:
+            return None
+        if self._constants[scale].ndim != 1 or self._constants[shift].ndim != 1:
             return None
         root = self._maker(division.input[1], "Sqrt")
         summed = None if root is None else self._maker(root.input[0], "Add")
@@ -61,9 +63,6 @@ class _Finder:
             axis=-1,
             epsilon=float(self._constants[epsilon].reshape(())),
         )
-
-    def _rank(self, constant: str | None) -> int | None:
-        return None if constant is None else self._constants[constant].ndim
 
     def _maker(self, name: str | None, kind: str) -> Any | None:
         node = self._made.get(name or "")

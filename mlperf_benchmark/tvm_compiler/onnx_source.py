@@ -11,7 +11,11 @@ from tvm.relax.frontend.onnx import from_onnx
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.text import first_line
 from mlperf_benchmark.tvm_compiler.onnx_checks import check_operators, check_types, image_input
-from mlperf_benchmark.tvm_compiler.onnx_folding import fold_constants, merge_padding
+from mlperf_benchmark.tvm_compiler.onnx_folding import (
+    fold_constants,
+    merge_padding,
+    with_fixed_shape,
+)
 from mlperf_benchmark.tvm_compiler.onnx_norms import merge_layer_norms
 
 
@@ -60,7 +64,7 @@ def import_relax(source: OnnxSource, batch: int) -> Any:
     image = (height, width, channels) if source.channels_last else source.shape
     try:
         module = from_onnx(
-            source.model,
+            with_fixed_shape(source.model, source.input_name, [batch, *image]),
             shape_dict={source.input_name: [batch, *image]},
             keep_params_in_input=False,
         )

@@ -93,9 +93,14 @@ def _integers(argument: Any) -> list[int]:
 
 
 def take(reader: Reader, call: Any) -> Meaning | None:
-    """One position of a dimension, which is left out then."""
+    """One position of a dimension, which is left out then; or all of them in their order, as
+    torch's exporter writes strided tensors."""
     index = reader.constant(call.args[1])
     arranged = reader.arranged(call.args[0])
+    if index is not None and arranged is not None and len(arranged.dims) == 1:
+        in_order = np.array_equal(index.reshape(-1), np.arange(arranged.shape[0]))
+        reshaped = arranged.reshaped(index.shape) if in_order else None
+        return None if reshaped is None else reader.as_meaning(reshaped, shape_of(call))
     if index is None or index.size != 1 or arranged is None or call.attrs.axis is None:
         return None
     dim = int(call.attrs.axis) % len(arranged.dims)

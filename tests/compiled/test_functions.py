@@ -23,6 +23,10 @@ TRUTH: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
 }
 
 
+LARGEST = {"exp": 1e-7, "sigmoid": 2e-7, "tanh": 3e-7, "erf": 4e-7}
+"""A little more than is documented: other processors round otherwise."""
+
+
 def applied(name: str, numbers: NDArray[np.float32]) -> NDArray[np.float64]:
     with IRBuilder() as builder, tir.prim_func(s_tir=True):
         tir.func_attr({**ATTRIBUTES, "global_symbol": "main"})
@@ -46,7 +50,7 @@ def test_errors_are_those_that_are_documented(name: str) -> None:
 
     if name in ("exp", "sigmoid"):
         error /= np.abs(expected)
-    assert error.max() < (3e-7 if name in ("exp", "sigmoid") else 5e-7)
+    assert error.max() < LARGEST[name]
 
 
 @pytest.mark.parametrize("name", TRUTH)
