@@ -68,6 +68,6 @@ def times_of_others(network: TimedNetwork, kernels: Collection[str]) -> Others:
     for symbol, seconds in times.items():
         # What the virtual machine does for every function is nobody's fault.
         if symbol not in kernels and not symbol.startswith("vm."):
-            others[symbol.rstrip("0123456789")] += seconds
+            others[symbol.rstrip("0123456789").removeprefix("tir_")] += seconds
     ordered = sorted(others.items(), key=lambda item: -item[1])
     return Others(sum(others.values()) / sum(times.values()), dict(ordered))
