@@ -1,6 +1,8 @@
 """From a Relax module to machine code, with TVM's own operators parallelised."""
 
 import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,45 @@ from tvm.support.cc import get_cc
 from mlperf_benchmark.core.errors import RunError
 from mlperf_benchmark.tvm_compiler.target import CpuTarget
 
+CALLS = ("relax.call_tir", "relax.call_tir_inplace")
+
+
+def legalised(module: Any, target: CpuTarget) -> Any:
+    """A written module whose `main` calls nothing but functions of the module."""
+    with target.tvm_target():
+        return relax.transform.LegalizeOps()(module)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of the function `symbol`, for the variable of this number; `is_last` where its result
+    is that variable."""
+
+    symbol: str
+    number: int
+    is_last: bool
+
+
+def calls(module: Any, variables: Sequence[Any]) -> list[Call]:
+    """What `main` of a legalised module calls, in the order of execution, for each of `variables`,
+    which were emitted in this order. TVM may compute one of them by several functions.
+    """
+    numbers = {variable: number for number, variable in enumerate(variables)}
+    found: list[Call] = []
+    pending: list[str] = []
+    for block in module["main"].body.blocks:
+        for binding in block.bindings:
+            value = binding.value
+            if getattr(getattr(value, "op", None), "name", "") in CALLS:
+                pending.append(str(value.args[0].name_hint))
+            number = numbers.get(binding.var)
+            if number is not None:
+                found += [Call(symbol, number, is_last=False) for symbol in pending[:-1]]
+                found += [Call(symbol, number, is_last=True) for symbol in pending[-1:]]
+                pending = []
+    assert not pending, "all functions are called for what was emitted"
+    return found
+
 
 def build(module: Any, target: CpuTarget) -> Any:
     """The Relax executable of a lowered module, whose `main` takes its weights as one tuple."""
@@ -18,7 +59,6 @@ def build(module: Any, target: CpuTarget) -> Any:
     pipeline = tvm.transform.Sequential(
         [
             transform.BundleModelParams(),
-            transform.LegalizeOps(),
             tvm.transform.module_pass(_parallelise, opt_level=0),
             transform.ToNonDataflow(),
             transform.RemovePurityChecking(),

@@ -24,10 +24,13 @@ from mlperf_benchmark.tvm_compiler.relax_reader import read_relax
 from mlperf_benchmark.tvm_compiler.target import CpuTarget, check_host_runs, cpu_target, host_lacks
 from mlperf_benchmark.tvm_compiler.threads import usable_threads, use_threads
 from mlperf_benchmark.tvm_compiler.tiling import Machine
-from mlperf_benchmark.tvm_compiler.timing import TimedNetwork, share_of_others
+from mlperf_benchmark.tvm_compiler.timing import TimedNetwork, times_of_others
 from mlperf_benchmark.tvm_compiler.tuning import Tiles, key, read_tiles, tune, write_tiles
 from mlperf_benchmark.tvm_compiler.versions import check_versions
 from mlperf_benchmark.tvm_compiler.weights import WeightsWriter
+
+NAMED_TIMES = 6
+"""How many of the slowest functions without a schedule are named."""
 
 Report = Callable[[str], None]
 
@@ -84,7 +87,7 @@ def compile_model(
 def image_graph(source: OnnxSource, batch: int) -> Graph:
     """The fused graph of a model that takes uint8 images."""
     imported = import_relax(source, batch)
-    graph = read_relax(imported.module, imported.origins)
+    graph = read_relax(imported.module, imported.origins, source.channels_last)
     shape = graph.output_shape
     if len(shape) != 2 or shape[0] != batch:
         raise ModelError(f"The model's output has the shape {shape}; (batch, classes) is expected.")
@@ -206,10 +209,12 @@ def _report_fallback_time(
 ) -> None:
     use_threads(usable_threads(threads))
     network = TimedNetwork(library, lowered.parameters, lowered.weights)
-    share = share_of_others(network, lowered.kernels)
+    others = times_of_others(network, lowered.kernels)
+    slowest = list(others.seconds.items())[:NAMED_TIMES]
+    each = ", ".join(f"{name} {seconds * 1000:.3f} ms" for name, seconds in slowest)
     report(
-        f"Operators without a schedule, and the changes of layout around them, take {share:.0%} of "
-        "the time of an inference here."
+        "Operators without a schedule, and the changes of layout around them, take "
+        f"{others.share:.0%} of the time of an inference here: {each}."
     )
 
 

@@ -1,8 +1,8 @@
 """What a kernel does to each result before storing it, as a short program of vector operations.
 
 The steps after an operator (bias, residual addition, activation, requantization) are linear
-except for clipping and rounding. `plan` folds the linear parts, scales of quantized tensors
-included, into one multiply-add per term between two non-linear ones.
+except for clipping, rounding, functions and products. `plan` folds the linear parts, scales of
+quantized tensors included, into one multiply-add per term between two non-linear ones.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mlperf_benchmark.tvm_compiler.graph import (
+    Activation,
     AddConstant,
-    AddValue,
     Clip,
     FloatArray,
     MultiplyConstant,
+    MultiplyValue,
+    Product,
     Quantization,
     Requantize,
     Step,
@@ -69,7 +71,31 @@ class Round:
     high: int
 
 
-Operation = Linear | Limit | Round
+@dataclass(frozen=True)
+class Apply:
+    """running = function(running), of `kernels/functions.py`."""
+
+    function: str
+
+
+@dataclass(frozen=True)
+class Scale:
+    """running = running * (coefficient * addend number `addend` + offset)."""
+
+    addend: int
+    coefficient: Coefficient
+    offset: Coefficient
+
+
+@dataclass(frozen=True)
+class Multiply:
+    """running = left(running) * right(running)."""
+
+    left: tuple["Operation", ...]
+    right: tuple["Operation", ...]
+
+
+Operation = Linear | Limit | Round | Apply | Scale | Multiply
 
 
 @dataclass(frozen=True)
@@ -117,6 +143,72 @@ class _Planner:
     def restart(self, scale: FloatArray, offset: FloatArray) -> None:
         self.terms = [(None, scale)]
         self.offset = offset
+
+    def settle(self) -> None:
+        """Emit all that is pending, before what is not linear."""
+        self.apply_limit()
+        self.flush()
+        self.restart(_ONE, _ZERO)
+
+    def apply(self, function: str) -> None:
+        self.settle()
+        self.operations.append(Apply(function))
+
+    def scale(self, addend: int, quantization: Quantization | None) -> None:
+        self.settle()
+        factor = quantization.scale() if quantization else _ONE
+        offset = -quantization.zero_point * factor if quantization else _ZERO
+        coefficients = self.coefficient(factor), self.coefficient(offset)
+        self.operations.append(Scale(addend, *coefficients))
+
+    def multiply(self, product: Product) -> None:
+        self.settle()
+        self.operations.append(Multiply(self.branch(product.left), self.branch(product.right)))
+
+    def branch(self, steps: Sequence[Step]) -> tuple[Operation, ...]:
+        """The operations of steps that start from what is running now, and read no values."""
+        state = _Planner(self.channels, [(None, _ONE)], _ZERO, arrays=self.arrays)
+        state.take(steps, {})
+        state.settle()
+        return tuple(state.operations)
+
+    def take(self, steps: Sequence[Step], values: Mapping[str, Value]) -> list[str]:
+        """Plan `steps`; the dtypes of what they add or multiply by."""
+        addends: list[str] = []
+        for step in steps:
+            if isinstance(step, Requantize):
+                self.requantize(step.quantization)
+            elif isinstance(step, Clip):
+                self.clip(step.low, step.high)
+            elif isinstance(step, Activation):
+                self.apply(step.function)
+            elif isinstance(step, Product):
+                self.multiply(step)
+            elif isinstance(step, AddConstant | MultiplyConstant):
+                self.apply_limit()
+                self.linear(step)
+            else:
+                quantization = values[step.value].quantization
+                if isinstance(step, MultiplyValue):
+                    self.scale(len(addends), quantization)
+                else:
+                    self.apply_limit()
+                    self.add(len(addends), quantization)
+                addends.append("uint8" if quantization else "float32")
+        return addends
+
+    def linear(self, step: AddConstant | MultiplyConstant) -> None:
+        if isinstance(step, AddConstant):
+            self.offset = self.offset + step.values
+            return
+        self.terms = [(a, c * step.values) for a, c in self.terms]
+        self.offset = self.offset * step.values
+
+    def add(self, addend: int, quantization: Quantization | None) -> None:
+        factor = quantization.scale() if quantization else _ONE
+        self.terms.append((addend, factor))
+        if quantization:
+            self.offset = self.offset - quantization.zero_point * factor
 
     def apply_limit(self) -> None:
         if self.limit != (-np.inf, np.inf):
@@ -168,27 +260,7 @@ def plan(
     `sink` is what is stored; uint8 must come from a last step that quantizes.
     """
     state = _Planner(sink.channels, [(None, scaling.scale)], scaling.offset)
-    addends: list[str] = []
-    for step in steps:
-        if isinstance(step, Requantize):
-            state.requantize(step.quantization)
-            continue
-        if isinstance(step, Clip):
-            state.clip(step.low, step.high)
-            continue
-        state.apply_limit()
-        if isinstance(step, AddConstant):
-            state.offset = state.offset + step.values
-        elif isinstance(step, MultiplyConstant):
-            state.terms = [(a, c * step.values) for a, c in state.terms]
-            state.offset = state.offset * step.values
-        elif isinstance(step, AddValue):
-            quantization = values[step.value].quantization
-            factor = quantization.scale() if quantization else _ONE
-            state.terms.append((len(addends), factor))
-            if quantization:
-                state.offset = state.offset - quantization.zero_point * factor
-            addends.append("uint8" if quantization else "float32")
+    addends = state.take(steps, values)
     if sink.dtype == "float32":
         state.apply_limit()
         state.flush()

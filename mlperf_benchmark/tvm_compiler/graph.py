@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlperf_benchmark.tvm_compiler.arrangement import Arranged
+
 FloatArray = NDArray[np.float32]
 FLOAT_BYTES = 4
 
@@ -70,12 +72,43 @@ class Requantize:
 
 @dataclass(frozen=True)
 class AddValue:
-    """Adds another value of the same shape."""
+    """Adds another value: of the same shape, or with one image, channel or pixel for all."""
 
     value: str
 
 
-Step = AddConstant | MultiplyConstant | Clip | Requantize | AddValue
+@dataclass(frozen=True)
+class MultiplyValue:
+    """Multiplies by another value, see `AddValue`."""
+
+    value: str
+
+
+@dataclass(frozen=True)
+class Activation:
+    """Applies a function of `kernels/functions.py`."""
+
+    function: str
+
+
+@dataclass(frozen=True, eq=False)
+class Product:
+    """left(x) * right(x), as in x * sigmoid(x); steps that read other values are not allowed."""
+
+    left: tuple["Step", ...]
+    right: tuple["Step", ...]
+
+
+Step = (
+    AddConstant
+    | MultiplyConstant
+    | Clip
+    | Requantize
+    | AddValue
+    | MultiplyValue
+    | Activation
+    | Product
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,13 +129,23 @@ class Weights:
 
 @dataclass(frozen=True, eq=False)
 class Convolution:
-    """2-D convolution without bias. `padding` is (top, left, bottom, right), of zeros."""
+    """2-D convolution without bias. `padding` is (top, left, bottom, right), of zeros.
+
+    `linear` where the model has a product with a matrix instead.
+    """
 
     weights: Weights
     stride: tuple[int, int]
     padding: tuple[int, int, int, int]
     dilation: tuple[int, int]
     groups: int
+    linear: bool = False
+
+    @property
+    def depthwise(self) -> bool:
+        """Whether each channel has its own kernel, and gives one channel."""
+        outputs, inputs = self.weights.data.shape[:2]
+        return self.groups > 1 and inputs == 1 and outputs == self.groups
 
 
 @dataclass(frozen=True)
@@ -110,6 +153,16 @@ class MaxPool:
     kernel: tuple[int, int]
     stride: tuple[int, int]
     padding: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class AveragePool:
+    """`padding` counts as pixels, zeros, where `counts_padding`."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int, int, int]
+    counts_padding: bool
 
 
 @dataclass(frozen=True)
@@ -127,12 +180,20 @@ class Image:
     """The uint8 NHWC input, normalised with a scale and an offset per channel."""
 
 
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """A tensor of the model, (1, C, H, W), that is read like a value."""
+
+    data: FloatArray
+
+
 @dataclass(frozen=True)
 class Argument:
-    """A value as argument of a Relax call that expects it in `shape`."""
+    """A value as argument of a Relax call that expects it in `shape`, arranged so."""
 
     value: str
     shape: tuple[int, ...]
+    arrangement: Arranged | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +215,26 @@ class Fallback:
         return str(self.call.op.name).removeprefix("relax.").removeprefix("nn.")
 
 
-Operator = Convolution | MaxPool | GlobalAveragePool | Identity | Image | Fallback
+class Custom:
+    """Base of the operators in `operators/`."""
+
+    def multiply_accumulates(self, shapes: tuple[tuple[int, ...], ...]) -> int:
+        """For inputs of these shapes; others than sums of products do not count."""
+        del shapes
+        return 0
+
+
+Operator = (
+    Convolution
+    | MaxPool
+    | AveragePool
+    | GlobalAveragePool
+    | Identity
+    | Image
+    | Constant
+    | Fallback
+    | Custom
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +252,12 @@ class Node:
 
     def reads(self) -> tuple[str, ...]:
         """All values that the node reads, those that its steps add included."""
-        return self.inputs + tuple(s.value for s in self.steps if isinstance(s, AddValue))
+        return self.inputs + added_values(self.steps)
+
+
+def added_values(steps: tuple[Step, ...]) -> tuple[str, ...]:
+    """The values that steps add or multiply by, in the order of the addends of a kernel."""
+    return tuple(step.value for step in steps if isinstance(step, AddValue | MultiplyValue))
 
 
 PIXELS = "pixels"
@@ -210,6 +295,8 @@ def multiply_accumulates(node: Node, values: dict[str, Value]) -> int:
         return n * int(np.prod(pixels)) * int(node.operator.weights.data.size)
     if isinstance(node.operator, Fallback):
         return _fallback_macs(node, values[node.output].shape)
+    if isinstance(node.operator, Custom):
+        return node.operator.multiply_accumulates(tuple(values[name].shape for name in node.inputs))
     return 0
 
 

@@ -1,6 +1,8 @@
 """What is to be known of each kernel when its time is told."""
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from mlperf_benchmark.core.layer_profile import (
     CONVERSION,
@@ -15,6 +17,7 @@ from mlperf_benchmark.core.layer_profile import (
 from mlperf_benchmark.tvm_compiler.choosing import Choice
 from mlperf_benchmark.tvm_compiler.graph import (
     FLOAT_BYTES,
+    AveragePool,
     Convolution,
     Fallback,
     GlobalAveragePool,
@@ -26,20 +29,38 @@ from mlperf_benchmark.tvm_compiler.graph import (
     multiply_accumulates,
 )
 from mlperf_benchmark.tvm_compiler.kernels.winograd import WinogradTile
-from mlperf_benchmark.tvm_compiler.module_writer import COPY, PACK, RESHAPE, UNPACK
+from mlperf_benchmark.tvm_compiler.operators.join import Join
+from mlperf_benchmark.tvm_compiler.operators.rearrange import Rearrange
+
+KINDS: Mapping[type, str] = MappingProxyType(
+    {
+        AveragePool: POOLING,
+        GlobalAveragePool: POOLING,
+        MaxPool: POOLING,
+        Identity: ELEMENTWISE,
+        Image: ELEMENTWISE,
+        Join: ELEMENTWISE,
+        Rearrange: CONVERSION,
+    }
+)
+"""Of operators that are no convolutions; OTHER where nothing is said."""
 
 TAPS = 3
 """Winograd's method is for 3x3 convolutions."""
 
 
-def layer_of(
-    symbol: str, node: Node | None, values: dict[str, Value], tile: Choice | None
-) -> Layer:
-    """The kernel `symbol` that computes `node`, or changes a layout for it; `tile` is that of a
-    convolution.
-    """
-    if node is None or symbol.startswith((COPY, PACK, UNPACK, RESHAPE)):
-        return Layer(symbol, CONVERSION, (), symbol, "f32")
+def conversion(symbol: str) -> Layer:
+    """The function `symbol` that changes a layout."""
+    return Layer(symbol, CONVERSION, (), symbol, "f32")
+
+
+def part_of(symbol: str, node: Node) -> Layer:
+    """A function that TVM computes a part of `node` by, whose last one tells of its work."""
+    return Layer(symbol, OTHER, node.origins, _kernel(symbol, node), "f32")
+
+
+def layer_of(symbol: str, node: Node, values: dict[str, Value], tile: Choice | None) -> Layer:
+    """The kernel `symbol` that computes `node`; `tile` is that of a convolution."""
     is_fallback = isinstance(node.operator, Fallback)
     macs = multiply_accumulates(node, values)
     weights, executed = _weight_bytes(node), macs
@@ -51,9 +72,9 @@ def layer_of(
     source, sink = values[node.inputs[0]] if node.inputs else None, values[node.output]
     return Layer(
         name=symbol,
-        kind=_kind(node, values),
+        kind=_kind(node),
         origins=node.origins,
-        kernel=f"default schedule of {symbol}" if is_fallback else symbol,
+        kernel=_kernel(symbol, node),
         precision=_precision(node, source),
         macs=macs,
         executed_macs=executed,
@@ -65,15 +86,18 @@ def layer_of(
     )
 
 
-def _kind(node: Node, values: dict[str, Value]) -> str:
+def _kernel(symbol: str, node: Node) -> str:
+    operator = node.operator
+    return f"default schedule of {operator.name}" if isinstance(operator, Fallback) else symbol
+
+
+def _kind(node: Node) -> str:
     operator = node.operator
     if isinstance(operator, Convolution):
-        if operator.groups > 1:
+        if operator.depthwise:
             return DEPTHWISE
-        return LINEAR if len(values[node.output].shape) == 2 else CONVOLUTION
-    if isinstance(operator, MaxPool | GlobalAveragePool):
-        return POOLING
-    return ELEMENTWISE if isinstance(operator, Identity | Image) else OTHER
+        return LINEAR if operator.linear else CONVOLUTION
+    return KINDS.get(type(operator), OTHER)
 
 
 def _precision(node: Node, source: Value | None) -> str:

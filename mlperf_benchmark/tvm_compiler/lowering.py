@@ -10,19 +10,21 @@ from numpy.typing import NDArray
 from tvm import relax
 
 from mlperf_benchmark.core.layer_profile import Layer
+from mlperf_benchmark.tvm_compiler.building import calls, legalised
 from mlperf_benchmark.tvm_compiler.choosing import Choice, method_of
-from mlperf_benchmark.tvm_compiler.epilogue import Epilogue, Scaling, plan
+from mlperf_benchmark.tvm_compiler.epilogue import Epilogue, Scaling
 from mlperf_benchmark.tvm_compiler.graph import (
-    AddValue,
     Argument,
+    AveragePool,
+    Constant,
     Convolution,
+    Custom,
     Fallback,
     GlobalAveragePool,
     Graph,
     Image,
     MaxPool,
     Node,
-    Value,
     bytes_moved,
     multiply_accumulates,
 )
@@ -39,11 +41,19 @@ from mlperf_benchmark.tvm_compiler.kernels.depthwise import (
 from mlperf_benchmark.tvm_compiler.kernels.dot import WidenedDot, float_dot, int8_dot
 from mlperf_benchmark.tvm_compiler.kernels.elementwise import ElementwiseSpec, elementwise
 from mlperf_benchmark.tvm_compiler.kernels.emit import Stored
+from mlperf_benchmark.tvm_compiler.kernels.grouped import Bands, GroupedKernel
 from mlperf_benchmark.tvm_compiler.kernels.layout import ImageSpec, image
-from mlperf_benchmark.tvm_compiler.kernels.pooling import PoolSpec, global_sum, max_pool
+from mlperf_benchmark.tvm_compiler.kernels.pooling import (
+    PoolSpec,
+    average_pool,
+    global_sum,
+    max_pool,
+)
 from mlperf_benchmark.tvm_compiler.kernels.winograd import WinogradKernel, WinogradTile
-from mlperf_benchmark.tvm_compiler.layers import layer_of
+from mlperf_benchmark.tvm_compiler.layers import conversion, layer_of, part_of
 from mlperf_benchmark.tvm_compiler.module_writer import ModuleWriter, TirFunction, shape_name
+from mlperf_benchmark.tvm_compiler.node_lowering import NodeLowering
+from mlperf_benchmark.tvm_compiler.operators.registry import LOWERINGS
 from mlperf_benchmark.tvm_compiler.placement import place
 from mlperf_benchmark.tvm_compiler.target import CpuTarget
 from mlperf_benchmark.tvm_compiler.tiling import depthwise_columns
@@ -94,12 +104,10 @@ def lower(graph: Graph, target: CpuTarget, choose_tile: TileChooser) -> Lowered:
     return _Lowering(graph, target, choose_tile).run()
 
 
-class _Lowering:
+class _Lowering(NodeLowering):
     def __init__(self, graph: Graph, target: CpuTarget, choose_tile: TileChooser) -> None:
-        self.graph = graph
-        self.target = target
+        super().__init__(graph, target, ModuleWriter(graph, place(graph)))
         self.choose_tile = choose_tile
-        self.writer = ModuleWriter(graph, place(graph))
         self.lowered = Lowered()
 
     def run(self) -> Lowered:
@@ -108,20 +116,31 @@ class _Lowering:
                 self.lowered.macs += multiply_accumulates(node, self.graph.values)
                 self.lowered.bytes += bytes_moved(node, self.graph.values)
                 self.lower_node(node)
-                self.describe(node)
+                owners.extend([node] * (len(self.writer.emitted) - len(owners)))
 
-        self.lowered.module = self.writer.write(body)
-        self.describe(None)
+        owners: list[Node | None] = []
+        self.lowered.module = legalised(self.writer.write(body), self.target)
+        # What follows gives the scores back.
+        owners.extend([None] * (len(self.writer.emitted) - len(owners)))
+        self.describe(owners)
         self.lowered.parameters = self.writer.parameters
         self.lowered.kernels = self.writer.kernels()
         self.lowered.weights = self.writer.weights()
         return self.lowered
 
-    def describe(self, node: Node | None) -> None:
-        """Note what has been called since the last time, for `node`, or to give the scores back."""
-        for symbol in self.writer.called[len(self.lowered.layers) :]:
-            tile = self.lowered.tiles.get(symbol)
-            self.lowered.layers.append(layer_of(symbol, node, self.graph.values, tile))
+    def describe(self, owners: list[Node | None]) -> None:
+        """Note what `main` calls; `owners` are the nodes that what was emitted belongs to."""
+        emitted = self.writer.emitted
+        for call in calls(self.lowered.module, [emission.variable for emission in emitted]):
+            tile = self.lowered.tiles.get(call.symbol)
+            node = owners[call.number]
+            if node is None or emitted[call.number].converts:
+                layer = conversion(call.symbol)
+            elif call.is_last:
+                layer = layer_of(call.symbol, node, self.graph.values, tile)
+            else:
+                layer = part_of(call.symbol, node)
+            self.lowered.layers.append(layer)
 
     def lower_node(self, node: Node) -> None:
         operator = node.operator
@@ -131,14 +150,22 @@ class _Lowering:
             self.fallback(node, operator)
         elif isinstance(operator, Image):
             self.image(node)
-        elif isinstance(operator, Convolution) and operator.groups > 1:
+        elif isinstance(operator, Constant):
+            self.writer.store_constant(node.output, operator.data)
+        elif isinstance(operator, Convolution) and operator.depthwise:
             self.depthwise(node, operator)
+        elif isinstance(operator, Convolution) and operator.groups > 1:
+            self.grouped(node, operator)
         elif isinstance(operator, Convolution):
             self.convolution(node, operator)
         elif isinstance(operator, MaxPool):
             self.max_pool(node, operator)
+        elif isinstance(operator, AveragePool):
+            self.average_pool(node, operator)
         elif isinstance(operator, GlobalAveragePool):
             self.global_average(node)
+        elif isinstance(operator, Custom):
+            LOWERINGS[type(operator)](self, node, operator)
         else:
             self.identity(node)
 
@@ -182,6 +209,36 @@ class _Lowering:
         name = f"depthwise{_window_name(window)}_{shape_name(view)}"
         arguments = [self.source(node), self.writer.constant(weights), *extra]
         self.writer.store(node.output, TirFunction(name, spec, kernel.function), arguments)
+
+    def grouped(self, node: Node, operator: Convolution) -> None:
+        window = _window(operator)
+        view = self.writer.placement.inputs[node.output]
+        weights = operator.weights.data
+        outputs, inputs = weights.shape[:2]
+        integer = operator.weights.scales is not None
+        dot = int8_dot(self.target, weights) if integer else float_dot(self.target)
+        stored, extra = self.stored(node, self.scaling(node, operator))
+        bands = Bands(inputs, outputs // operator.groups, operator.groups)
+        kernel = GroupedKernel(ConvolutionSpec(view, stored, window, dot), bands)
+        name = f"grouped{_window_name(window)}_{shape_name(view)}_{shape_name(stored.sink)}"
+        arguments = [self.source(node), self.writer.constant(kernel.pack(weights)), *extra]
+        function = TirFunction(name, (kernel.spec, bands), kernel.function)
+        self.writer.store(node.output, function, arguments)
+        if isinstance(dot, WidenedDot):
+            self.lowered.widened += multiply_accumulates(node, self.graph.values)
+
+    def average_pool(self, node: Node, operator: AveragePool) -> None:
+        quantization = self.value(node.inputs[0]).quantization
+        zero_point = quantization.zero_point if quantization else 0
+        scale = self.dequantization(node).scale
+        stored, extra = self.stored(node, Scaling(scale, np.zeros(1, np.float32)))
+        window = Window(operator.kernel, operator.stride, (1, 1), operator.padding[:2])
+        spec = PoolSpec(self.writer.placement.inputs[node.output], stored, window)
+        name = f"averagepool{_window_name(window)}_{shape_name(spec.source)}"
+        counted = operator.padding if operator.counts_padding else None
+        key = (spec, counted, zero_point)
+        function = TirFunction(name, key, lambda: average_pool(*key))
+        self.writer.store(node.output, function, [self.source(node), *extra])
 
     def max_pool(self, node: Node, operator: MaxPool) -> None:
         quantization = self.value(node.inputs[0]).quantization
@@ -227,7 +284,7 @@ class _Lowering:
             call = relax.call_tir(variable, arguments, operator.call.ty)
         else:
             call = relax.Call(operator.call.op, arguments, operator.call.attrs)
-        self.writer.store_plain(node.output, call, operator.name)
+        self.writer.store_plain(node.output, call, self.value(node.output).shape)
         known = self.lowered.fallbacks.get(operator.name, Work())
         self.lowered.fallbacks[operator.name] = Work(
             known.macs + multiply_accumulates(node, self.graph.values),
@@ -239,24 +296,8 @@ class _Lowering:
         if isinstance(argument, tuple):
             return relax.Tuple([self.argument(field) for field in argument])
         if isinstance(argument, Argument):
-            return self.writer.plain(argument.value, argument.shape)
+            return self.writer.plain(argument.value, argument.shape, argument.arrangement)
         return argument
-
-    def value(self, name: str) -> Value:
-        return self.graph.values[name]
-
-    def source(self, node: Node) -> Any:
-        """The input of `node`, in the view that it reads."""
-        return self.writer.blocked(node.inputs[0], self.writer.placement.inputs[node.output])
-
-    def stored(self, node: Node, scaling: Scaling) -> tuple[Stored, list[Any]]:
-        """Where the results of `node` go, and its addends and arrays as arguments."""
-        view = self.writer.view(node.output)
-        epilogue, arrays = plan(node.steps, self.graph.values, scaling, view)
-        names = [step.value for step in node.steps if isinstance(step, AddValue)]
-        arguments = [self.writer.blocked(name) for name in names]
-        arguments += [self.writer.channel_constant(array, view) for array in arrays]
-        return Stored(view, tuple(self.writer.view(name) for name in names), epilogue), arguments
 
     def scaling(self, node: Node, operator: Convolution) -> Scaling:
         """From sums of products to real numbers; the offset undoes the input's zero point."""
@@ -266,13 +307,6 @@ class _Lowering:
         scale = quantization.scale() * operator.weights.scales
         sums = operator.weights.data.sum(axis=(1, 2, 3), dtype=np.int64)
         return Scaling(scale, (-quantization.zero_point * scale * sums).astype(np.float32))
-
-    def dequantization(self, node: Node) -> Scaling:
-        """From what is stored of the input of `node` to real numbers."""
-        quantization = self.value(node.inputs[0]).quantization
-        if quantization is None:
-            return Scaling.none()
-        return Scaling(quantization.scale(), -quantization.zero_point * quantization.scale())
 
 
 def _window(operator: Convolution) -> Window:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tvm import relax
 from tvm.relax import TensorType
 
+from mlperf_benchmark.tvm_compiler.arrangement import Arranged
 from mlperf_benchmark.tvm_compiler.epilogue import Epilogue
 from mlperf_benchmark.tvm_compiler.graph import PIXELS, FloatArray, Graph
 from mlperf_benchmark.tvm_compiler.kernels.elementwise import ElementwiseSpec, elementwise
@@ -21,7 +22,6 @@ from mlperf_benchmark.tvm_compiler.storage import LANES, View
 PACK = "pack"
 UNPACK = "unpack"
 COPY = "copy"
-RESHAPE = "reshape"
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,14 @@ class TirFunction:
     name: str
     key: Hashable
     write: Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Emission:
+    """What computes a variable of `main`, or only `converts` another one to a layout."""
+
+    variable: Any
+    converts: bool
 
 
 class ModuleWriter:
@@ -43,8 +51,7 @@ class ModuleWriter:
         self.input: Any = None
         self.parameters: tuple[tuple[tuple[int, ...], str], ...] = ()
         self.normalisation: list[Any] = []
-        self.called: list[str] = []
-        """The functions that `main` calls, in their order."""
+        self.emitted: list[Emission] = []
         self._blocked: dict[tuple[str, View], Any] = {}
         self._plain: dict[str, Any] = {}
         self._functions: dict[Hashable, Any] = {}
@@ -95,10 +102,11 @@ class ModuleWriter:
             self._blocked[name, wanted] = self.call(copy, [self._blocked[name, view]], wanted)
         return self._blocked[name, wanted]
 
-    def plain(self, name: str, wanted: tuple[int, ...]) -> Any:
+    def plain(self, name: str, wanted: tuple[int, ...], arrangement: Arranged | None = None) -> Any:
         """A float32 value in the layout of the model, of the shape `wanted`.
 
-        (N, C) and (N, C, 1, 1) are one value to the graph, but not to operators of TVM.
+        (N, C) and (N, C, 1, 1) are one value to the graph, but not to operators of TVM. An
+        `arrangement` of the whole value is followed.
         """
         if name not in self._plain:
             view = self.view(name)
@@ -106,10 +114,22 @@ class ModuleWriter:
             shape = (view.batch, view.channels, view.height, view.width)
             self._plain[name] = self.emit(unpack, [self._blocked[name, view]], shape, "float32")
         expression = self._plain[name]
+        if arrangement is not None:
+            expression = self.transposed(expression, arrangement)
         if _shape(expression) == wanted:
             return expression
-        self.called.append(RESHAPE)
-        return self.builder.emit(relax.op.reshape(expression, wanted))
+        return self._emit(relax.op.reshape(expression, wanted), converts=True)
+
+    def transposed(self, expression: Any, arrangement: Arranged) -> Any:
+        """The factors of an arrangement in their order, a dimension each."""
+        factors = [factor for dim in arrangement.dims for factor in dim]
+        ordered = sorted(factors, key=lambda factor: (factor.axis, -factor.stride))
+        if ordered == factors:
+            return expression
+        apart = relax.op.reshape(expression, [factor.extent for factor in ordered])
+        axes = [ordered.index(factor) for factor in factors]
+        factored = self._emit(apart, converts=True)
+        return self._emit(relax.op.permute_dims(factored, axes), converts=True)
 
     def store(self, name: str, function: TirFunction, arguments: list[Any]) -> str:
         """Let `function` compute the value `name` in channel blocks; return the symbol's name."""
@@ -117,10 +137,37 @@ class ModuleWriter:
         self._blocked[name, view] = self.call(function, arguments, view)
         return str(self._functions[_identity(function)].name_hint)
 
-    def store_plain(self, name: str, expression: Any, called: str) -> None:
-        """Let TVM compute the value `name` by `expression`, a call of the operator `called`."""
-        self.called.append(called)
-        self._plain[name] = self.builder.emit(expression)
+    def store_plain(self, name: str, expression: Any, shape: tuple[int, ...]) -> None:
+        """Keep what TVM computes as a value of `shape`: of tokens (N, tokens, C) the channels come
+        first there, of other tensors only dimensions are merged."""
+        result = self._emit(expression)
+        known = _shape(result)
+        if len(known) == 3:
+            result = self._emit(relax.op.permute_dims(result, [0, 2, 1]), converts=True)
+        if known != shape:
+            result = self._emit(relax.op.reshape(result, shape), converts=True)
+        self._plain[name] = result
+
+    def store_constant(self, name: str, data: FloatArray) -> None:
+        """Keep a constant (1, C, H, W) as a value."""
+        view = self.view(name)
+        packed = np.zeros((view.blocks * LANES, view.height, view.width), np.float32)
+        packed[: view.channels] = data[0]
+        blocks = packed.reshape(view.blocks, LANES, view.height, view.width)
+        bordered = np.full(
+            (
+                view.blocks,
+                view.halo[0] + view.height + view.halo[2],
+                view.halo[1] + view.width + view.halo[3],
+                LANES,
+            ),
+            view.fill,
+            np.float32,
+        )
+        rows = slice(view.halo[0], view.halo[0] + view.height)
+        columns = slice(view.halo[1], view.halo[1] + view.width)
+        bordered[:, rows, columns] = blocks.transpose(0, 2, 3, 1)
+        self._blocked[name, view] = self.constant(bordered.reshape(-1))
 
     def call(self, function: TirFunction, arguments: list[Any], view: View) -> Any:
         return self.emit(function, arguments, (view.size,), view.dtype)
@@ -131,9 +178,13 @@ class ModuleWriter:
         key = _identity(function)
         if key not in self._functions:
             self._functions[key] = self.builder.add_func(function.write(), function.name)
-        self.called.append(str(self._functions[key].name_hint))
-        result = TensorType(shape, dtype)
-        return self.builder.emit(relax.call_tir(self._functions[key], arguments, result))
+        call = relax.call_tir(self._functions[key], arguments, TensorType(shape, dtype))
+        return self._emit(call, converts=function.name.startswith((COPY, PACK, UNPACK)))
+
+    def _emit(self, expression: Any, *, converts: bool = False) -> Any:
+        variable = self.builder.emit(expression)
+        self.emitted.append(Emission(variable, converts))
+        return variable
 
     def kernels(self) -> frozenset[str]:
         """The names of the functions that compute: none of TVM's own, nor the changes of layout

@@ -1,5 +1,6 @@
 """Refuses ONNX models that cannot be compiled, each with the way out."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import onnx
@@ -16,8 +17,16 @@ INTEGER_OPERATORS = (
 )
 
 
-def image_shape(value: Any) -> tuple[int, int, int]:
-    """(C, H, W) of the model's input. Raises ModelError for one that takes no RGB images."""
+@dataclass(frozen=True)
+class ImageInput:
+    """(C, H, W) of the images that a model takes, as (N, H, W, C) where `channels_last`."""
+
+    shape: tuple[int, int, int]
+    channels_last: bool
+
+
+def image_input(value: Any) -> ImageInput:
+    """The model's input. Raises ModelError for one that takes no RGB images."""
     tensor = value.type.tensor_type
     extents = [dimension.dim_value for dimension in tensor.shape.dim]
     element = _name(tensor.elem_type)
@@ -31,10 +40,12 @@ def image_shape(value: Any) -> tuple[int, int, int]:
             "onnxruntime.tools.make_dynamic_shape_fixed fixes them."
         )
     channels, height, width = extents[1:]
+    if channels != COLOURS and width == COLOURS:
+        return ImageInput((COLOURS, channels, height), channels_last=True)
     if channels != COLOURS:
         shape = "(" + ", ".join(str(extent or "N") for extent in extents) + ")"
         raise ModelError(f"{takes} {shape}, {_layout_fault(channels, width)}")
-    return channels, height, width
+    return ImageInput((channels, height, width), channels_last=False)
 
 
 def check_types(model: Any) -> None:
@@ -69,11 +80,6 @@ def check_operators(model: Any) -> None:
 
 
 def _layout_fault(channels: int, width: int) -> str:
-    if width == COLOURS:
-        return (
-            "channels last, and (N, C, H, W) is compiled: export it with channels first (tf2onnx: "
-            "--inputs-as-nchw NAME), or run it on OpenVINO, which takes both."
-        )
     if GREY in (channels, width):
         return (
             "grey images, and the data sets have RGB: put the conversion to grey into the model, "

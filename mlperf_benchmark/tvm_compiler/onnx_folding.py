@@ -41,6 +41,45 @@ def fold_constants(model: Any) -> None:
             model.graph.initializer.append(numpy_helper.from_array(array, name))
 
 
+def with_fixed_shape(model: Any, name: str, shape: list[int]) -> Any:
+    """The model for inputs of this shape alone: what it computes from it becomes constant.
+
+    A copy, unless the model asks for no shape.
+    """
+    if not any(node.op_type == "Shape" for node in model.graph.node):
+        return model
+    fixed = onnx.ModelProto()
+    fixed.CopyFrom(model)
+    [image] = [value for value in fixed.graph.input if value.name == name]
+    for dimension, extent in zip(image.type.tensor_type.shape.dim, shape, strict=True):
+        dimension.dim_value = extent
+    while _fold_shapes(fixed):
+        fold_constants(fixed)
+    return fixed
+
+
+def _fold_shapes(model: Any) -> bool:
+    """Make those shapes constants that are known now; whether there was one."""
+    del model.graph.value_info[:]
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    known = {
+        value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in (*graph.input, *graph.value_info)
+        if value.type.tensor_type.HasField("shape")
+    }
+    changed = False
+    for node in model.graph.node:
+        shape = known.get(node.input[0]) if node.op_type == "Shape" else None
+        if shape is None or 0 in shape:
+            continue
+        limits = {a.name: a.i for a in node.attribute}
+        part = np.array(shape[limits.get("start", 0) : limits.get("end", len(shape))], np.int64)
+        value = numpy_helper.from_array(part)
+        node.CopyFrom(onnx.helper.make_node("Constant", [], list(node.output), value=value))
+        changed = True
+    return changed
+
+
 def _evaluate(model: Any, node: Any, values: dict[str, Any]) -> list[Any]:
     graph = onnx.helper.make_graph(
         [node],

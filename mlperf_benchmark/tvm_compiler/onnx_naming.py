@@ -3,6 +3,7 @@
 from typing import Any
 
 from tvm import relax
+from tvm.ir import TupleGetItem
 from tvm.relax.frontend.onnx.onnx_frontend import ONNXGraphImporter
 
 # They change how a value is stored, which is another operator's business.
@@ -21,9 +22,18 @@ class NamingImporter(ONNXGraphImporter):  # type: ignore[misc]  # TVM has no typ
     ) -> Any:
         result = super()._convert_operator(op_name, inputs, attrs, opset)
         name = attrs["tvm_custom"]["name"]
-        if op_name in SILENT or not name or not _is_float_tensor(result):
+        if op_name in SILENT or not name:
             return result
-        if isinstance(result, relax.Call):
+        if isinstance(result, relax.Tuple):
+            # Of normalisation: what it computes, and statistics that nobody reads.
+            first, *others = result.fields
+            return relax.Tuple([self._bound(first, name), *others])
+        return self._bound(result, name)
+
+    def _bound(self, result: Any, name: str) -> Any:
+        if not _is_float(getattr(result, "ty", None)):
+            return result
+        if isinstance(result, (relax.Call, TupleGetItem)):
             result = self.bb.emit(result)
         if isinstance(result, relax.Var):
             # What only passes its input on leaves it to who computed it.
@@ -31,6 +41,8 @@ class NamingImporter(ONNXGraphImporter):  # type: ignore[misc]  # TVM has no typ
         return result
 
 
-def _is_float_tensor(result: Any) -> bool:
-    ty = getattr(result, "ty", None)
+def _is_float(ty: Any) -> bool:
+    """Whether this is the type of a float32 tensor, or of several, as of a split."""
+    if isinstance(ty, relax.TupleType):
+        return all(_is_float(part) for part in ty.fields)
     return isinstance(ty, relax.TensorType) and str(ty.dtype) == "float32"

@@ -10,19 +10,26 @@ from tvm import relax
 
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.text import first_line
-from mlperf_benchmark.tvm_compiler.onnx_checks import check_operators, check_types, image_shape
-from mlperf_benchmark.tvm_compiler.onnx_folding import fold_constants, merge_padding
+from mlperf_benchmark.tvm_compiler.onnx_checks import check_operators, check_types, image_input
+from mlperf_benchmark.tvm_compiler.onnx_folding import (
+    fold_constants,
+    merge_padding,
+    with_fixed_shape,
+)
 from mlperf_benchmark.tvm_compiler.onnx_naming import NamingImporter
+from mlperf_benchmark.tvm_compiler.onnx_norms import merge_layer_norms
 
 
 @dataclass(frozen=True)
 class OnnxSource:
-    """A model with one float32 input (N, C, H, W). `sha256` is that of the file."""
+    """A model with one float32 input of images of `shape` (C, H, W), which it takes as (N, H, W, C)
+    where `channels_last`. `sha256` is that of the file."""
 
     model: Any
     input_name: str
     output_name: str
     shape: tuple[int, int, int]
+    channels_last: bool
     sha256: str
 
 
@@ -42,7 +49,7 @@ def open_model(model: Any) -> OnnxSource:
             f"The ONNX model has {len(inputs)} inputs and {len(model.graph.output)} outputs; "
             "one of each is supported."
         )
-    shape = image_shape(inputs[0])
+    image = image_input(inputs[0])
     check_operators(model)
     fold_constants(simplified)
     for node in simplified.graph.node:
@@ -50,7 +57,9 @@ def open_model(model: Any) -> OnnxSource:
         node.name = node.name or node.output[0]
     check_types(simplified)
     merge_padding(simplified)
-    return OnnxSource(simplified, inputs[0].name, model.graph.output[0].name, shape, digest)
+    merge_layer_norms(simplified)
+    output = model.graph.output[0].name
+    return OnnxSource(simplified, inputs[0].name, output, image.shape, image.channels_last, digest)
 
 
 @dataclass(frozen=True)
@@ -63,9 +72,13 @@ class Imported:
 
 def import_relax(source: OnnxSource, batch: int) -> Imported:
     """The Relax module for `batch` images at once. Raises ModelError for unknown operators."""
+    channels, height, width = source.shape
+    image = (height, width, channels) if source.channels_last else source.shape
     try:
-        importer = NamingImporter({source.input_name: [batch, *source.shape]}, "float32")
-        module = importer.from_onnx(source.model.graph, _operator_set(source.model))
+        shape = [batch, *image]
+        fixed = with_fixed_shape(source.model, source.input_name, shape)
+        importer = NamingImporter({source.input_name: shape}, "float32")
+        module = importer.from_onnx(fixed.graph, _operator_set(fixed))
         # The importer also emits results that nobody reads, such as batch norm's statistics.
         return Imported(relax.transform.DeadCodeElimination()(module), importer.origins)
     except Exception as error:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mlperf_benchmark.tvm_compiler.graph import (
+    AveragePool,
     Clip,
     Convolution,
     GlobalAveragePool,
@@ -113,7 +114,7 @@ def _needed_halo(node: Node, values: dict[str, Value]) -> Halo:
     operator = node.operator
     if isinstance(operator, Convolution):
         kernel, dilation = operator.weights.data.shape[2:], operator.dilation
-    elif isinstance(operator, MaxPool):
+    elif isinstance(operator, MaxPool | AveragePool):
         kernel, dilation = operator.kernel, (1, 1)
     else:
         return (0, 0, 0, 0)

@@ -1,12 +1,13 @@
 """What Relax expressions mean to the reader: constants, quantized constants, values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tvm.ir import GenericConst
 
+from mlperf_benchmark.tvm_compiler.arrangement import Arranged
 from mlperf_benchmark.tvm_compiler.graph import FloatArray, Quantization
 
 
@@ -48,15 +49,19 @@ class QuantizedConstant:
 
 
 @dataclass(frozen=True)
-class Flattened:
-    """(N, C, H, W) read as (N, C * H * W): `call` would make a tensor of it."""
+class Deferred:
+    """What is computed later, as a part of something larger; `call` would compute it by itself.
 
-    value: str
+    `origins` are the operators of the model that have added to it.
+    """
+
     call: Any
+    origins: tuple[str, ...] = field(default=(), kw_only=True)
 
 
-Meaning = str | NDArray[Any] | QuantizedConstant | Flattened
-"""What a Relax variable stands for: a value's name, a constant, or one that is not made yet."""
+Meaning = str | NDArray[Any] | QuantizedConstant | Arranged | Deferred | tuple[Any, ...]
+"""What a Relax variable stands for: a value's name, where its shape is that of the value or (N, C)
+for (N, C, 1, 1); a constant; another arrangement of a value; what is not made yet; a tuple."""
 
 
 def dequantized(data: NDArray[Any], scale: Any, zero: Any, axis: int) -> Meaning:

@@ -7,18 +7,16 @@ from typing import Any
 import numpy as np
 
 from mlperf_benchmark.core.errors import ModelError
+from mlperf_benchmark.tvm_compiler.arrangement import Arranged
 from mlperf_benchmark.tvm_compiler.graph import (
-    Identity,
     Quantization,
     Requantize,
 )
 from mlperf_benchmark.tvm_compiler.relax_meaning import (
-    Flattened,
     Meaning,
     dequantized,
     quantization_of,
     quantized,
-    shape_of,
 )
 from mlperf_benchmark.tvm_compiler.relax_walk import Handler, Reader
 
@@ -29,15 +27,14 @@ def quantize(reader: Reader, call: Any) -> Meaning | None:
     constant = reader.constant(call.args[0])
     if constant is not None:
         return quantized(constant, scale, zero, call.attrs)
-    if quantization is None or not reader.is_feature_map(call.args[0]):
+    if quantization is None or reader.arranged(call.args[0]) is None:
         raise ModelError(
             f"The model quantizes activations to {call.attrs.out_dtype} in a way that is not "
             "supported: int8 or uint8 with one zero point, and scales that are constant are."
         )
     if stored_as(reader, source) == quantization:
         return source
-    name = reader.value(call.args[0])
-    return reader.emit(Identity(), (name,), shape_of(call), Requantize(quantization))
+    return reader.step(call, Requantize(quantization))
 
 
 def dequantize(reader: Reader, call: Any) -> Meaning | None:
@@ -55,7 +52,7 @@ def dequantize(reader: Reader, call: Any) -> Meaning | None:
 
 def stored_as(reader: Reader, meaning: Meaning) -> Quantization | None:
     """How a value is stored, or one that is only read in another shape."""
-    name = meaning.value if isinstance(meaning, Flattened) else meaning
+    name = meaning.value if isinstance(meaning, Arranged) else meaning
     return reader.graph.values[name].quantization if isinstance(name, str) else None
 
 

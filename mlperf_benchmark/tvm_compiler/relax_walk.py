@@ -1,6 +1,7 @@
 """Walks the bindings of a Relax function and collects the nodes of the operator graph."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,20 +9,32 @@ from tvm import relax
 from tvm.ir import GenericConst, TupleGetItem
 
 from mlperf_benchmark.core.errors import ModelError
+from mlperf_benchmark.tvm_compiler.arrangement import (
+    Arranged,
+    Shape,
+    likely_channels,
+    natural,
+    plain,
+    usual_channels,
+)
 from mlperf_benchmark.tvm_compiler.graph import (
     Argument,
     Fallback,
     FloatArray,
     Graph,
     Identity,
+    MultiplyConstant,
     Node,
     Operator,
     Requantize,
     Step,
     Value,
 )
+from mlperf_benchmark.tvm_compiler.operators.join import Join, picked_channels
+from mlperf_benchmark.tvm_compiler.operators.rearrange import Rearrange
+from mlperf_benchmark.tvm_compiler.relax_constants import CONSTANT_FUNCTIONS
 from mlperf_benchmark.tvm_compiler.relax_meaning import (
-    Flattened,
+    Deferred,
     Meaning,
     QuantizedConstant,
     shape_of,
@@ -40,6 +53,7 @@ class Reader:
         self.handlers = handlers
         self.origins = origins
         self.origin = ""
+        self.origin_of: dict[Any, str] = {}
         self.function = module["main"]
         if len(self.function.params) != 1:
             count = len(self.function.params)
@@ -47,14 +61,18 @@ class Reader:
         self.meanings: dict[Any, Meaning] = {}
         self.graph = Graph(input="input")
 
-    def read(self) -> Graph:
+    def read(self, channels_last: bool) -> Graph:
         parameter = self.function.params[0]
-        self.graph.values["input"] = Value("input", shape_of(parameter))
-        self.meanings[parameter] = "input"
+        shape, dims = natural(shape_of(parameter), 3 if channels_last else 1)
+        self.graph.values["input"] = Value("input", shape)
+        self.meanings[parameter] = Arranged("input", dims) if channels_last else "input"
         for block in self.function.body.blocks:
             for binding, origin in zip(block.bindings, self.origins_of(block), strict=True):
-                self.origin = origin
-                self.meanings[binding.var] = self.bind(binding.value)
+                self.origin = self.origin_of[binding.var] = origin
+                meaning = self.bind(binding.value)
+                if isinstance(meaning, Deferred):
+                    meaning = replace(meaning, origins=(*meaning.origins, origin))
+                self.meanings[binding.var] = meaning
         result = self.function.body.body
         if not isinstance(result, relax.Var):
             raise ModelError("The model has more than one output; one is supported.")
@@ -77,30 +95,110 @@ class Reader:
     def bind(self, expression: Any) -> Meaning:
         if isinstance(expression, (relax.Var, GenericConst)):
             return self.meaning(expression)
-        if isinstance(expression, TupleGetItem) and int(expression.index) == 0:
-            # Of the results of batch norm only the first one is read in inference.
-            return self.meaning(expression.tuple_value)
-        handler = self.handlers.get(expression.op.name) if hasattr(expression, "op") else None
+        if isinstance(expression, TupleGetItem):
+            return self.item(expression)
+        if isinstance(expression, relax.Tuple):
+            return tuple(self.meaning(field) for field in expression.fields)
+        name = expression.op.name if hasattr(expression, "op") else ""
+        handler = self.handlers.get(name)
+        if name in CONSTANT_FUNCTIONS and all(self.is_number(a) for a in expression.args):
+            return CONSTANT_FUNCTIONS[name](expression, *map(self.meaning, expression.args))
         meaning = handler(self, expression) if handler else None
         return self.fallback(expression) if meaning is None else meaning
+
+    def item(self, expression: TupleGetItem) -> Meaning:
+        whole, index = self.meaning(expression.tuple_value), int(expression.index)
+        if isinstance(whole, tuple):
+            part: Meaning = whole[index]
+            return part
+        if index == 0:
+            # Of the results of batch norm only the first one is read in inference.
+            return whole
+        raise ModelError("An operator of the model has several results, which is not supported.")
 
     # What expressions mean.
 
     def meaning(self, expression: Any) -> Meaning:
         if isinstance(expression, relax.Var):
             return self.meanings[expression]
+        if isinstance(expression, relax.Tuple):
+            return tuple(self.meaning(field) for field in expression.fields)
         return np.asarray(expression.value.numpy())
 
     def value(self, expression: Any) -> str:
-        """The name of a value, made now if it was only noted down."""
+        """The name of a value of shape (N, C, H, W) or (N, C), made now if there is none."""
         meaning = self.meaning(expression)
+        if isinstance(meaning, np.ndarray | QuantizedConstant):
+            raise ModelError("The output of the model, or of one operator, is constant.")
         if isinstance(meaning, str):
             return meaning
-        if isinstance(meaning, Flattened):
-            name = self.fallback(meaning.call)
-            self.meanings[expression] = name
-            return name
-        raise ModelError("The output of the model, or of one operator, is constant.")
+        arranged = self.arranged(expression)
+        if arranged is None or len(arranged.dims) not in (2, 4):
+            raise ModelError(f"A tensor of rank {len(shape_of(expression))} is not supported here.")
+        name = self.rearranged(arranged, 1).value
+        self.meanings[expression] = name
+        return name
+
+    def arranged(self, expression: Any) -> Arranged | None:
+        """A computed tensor as an arrangement of a value; None for constants, and for values that
+        have no channels."""
+        if not isinstance(expression, relax.Var):
+            return None
+        meaning = self.meaning(expression)
+        if isinstance(meaning, Deferred):
+            meaning = self.meanings[expression] = self.made_now(expression, meaning.call)
+        if isinstance(meaning, Arranged):
+            return meaning
+        shape = shape_of(expression)
+        if not isinstance(meaning, str) or len(shape) not in (2, 4):
+            return None
+        return plain(meaning, shape)
+
+    def made_now(self, variable: Any, call: Any) -> Meaning:
+        """What was deferred, by the operator of the model that it is a part of."""
+        reader, self.origin = self.origin, self.origin_of[variable]
+        meaning = self.fallback(call)
+        self.origin = reader
+        return meaning
+
+    def whole(self, arranged: Arranged, channels: int | None = None) -> Arranged:
+        """The same tensor as all of a value; with `channels`, this dimension being its C."""
+        shape = self.shape(arranged.value)
+        fits = channels is None or arranged.is_channels(channels, shape[1])
+        if fits and arranged.covers(shape):
+            return arranged
+        return self.rearranged(arranged, channels)
+
+    def rearranged(self, arranged: Arranged, channels: int | None = None) -> Arranged:
+        """A copy with a value of its own."""
+        dim = likely_channels(arranged) if channels is None else channels % len(arranged.dims)
+        shape, dims = natural(arranged.shape, dim)
+        source = replace(arranged, value=self.real(arranged.value), factor=1.0)
+        target = Arranged("", dims)
+        picked = picked_channels(source, self.shape(source.value), dim)
+        copy = Rearrange(((source, target),)) if picked is None else Join(picked)
+        name = self.emit(copy, (source.value,), shape)
+        if arranged.factor != 1.0:
+            scale = np.full(1, arranged.factor, np.float32)
+            name = self.emit(Identity(), (name,), shape, MultiplyConstant(scale))
+        return replace(target, value=name)
+
+    def as_meaning(self, arranged: Arranged, shape: Shape) -> Meaning:
+        """A value's name where the arrangement is that of the value itself."""
+        known = self.shape(arranged.value)
+        if arranged.covers(known) and arranged == plain(arranged.value, known[: len(shape)]):
+            return arranged.value
+        return arranged
+
+    def shape(self, name: str) -> tuple[int, int, int, int]:
+        """(N, C, H, W) of a value."""
+        n, c, h, w = (*self.graph.values[name].shape, 1, 1)[:4]
+        return n, c, h, w
+
+    def is_number(self, expression: Any) -> bool:
+        """Whether this is a tensor of the model that is not quantized."""
+        known = isinstance(expression, (relax.Var, GenericConst))
+        return known and isinstance(self.meaning(expression), np.ndarray)
 
     def constant(self, expression: Any) -> FloatArray | None:
         """A constant in real numbers, None for anything else."""
@@ -111,26 +209,26 @@ class Reader:
             return meaning.real()
         return meaning.astype(np.float32) if isinstance(meaning, np.ndarray) else None
 
-    def is_feature_map(self, expression: Any) -> bool:
-        """Whether this is a computed (N, C, H, W) or (N, C) tensor that kernels can read."""
-        if not isinstance(expression, relax.Var) or self.constant(expression) is not None:
-            return False
-        return len(shape_of(expression)) in (2, 4)
-
     # Making nodes.
 
     def emit(
-        self, operator: Operator, inputs: tuple[str, ...], shape: tuple[int, ...], *steps: Step
+        self,
+        operator: Operator,
+        inputs: tuple[str, ...],
+        shape: tuple[int, ...],
+        *steps: Step,
+        also: tuple[str, ...] = (),
     ) -> str:
+        """A node's output; it computes what is deferred of the operators `also` as well."""
         name = f"v{len(self.graph.values)}"
         last = steps[-1] if steps else None
         quantization = last.quantization if isinstance(last, Requantize) else None
         self.graph.values[name] = Value(name, shape, quantization)
-        origins = (self.origin,) if self.origin else ()
+        origins = tuple(dict.fromkeys(origin for origin in (self.origin, *also) if origin))
         self.graph.nodes.append(Node(operator, inputs, name, steps, origins))
         return name
 
-    def fallback(self, call: Any) -> str:
+    def fallback(self, call: Any) -> Meaning:
         """Leave `call` to TVM. Its arguments become float32 in the layout of the model."""
         if not hasattr(call, "op") or not hasattr(call.ty, "shape"):
             name = getattr(getattr(call, "op", call), "name", type(call).__name__)
@@ -140,7 +238,12 @@ class Reader:
         if call.op.name == "relax.call_tir":
             function, arguments = self.module[call.args[0]], list(call.args[1].fields)
         resolved = tuple(self.argument(argument) for argument in arguments)
-        return self.emit(Fallback(call, resolved, function), _values(resolved), shape_of(call))
+        shape = shape_of(call)
+        fallback, inputs = Fallback(call, resolved, function), _values(resolved)
+        if len(shape) < 3 or len(shape) == 4:
+            return self.emit(fallback, inputs, shape)
+        stored, dims = natural(shape, usual_channels(len(shape)))
+        return Arranged(self.emit(fallback, inputs, stored), dims)
 
     def argument(self, expression: Any) -> Any:
         """An argument of a fallback, see there."""
@@ -153,7 +256,12 @@ class Reader:
             meaning = meaning.real()
         if isinstance(meaning, np.ndarray):
             return relax.const(np.ascontiguousarray(meaning))
-        return Argument(self.real(self.value(expression)), shape_of(expression))
+        arranged = self.arranged(expression)
+        if arranged is None:
+            return Argument(self.value(expression), shape_of(expression), None)
+        arranged = self.whole(arranged)
+        name = self.real(arranged.value)
+        return Argument(name, shape_of(expression), replace(arranged, value=name))
 
     def real(self, name: str) -> str:
         """The value itself, or a float32 copy of one that is stored as uint8."""
@@ -162,10 +270,23 @@ class Reader:
             return name
         return self.emit(Identity(), (name,), value.shape)
 
+    def has_one_scale(self, name: str) -> bool:
+        """Whether a value is float32, or stored with one scale for all its channels."""
+        quantization = self.graph.values[name].quantization
+        return quantization is None or len(quantization.scales) == 1
+
     def step(self, call: Any, *steps: Step) -> Meaning | None:
-        if not self.is_feature_map(call.args[0]):
+        """`steps` after the first argument of `call`."""
+        source = self.arranged(call.args[0])
+        if source is None:
             return None
-        return self.emit(Identity(), (self.value(call.args[0]),), shape_of(call), *steps)
+        return self.as_meaning(self.applied(source, *steps), shape_of(call))
+
+    def applied(self, source: Arranged, *steps: Step) -> Arranged:
+        """`steps` after a tensor."""
+        source = self.whole(source)
+        shape = self.graph.values[source.value].shape
+        return replace(source, value=self.emit(Identity(), (source.value,), shape, *steps))
 
 
 def _values(arguments: tuple[Any, ...]) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ class Model:
     width: int
     channels: int = 3
     last: str = "input"
+    opset: int = 13
     nodes: list[Any] = field(default_factory=list)
     constants: list[Any] = field(default_factory=list)
     random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(1))
@@ -103,8 +104,8 @@ class Model:
             [helper.make_tensor_value_info(self.last, TensorProto.FLOAT, ("batch", None))],
             self.constants,
         )
-        opset = [helper.make_opsetid("", 13)]
-        model = helper.make_model(graph, opset_imports=opset, ir_version=8)
+        opset = [helper.make_opsetid("", self.opset)]
+        model = helper.make_model(graph, opset_imports=opset, ir_version=9)
         return onnx.shape_inference.infer_shapes(model)
 
     def image(self) -> ImageFormat:

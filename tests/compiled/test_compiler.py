@@ -19,16 +19,16 @@ from tests.compiled.conftest import Compiler
 from tests.compiled.graphs import Model, normalised, quantized, random_images, reference
 
 
-def swish(model: Model) -> Model:
+def sine(model: Model) -> Model:
     source = model.last
-    return model.add("Sigmoid").add("Mul", source)
+    return model.add("Sin").add("Mul", source)
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 def test_operators_without_a_schedule_are_named_and_correct(
     precision: str, compiler: Compiler, tmp_path: Path
 ) -> None:
-    model = swish(Model(10, 10).conv(32).relu().conv(32, 3, pads=1, group=4)).classifier(5)
+    model = sine(Model(10, 10).conv(32).relu().conv(32, 3, pads=1)).classifier(5)
     source = model.onnx()
     images = random_images(2, 10, 10)
     if precision == "int8":
@@ -41,25 +41,21 @@ def test_operators_without_a_schedule_are_named_and_correct(
     expected = reference(source, images, model.image())
     tolerance = 1e-4 if precision == "float32" else 0.05 * np.abs(expected).max()
     np.testing.assert_allclose(scores, expected, atol=tolerance, rtol=0)
-    # 32 * 8 * 9 MACs a pixel of the grouped convolution, 3 * 32 of the first one.
-    share = 32 * 8 * 9 * 100 / (32 * 8 * 9 * 100 + 3 * 32 * 100 + 32 * 5)
-    assert any("conv2d" in line and f"{share:.1%}" in line for line in compiler.lines)
-    assert any("sigmoid" in line and "0.0%" in line for line in compiler.lines)
+    assert any("sin" in line and "0.0%" in line for line in compiler.lines)
     # What it costs is not in its arithmetic: two of its own tensors, of all that are moved.
-    moved = read_description(path).fallback_bytes["sigmoid"]
-    assert 0.1 < moved < 0.5
+    moved = read_description(path).fallback_bytes["sin"]
+    assert 0.1 < moved < 0.6
     told = f"{moved:.1%} of the bytes that are read and written"
-    assert any("sigmoid" in line and told in line for line in compiler.lines)
+    assert any("sin" in line and told in line for line in compiler.lines)
     [time] = [line for line in compiler.lines if line.startswith("Operators without a schedule")]
-    assert re.search(r"take [1-9]\d?% of the time of an inference here", time)
-    shares = f"f32 ({share:.1%} of the multiply-accumulates), int8"
-    assert read_description(path).precision == ("float32" if precision == "float32" else shares)
+    assert re.search(r"take [1-9]\d?% of the time of an inference here: .*sin \d+\.\d{3} ms", time)
+    assert read_description(path).precision == precision
 
 
 def branches(model: Model) -> Model:
     """Two branches of different operators, joined along the channels."""
     trunk = model.conv(20).relu().last
-    first = model.add("AveragePool", kernel_shape=(3, 3), pads=(1, 1, 1, 1)).last
+    first = model.add("Sin").last
     model.last = trunk
     return model.add("HardSigmoid").add("Concat", first, axis=1)
 
@@ -76,7 +72,38 @@ def test_branches_of_operators_without_a_schedule_are_joined(compiler: Compiler)
     expected = reference(model.onnx(), images, model.image())
     np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5)
     named = {line.split('"')[1] for line in compiler.lines if "No schedule" in line}
-    assert {"concat", "softmax"} <= named
+    assert named == {"sin", "softmax"}
+
+
+def test_tokens_of_an_operator_without_a_schedule_keep_their_order(compiler: Compiler) -> None:
+    model = Model(4, 6).conv(20)
+    model.add("Reshape", model.constant([0, 20, 24], np.int64)).add("Transpose", perm=[0, 2, 1])
+    model.add("Sin").add("MatMul", model.constant(model.random.normal(size=(20, 7)))).flatten()
+    images = random_images(2, 4, 6)
+    path = compiler.compile(model.onnx(), batches=(2,))
+
+    scores = compiler.load(path, model.image(), max_batch_size=2).predict(images)
+
+    expected = reference(model.onnx(), images, model.image())
+    np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_images_with_channels_last_are_compiled(compiler: Compiler) -> None:
+    model = Model(8, 10).add("Transpose", perm=[0, 3, 1, 2]).conv(20, 3, pads=1).classifier(5)
+    source = model.onnx()
+    del source.graph.value_info[:]
+    for axis, extent in enumerate((8, 10, 3), 1):
+        source.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = extent
+    images = random_images(2, 8, 10)
+    path = compiler.compile(source, batches=(2,))
+
+    scores = compiler.load(path, model.image(), max_batch_size=2).predict(images)
+
+    first = model.nodes.pop(0)
+    model.nodes[0].input[0] = first.input[0]
+    expected = reference(model.onnx(), images, model.image())
+    np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5)
+    assert not any("No schedule" in line for line in compiler.lines)
 
 
 def test_models_with_all_schedules_name_none(compiler: Compiler) -> None:
@@ -167,8 +194,6 @@ def test_broken_files_are_named(tmp_path: Path) -> None:
     [
         (("n", 3, None, None), "fixed C, H and W"),
         (("n", 12), "fixed C, H and W"),
-        (("n", 12, 14, 3), r"\(N, 12, 14, 3\), channels last, .* --inputs-as-nchw NAME"),
-        ((1, 12, 14, 3), r"\(1, 12, 14, 3\), channels last"),
         (("n", 1, 12, 12), r"\(N, 1, 12, 12\), grey images, .* three input channels"),
         (("n", 12, 12, 1), "grey images"),
         (("n", 4, 12, 12), "4 channels, and the data sets have 3: RGB"),

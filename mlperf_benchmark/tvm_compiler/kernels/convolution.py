@@ -248,7 +248,7 @@ class ConvolutionKernel:
         with tir.serial(0, height) as r, tir.serial(0, width) as s, tir.serial(0, steps) as k:
             origin = source.offset(
                 n,
-                c,
+                self.input_block(block, c),
                 y * window.stride[0] - window.padding[0] + r * window.dilation[0],
                 x * window.stride[1] - window.padding[1] + s * window.dilation[1],
             )
@@ -268,6 +268,10 @@ class ConvolutionKernel:
                 element = dot.load_input(p.source, origin + k * dot.group + offset)
                 for b in range(blocks):
                     dot.accumulate(tile.accs[(b * rows + i) * columns + j], element, loaded[b])
+
+    def input_block(self, block: Any, c: Any) -> Any:
+        """Block `c` of those that the output block `block` reads: here all of them."""
+        return c
 
     def distance_to_next(self, n: Any, y: Any) -> Any:
         """From the weights of this tile to those that it shall fetch for the next group.

@@ -10,7 +10,18 @@ from tvm import tirx
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
-from mlperf_benchmark.tvm_compiler.epilogue import Coefficient, Epilogue, Limit, Linear, PerChannel
+from mlperf_benchmark.tvm_compiler.epilogue import (
+    Apply,
+    Coefficient,
+    Epilogue,
+    Limit,
+    Linear,
+    Multiply,
+    Operation,
+    PerChannel,
+    Scale,
+)
+from mlperf_benchmark.tvm_compiler.kernels.functions import FUNCTIONS, keep
 from mlperf_benchmark.tvm_compiler.storage import LANES, View
 
 ATTRIBUTES = MappingProxyType({"tirx.is_scheduled": True, "tirx.noalias": True})
@@ -47,12 +58,13 @@ Place = tuple[Any, Any, Any, Any]
 
 @dataclass(frozen=True)
 class Parameters:
-    """The buffers of a kernel: input, weights (or none), addends, arrays and output."""
+    """The buffers of a kernel: input, weights (or none), addends, arrays, more inputs, output."""
 
     source: Any
     weights: Any
     addends: tuple[Any, ...]
     arrays: tuple[Any, ...]
+    more: tuple[Any, ...]
     sink: Any
 
 
@@ -70,11 +82,12 @@ def build(
     weights: tuple[int, str] | None,
     stored: Stored,
     body: Callable[[Parameters], None],
+    more: Sequence[tuple[int, str]] = (),
 ) -> Any:
-    """A TIR function over flat buffers; `source` and `weights` are (elements, dtype).
+    """A TIR function over flat buffers; `source`, `weights` and `more` are (elements, dtype).
 
     Its parameters are the input, the weights, the addends, the arrays of the epilogue, the
-    output.
+    other inputs, the output.
     """
     with IRBuilder() as builder, tir.prim_func(s_tir=True):
         tir.func_attr(dict(ATTRIBUTES))
@@ -90,6 +103,10 @@ def build(
                     tir.arg(f"array{i}", tir.buffer((stored.sink.blocks * LANES,), "float32"))
                     for i in range(stored.epilogue.arrays)
                 ),
+                tuple(
+                    tir.arg(f"source{i}", tir.buffer((size,), dtype))
+                    for i, (size, dtype) in enumerate(more, 1)
+                ),
                 tir.arg("sink", tir.buffer((stored.sink.size,), stored.sink.dtype)),
             )
         )
@@ -98,38 +115,76 @@ def build(
 
 def finish(accumulated: Any, stored: Stored, p: Parameters, place: Place) -> None:
     """Run the epilogue on 16 channels, a vector of any dtype, and store them at `place`."""
-    block = place[1]
     target = [ramp(stored.sink.offset(*place))]
     if not stored.epilogue.operations and str(accumulated.ty) == f"{stored.sink.dtype}x{LANES}":
         tir.buffer_store(p.sink, accumulated, target)
         return
 
-    def coefficient(value: Coefficient) -> Any:
-        if isinstance(value, PerChannel):
-            return p.arrays[value.index][ramp(block * LANES)]
-        return splat(value)
-
-    def addend(index: int) -> Any:
-        loaded = p.addends[index][ramp(stored.addends[index].offset(*place))]
-        return to_float(loaded)
-
-    running = to_float(accumulated)
-    for operation in stored.epilogue.operations:
-        if isinstance(operation, Linear):
-            total = None if operation.offset == 0.0 else coefficient(operation.offset)
-            for term in operation.terms:
-                value = running if term.addend is None else addend(term.addend)
-                if term.coefficient != 1.0:
-                    value = value * coefficient(term.coefficient)
-                total = value if total is None else total + value
-            running = total
-        elif isinstance(operation, Limit):
-            running = limit(running, operation.low, operation.high)
-        else:
-            running = limit(tirx.nearbyint(running), operation.low, operation.high)
+    running = _run(_Context(stored, p, place), to_float(accumulated), stored.epilogue.operations)
     if stored.sink.dtype == "uint8":
         running = running.astype("int32x16").astype("uint8x16")
     tir.buffer_store(p.sink, running, target)
+
+
+@dataclass(frozen=True)
+class _Context:
+    """The 16 channels at `place` of the output, on which an epilogue runs."""
+
+    stored: Stored
+    parameters: Parameters
+    place: Place
+
+    def coefficient(self, value: Coefficient) -> Any:
+        if isinstance(value, PerChannel):
+            return self.parameters.arrays[value.index][ramp(self.place[1] * LANES)]
+        return splat(value)
+
+    def addend(self, index: int) -> Any:
+        """Of a value with one image, channel or pixel all of `place` get that one."""
+        view, buffer = self.stored.addends[index], self.parameters.addends[index]
+        n, block, y, x = self.place
+        sink = self.stored.sink
+        n = 0 if view.batch < sink.batch else n
+        y = 0 if view.height < sink.height else y
+        x = 0 if view.width < sink.width else x
+        if view.channels < sink.channels:
+            return to_float(splat(buffer[view.offset(n, 0, y, x)]))
+        return to_float(buffer[ramp(view.offset(n, block, y, x))])
+
+
+def _run(context: _Context, running: Any, operations: Sequence[Operation]) -> Any:
+    """What `operations` make of a vector of 16 channels."""
+    for operation in operations:
+        if isinstance(operation, Linear):
+            running = _linear(context, running, operation)
+        elif isinstance(operation, Limit):
+            running = limit(running, operation.low, operation.high)
+        elif isinstance(operation, Apply):
+            running = FUNCTIONS[operation.function](keep(running))
+        elif isinstance(operation, Scale):
+            factor = context.addend(operation.addend)
+            if operation.coefficient != 1.0:
+                factor = factor * context.coefficient(operation.coefficient)
+            if operation.offset != 0.0:
+                factor = factor + context.coefficient(operation.offset)
+            running = running * factor
+        elif isinstance(operation, Multiply):
+            running = keep(running)
+            left, right = operation.left, operation.right
+            running = _run(context, running, left) * _run(context, running, right)
+        else:
+            running = limit(tirx.nearbyint(running), operation.low, operation.high)
+    return running
+
+
+def _linear(context: _Context, running: Any, operation: Linear) -> Any:
+    total = None if operation.offset == 0.0 else context.coefficient(operation.offset)
+    for term in operation.terms:
+        value = running if term.addend is None else context.addend(term.addend)
+        if term.coefficient != 1.0:
+            value = value * context.coefficient(term.coefficient)
+        total = value if total is None else total + value
+    return total
 
 
 def to_float(vector: Any) -> Any:

@@ -1,8 +1,9 @@
-"""Max pooling and global average pooling."""
+"""Max pooling, average pooling and global average pooling."""
 
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from tvm import tirx
 from tvm.tirx.script import builder as tir
 
@@ -19,14 +20,16 @@ from mlperf_benchmark.tvm_compiler.kernels.emit import (
     ramp,
     read,
     splat,
+    to_float,
     write,
 )
-from mlperf_benchmark.tvm_compiler.storage import View
+from mlperf_benchmark.tvm_compiler.storage import Halo, View
 
 
 @dataclass(frozen=True)
 class PoolSpec:
-    """The halo of `source` holds a number that is never larger than the pixels beside it."""
+    """For maxima the halo of `source` holds a number that is never larger than the pixels beside
+    it, for averages zeros."""
 
     source: View
     stored: Stored
@@ -53,6 +56,42 @@ def max_pool(spec: PoolSpec) -> Any:
                         pixel = p.source[ramp(offset)]
                         best = pixel if best is None else tirx.max(best, pixel)
                 finish(best, spec.stored, p, (n, block, y, x))
+            fill_halo(p.sink, sink, (n, block, y), 1)
+
+        parallel([Split(sink.batch, 1), Split(sink.blocks, 1), Split(sink.height, 1)], task)
+
+    return build((source.size, source.dtype), None, spec.stored, body)
+
+
+def average_pool(spec: PoolSpec, counted: Halo | None, zero_point: int) -> Any:
+    """One row of one channel block per task. Of the padding, `zero_point`s, so much counts as
+    pixels as `counted` says, if any; zero points are taken off."""
+    source, sink, window = spec.source, spec.stored.sink, spec.window
+    top, left, bottom, right = counted or (0, 0, 0, 0)
+
+    def count(first: Any, size: int, low: int, high: int) -> Any:
+        """How many of `size` positions from `first` on are between `low` and `high`."""
+        inside = tirx.min(first + size, high) - tirx.max(first, low)
+        return inside.astype("float32")
+
+    def body(p: Parameters) -> None:
+        def task(first: list[Any], _: list[int]) -> None:
+            n, block, y = first
+            top_row = y * window.stride[0] - window.padding[0]
+            rows = count(top_row, window.kernel[0], -top, source.height + bottom)
+            with tir.serial(0, sink.width) as x:
+                left_column = x * window.stride[1] - window.padding[1]
+                columns = count(left_column, window.kernel[1], -left, source.width + right)
+                total = None
+                for r in range(window.kernel[0]):
+                    for s in range(window.kernel[1]):
+                        offset = source.offset(n, block, top_row + r, left_column + s)
+                        pixel = to_float(p.source[ramp(offset)])
+                        total = pixel if total is None else total + pixel
+                share = tirx.const(1.0, "float32") / (rows * columns)
+                if zero_point:
+                    total = total - splat(float(zero_point * int(np.prod(window.kernel))))
+                finish(total * splat(share), spec.stored, p, (n, block, y, x))
             fill_halo(p.sink, sink, (n, block, y), 1)
 
         parallel([Split(sink.batch, 1), Split(sink.blocks, 1), Split(sink.height, 1)], task)

@@ -1,0 +1,149 @@
+"""Concatenations, splits and shuffles of channels: every output channel is some input channel."""
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from tvm import tirx
+from tvm.tirx.script import builder as tir
+
+from mlperf_benchmark.tvm_compiler.arrangement import CHANNELS, Arranged, natural
+from mlperf_benchmark.tvm_compiler.epilogue import Scaling
+from mlperf_benchmark.tvm_compiler.graph import Custom, Node, Quantization
+from mlperf_benchmark.tvm_compiler.kernels.emit import (
+    Parameters,
+    Split,
+    Stored,
+    build,
+    fill_halo,
+    finish,
+    parallel,
+    ramp,
+    splat,
+    to_float,
+)
+from mlperf_benchmark.tvm_compiler.module_writer import TirFunction, shape_name
+from mlperf_benchmark.tvm_compiler.node_lowering import NodeLowering
+from mlperf_benchmark.tvm_compiler.storage import LANES, View
+
+
+@dataclass(frozen=True)
+class Join(Custom):
+    """`channels` has (number of the input, its channel) for each channel of the output.
+
+    Inputs are of the same N, H and W, in float32 or with one scale for all their channels.
+    """
+
+    channels: tuple[tuple[int, int], ...]
+
+
+def picked_channels(
+    tensor: Arranged, shape: tuple[int, int, int, int], dim: int
+) -> tuple[tuple[int, int], ...] | None:
+    """The channels of a value of `shape` that are dimension `dim` of a tensor, as one of a join of
+    this value alone; None where the tensor is more than a choice of channels."""
+    count = tensor.shape[dim]
+    natural_shape, dims = natural(tensor.shape, dim)
+    same = all(dims[d] == tensor.dims[d] for d in range(len(dims)) if d != dim)
+    same &= all(factor.axis == CHANNELS for factor in tensor.dims[dim])
+    n, _, h, w = shape
+    if not same or natural_shape != (n, count, h, w):
+        return None
+    return tuple((0, int(place)) for place in tensor.positions(CHANNELS, dim))
+
+
+@dataclass(frozen=True)
+class JoinSpec:
+    sources: tuple[View, ...]
+    quantizations: tuple[Quantization | None, ...]
+    channels: tuple[tuple[int, int], ...]
+    stored: Stored
+
+
+@dataclass(frozen=True)
+class _Pattern:
+    """Where the 16 channels of an output block come from: (input, its block less that of the
+    output) of each vector that is read, and which of all their elements are taken."""
+
+    vectors: tuple[tuple[int, int], ...]
+    elements: tuple[int, ...]
+
+
+def patterns(channels: tuple[tuple[int, int], ...]) -> list[_Pattern]:
+    """One for each output block; past the last channel lie copies of the block's first one."""
+    found = []
+    for first in range(0, len(channels), LANES):
+        part = channels[first : first + LANES]
+        part += part[:1] * (LANES - len(part))
+        block = first // LANES
+        places = [((source, c // LANES - block), c % LANES) for source, c in part]
+        vectors = tuple(dict.fromkeys(place for place, _ in places))
+        elements = tuple(vectors.index(place) * LANES + lane for place, lane in places)
+        found.append(_Pattern(vectors, elements))
+    return found
+
+
+def join(spec: JoinSpec) -> Any:
+    """One row of one channel block per task; a block that is one of an input is read as such."""
+    sink = spec.stored.sink
+
+    def load(p: Parameters, pattern: _Pattern, place: tuple[Any, Any, Any, Any]) -> Any:
+        n, block, y, x = place
+        vectors = []
+        for source, distance in pattern.vectors:
+            buffer = (p.source, *p.more)[source]
+            offset = spec.sources[source].offset(n, block + distance, y, x)
+            vectors.append(_real(buffer[ramp(offset)], spec.quantizations[source]))
+        if pattern.elements == tuple(range(LANES)):
+            return vectors[0]
+        return tirx.Shuffle(vectors, [tirx.const(e, "int32") for e in pattern.elements])
+
+    def body(p: Parameters) -> None:
+        runs = [
+            (pattern, [block for block, _ in run])
+            for pattern, run in groupby(enumerate(patterns(spec.channels)), lambda item: item[1])
+        ]
+
+        def row(pattern: _Pattern, place: tuple[Any, Any, Any]) -> None:
+            n, block, y = place
+            with tir.serial(0, sink.width) as x:
+                finish(load(p, pattern, (n, block, y, x)), spec.stored, p, (n, block, y, x))
+
+        def task(first: list[Any], _: list[int]) -> None:
+            n, block, y = first
+            for pattern, blocks in runs:
+                if len(runs) == 1:
+                    row(pattern, (n, block, y))
+                    continue
+                inside = tirx.all(block >= blocks[0], block <= blocks[-1])
+                with tir.If(inside), tir.Then():
+                    row(pattern, (n, block, y))
+            fill_halo(p.sink, sink, (n, block, y), 1)
+
+        parallel([Split(sink.batch, 1), Split(sink.blocks, 1), Split(sink.height, 1)], task)
+
+    first, *others = [(view.size, view.dtype) for view in spec.sources]
+    return build(first, None, spec.stored, body, others)
+
+
+def _real(vector: Any, quantization: Quantization | None) -> Any:
+    if quantization is None:
+        return vector
+    shifted = to_float(vector) - splat(float(quantization.zero_point))
+    return shifted * splat(quantization.scales[0])
+
+
+def lower(lowering: NodeLowering, node: Node, operator: Join) -> None:
+    writer = lowering.writer
+    stored, extra = lowering.stored(node, Scaling.none())
+    names = list(dict.fromkeys(node.inputs))
+    channels = tuple((names.index(node.inputs[i]), c) for i, c in operator.channels)
+    spec = JoinSpec(
+        tuple(writer.view(name) for name in names),
+        tuple(lowering.value(name).quantization for name in names),
+        channels,
+        stored,
+    )
+    function = TirFunction(f"join_{shape_name(stored.sink)}", spec, lambda: join(spec))
+    sources = [writer.blocked(name) for name in names]
+    writer.store(node.output, function, [sources[0], *extra, *sources[1:]])

@@ -1,0 +1,156 @@
+"""Copies of tensors into another arrangement: whatever transposes or cuts more than channels."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tvm import tirx
+from tvm.script.ir_builder import IRBuilder
+from tvm.tirx.script import builder as tir
+
+from mlperf_benchmark.tvm_compiler.arrangement import CHANNELS, Arranged, extent
+from mlperf_benchmark.tvm_compiler.graph import Custom, Node
+from mlperf_benchmark.tvm_compiler.kernels.emit import ATTRIBUTES, Split, fill_halo, parallel, ramp
+from mlperf_benchmark.tvm_compiler.module_writer import TirFunction, shape_name
+from mlperf_benchmark.tvm_compiler.node_lowering import NodeLowering
+from mlperf_benchmark.tvm_compiler.storage import LANES, View
+
+
+@dataclass(frozen=True)
+class Rearrange(Custom):
+    """Copies the first tensor of each pair to where the second one lies in the output.
+
+    All are float32. Dimensions of extent 1 are repeated. The targets cover the output.
+    """
+
+    pairs: tuple[tuple[Arranged, Arranged], ...]
+
+    takes_steps = False
+
+
+@dataclass(frozen=True)
+class RearrangeSpec:
+    """`pairs` name no values; `sources` has a view for each."""
+
+    sources: tuple[View, ...]
+    pairs: tuple[tuple[Arranged, Arranged], ...]
+    sink: View
+
+
+Coordinates = list[Any]
+"""n, c, y, x."""
+
+
+def rearrange(spec: RearrangeSpec) -> Any:
+    sink = spec.sink
+    with IRBuilder() as builder, tir.prim_func(s_tir=True):
+        tir.func_attr(dict(ATTRIBUTES))
+        sources = [
+            tir.arg(f"source{i}", tir.buffer((view.size,), "float32"))
+            for i, view in enumerate(spec.sources)
+        ]
+        target = tir.arg("sink", tir.buffer((sink.size,), "float32"))
+
+        def border(first: list[Any], _: list[int]) -> None:
+            n, block, y = first
+            if sink.channels % LANES:
+                with tir.serial(0, sink.width) as x:
+                    zeros = tir.broadcast(tirx.const(0.0, "float32"), LANES)
+                    offset = sink.offset(n, sink.blocks - 1, y, x)
+                    tir.buffer_store(target, zeros, [ramp(offset)])
+            fill_halo(target, sink, (n, block, y), 1)
+
+        blocks = Split(sink.blocks, 1)
+        parallel([Split(sink.batch, 1), blocks, Split(sink.height, 1)], border)
+        for buffer, view, pair in zip(sources, spec.sources, spec.pairs, strict=True):
+            _copy((buffer, view), (target, sink), pair)
+    return builder.get()
+
+
+def _copy(
+    source: tuple[Any, View], sink: tuple[Any, View], pair: tuple[Arranged, Arranged]
+) -> None:
+    """All dimensions but the last in one parallel loop; 16 channels at once where both tensors
+    have them in a row."""
+    shape = pair[1].shape
+    width = [1] * len(shape)
+    if _in_blocks(pair):
+        width[_channel_dim(pair[1])] = LANES
+    lanes = max(width)
+
+    def element(indices: list[Any]) -> None:
+        scaled = [index * size for index, size in zip(indices, width, strict=True)]
+        to = _offset(sink[1], _coordinates(pair[1], scaled))
+        at = _offset(source[1], _coordinates(pair[0], scaled))
+        if lanes == 1:
+            tir.buffer_store(sink[0], source[0][at], [to])
+        else:
+            tir.buffer_store(sink[0], source[0][ramp(at)], [ramp(to)])
+
+    steps = [-(-count // size) for count, size in zip(shape, width, strict=True)]
+
+    def task(first: list[Any], _: list[int]) -> None:
+        with tir.serial(0, steps[-1]) as last:
+            element([*first, last])
+
+    parallel([Split(count, 1) for count in steps[:-1]], task)
+
+
+def _channel_dim(arranged: Arranged) -> int:
+    """The dimension whose last factor are neighbouring channels; -1 if there is none."""
+    for number, dim in enumerate(arranged.dims):
+        if dim and dim[-1].axis == CHANNELS and dim[-1].stride == 1:
+            return number
+    return -1
+
+
+def _in_blocks(pair: tuple[Arranged, Arranged]) -> bool:
+    """Whether the same dimension is a row of channels in both, that begins with a block; a last
+    block that is not full ends the target."""
+    source, target = pair
+    dim = _channel_dim(target)
+    if dim < 0 or dim != _channel_dim(source) or source.dims[dim] != target.dims[dim]:
+        return False
+    whole = len(target.dims[dim]) == 1
+    return whole and all(_begins_block(tensor, dim) for tensor in pair)
+
+
+def _begins_block(arranged: Arranged, dim: int) -> bool:
+    """Whether `dim` begins with a block wherever the other dimensions are."""
+    others = (f for number, d in enumerate(arranged.dims) if number != dim for f in d)
+    aligned = all(factor.axis != CHANNELS or factor.stride % LANES == 0 for factor in others)
+    return aligned and arranged.start[CHANNELS] % LANES == 0
+
+
+def _coordinates(arranged: Arranged, indices: list[Any]) -> Coordinates:
+    result: Coordinates = [tirx.const(start, "int32") for start in arranged.start]
+    for dim, index in zip(arranged.dims, indices, strict=True):
+        inner = extent(dim)
+        for factor in dim:
+            inner //= factor.extent
+            digit = index // inner
+            if factor is not dim[0]:
+                digit = digit % factor.extent
+            result[factor.axis] = result[factor.axis] + digit * factor.stride
+    return result
+
+
+def _offset(view: View, coordinates: Coordinates) -> Any:
+    n, c, y, x = coordinates
+    return view.offset(n, c // view.block, y, x) + c % view.block
+
+
+def lower(lowering: NodeLowering, node: Node, operator: Rearrange) -> None:
+    writer = lowering.writer
+    sink = writer.view(node.output)
+    nameless = tuple(
+        (_padded(replace(source, value=""), target), target) for source, target in operator.pairs
+    )
+    spec = RearrangeSpec(tuple(writer.view(name) for name in node.inputs), nameless, sink)
+    function = TirFunction(f"rearrange_{shape_name(sink)}", spec, lambda: rearrange(spec))
+    writer.store(node.output, function, [writer.blocked(name) for name in node.inputs])
+
+
+def _padded(source: Arranged, target: Arranged) -> Arranged:
+    """With as many dimensions as the target."""
+    missing = len(target.dims) - len(source.dims)
+    return replace(source, dims=((),) * missing + source.dims)
