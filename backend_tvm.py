@@ -24,7 +24,7 @@ from mlperf_benchmark.tvm_compiler.artifact import (
 from mlperf_benchmark.tvm_compiler.target import check_host_runs
 from mlperf_benchmark.tvm_compiler.threads import usable_threads, use_threads
 from mlperf_benchmark.tvm_compiler.versions import check_versions
-from mlperf_benchmark.tvm_compiler.weights import arguments, read_weights
+from mlperf_benchmark.tvm_compiler.weights import read_arguments
 
 
 class TVMBackend(Backend):
@@ -40,7 +40,7 @@ class TVMBackend(Backend):
     def __init__(self, config: BackendConfig) -> None:
         super().__init__(config)
         self._functions: dict[int, Any] = {}
-        self._weights: dict[int, Any] = {}
+        self._arguments: dict[int, Any] = {}
         self._normalisation: tuple[Any, Any]
         self._scores: Scores
         self._lock = threading.Lock()
@@ -59,13 +59,11 @@ class TVMBackend(Backend):
         largest = max(self.config.max_batch_size or 1, smallest)
         with scratch_folder("tvm") as folder:
             needed = _needed(model.libraries, largest)
-            wanted = {number for library in needed for number in library.weights}
-            weights = read_weights(path, model.weights, wanted)
+            self._arguments = read_arguments(path, model.weights, needed, self._threads)
             for library in needed:
                 file = extract_library(path, library, folder)
                 machine = relax.VirtualMachine(tvm.runtime.load_module(str(file)), tvm.cpu())
                 self._functions[library.batch] = machine["main"]
-                self._weights[library.batch] = arguments(weights[n] for n in library.weights)
         read_seconds = time.perf_counter() - start
         image = self.config.image
         std, mean = np.array(image.std, np.float32), np.array(image.mean, np.float32)
@@ -98,7 +96,7 @@ class TVMBackend(Backend):
                 batch = self._next_batch(len(images) - done)
                 part = images[done : done + batch]
                 result = self._functions[batch](
-                    _tensor(part, batch), *self._normalisation, self._weights[batch]
+                    _tensor(part, batch), *self._normalisation, self._arguments[batch]
                 )
                 self._scores[done : done + len(part)] = result.numpy()[: len(part)]
                 done += len(part)
@@ -112,7 +110,7 @@ class TVMBackend(Backend):
 
     def close(self) -> None:
         self._functions.clear()
-        self._weights.clear()
+        self._arguments.clear()
 
     def _next_batch(self, left: int) -> int:
         """The largest compiled batch that `left` images fill, or else the smallest of all."""

@@ -25,7 +25,6 @@ def build(module: Any, target: CpuTarget) -> Any:
             transform.CallTIRRewrite(),
             transform.StaticPlanBlockMemory(),
             transform.LowerAllocTensor(),
-            transform.KillAfterLastUse(),
             transform.LowerRuntimeBuiltin(),
             transform.ComputePrimValue(),
             transform.VMShapeLower(),

@@ -71,9 +71,7 @@ def compile_model(
                 _report_fallback_time(lowered, library, options.threads, report)
         if compiled is None:
             raise ModelError("No batch size to compile for was given.")
-        compiled = dataclasses.replace(
-            compiled, libraries=tuple(libraries), weights=tuple(weights.arrays)
-        )
+        compiled = dataclasses.replace(compiled, libraries=tuple(libraries), weights=weights.arrays)
         try:
             write_artifact(path, compiled, folder)
         except OSError as error:
@@ -139,7 +137,14 @@ def _export(
     with _faults_named():
         executable = build(lowered.module, target)
     link(executable, file)
-    return Library(batch, file.name, sha256(file.read_bytes()), weights, dict(lowered.methods))
+    return Library(
+        batch=batch,
+        file=file.name,
+        sha256=sha256(file.read_bytes()),
+        weights=weights,
+        working=lowered.working,
+        convolutions=dict(lowered.methods),
+    )
 
 
 def _describe(
@@ -196,8 +201,9 @@ def _report_fallbacks(compiled: CompiledModel, report: Report) -> None:
 def _report_fallback_time(
     lowered: Lowered, library: Path, threads: int | None, report: Report
 ) -> None:
-    use_threads(usable_threads(threads))
-    network = TimedNetwork(library, lowered.parameters, lowered.weights)
+    used = usable_threads(threads)
+    use_threads(used)
+    network = TimedNetwork(library, lowered.parameters, lowered.weights, lowered.working, used)
     share = share_of_others(network, lowered.kernels)
     report(
         f"Operators without a schedule, and the changes of layout around them, take {share:.0%} of "

@@ -3,16 +3,17 @@
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tvm
-from numpy.typing import NDArray
 from tvm import relax
 
-from mlperf_benchmark.tvm_compiler.weights import as_tensors
+from mlperf_benchmark.tvm_compiler.artifact import WorkingMemory
+from mlperf_benchmark.tvm_compiler.constants import Constant
+from mlperf_benchmark.tvm_compiler.memory import in_memory
 
 WARM_UP = 2
 ROUNDS = 9
@@ -25,14 +26,16 @@ class TimedNetwork:
         self,
         library: Path,
         parameters: Sequence[tuple[tuple[int, ...], str]],
-        weights: Iterable[NDArray[Any]],
+        weights: Sequence[Constant],
+        working: WorkingMemory,
+        threads: int,
     ) -> None:
         self._machine = relax.VirtualMachine(tvm.runtime.load_module(str(library)), tvm.cpu())
         self._times: dict[str, float] = defaultdict(float)
         self._started = 0.0
         self._machine.set_instrument(self._instrument)
         self._arguments = [tvm.runtime.tensor(np.ones(shape, dtype)) for shape, dtype in parameters]
-        self._arguments.append(as_tensors(weights))
+        self._arguments.append(in_memory(weights, working, threads))
 
     def run(self) -> Mapping[str, float]:
         """Seconds of one inference by the name of the function."""
