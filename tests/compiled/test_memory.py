@@ -49,7 +49,7 @@ def test_batches_share_weights_that_they_transform_differently(
     ]
     direct = compiler.compile(model.onnx(), batches=(1,), exact_convolutions=True)
     assert weight_bytes(path) == weight_bytes(direct)
-    scores = compiler.load(path, model.image(), max_batch_size=3).predict(images)
+    scores = compiler.load(path, model.image(), max_batch_size=4).predict(images)
     expected = reference(model.onnx(), images, model.image())
     np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=5e-5)
 

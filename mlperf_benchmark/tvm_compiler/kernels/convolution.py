@@ -178,7 +178,7 @@ class ConvolutionKernel:
     def emit_tile(self, p: Parameters, place: Place, size: Size) -> None:
         """One tile of `size`, from all input channels to the output."""
         tile = self.registers(place, size)
-        self.fetch_results(p, place, size)
+        self.fetch_addends(p, place, size)
         for acc in tile.accs:
             write(acc, splat(0, self.dot.accumulator))
         self.emit_blocks(p, tile, tirx.const(0, "int32"), self.full_blocks)
@@ -262,8 +262,8 @@ class ConvolutionKernel:
             )
             if self.tile.prefetch:
                 prefetch(p.weights, weight + self.distance_to_next(n, y))
-            if self.taps == 1:
-                self.fetch_next_block(p, origin, k, steps, (rows, columns))
+            if self.taps == 1 and self.full_blocks > 1:
+                self.fetch_next_block(p, c, origin, k, (rows, columns))
             loaded = [
                 dot.load_weights(p.weights, weight + b * self.output_stride) for b in range(blocks)
             ]
@@ -274,33 +274,38 @@ class ConvolutionKernel:
                 for b in range(blocks):
                     dot.accumulate(tile.accs[(b * rows + i) * columns + j], element, loaded[b])
 
-    def fetch_results(self, p: Parameters, place: Place, size: Size) -> None:
-        """Ask for what the epilogue of a tile reads and writes."""
-        buffers = [*zip(p.addends, self.spec.stored.addends, strict=True), (p.sink, self.sink)]
-        for buffer, view in buffers:
+    def fetch_addends(self, p: Parameters, place: Place, size: Size) -> None:
+        """Ask for what the epilogue of a tile adds."""
+        for buffer, view in zip(p.addends, self.spec.stored.addends, strict=True):
             line = max(1, CACHE_LINE // (view.block * np.dtype(view.dtype).itemsize))
             for n, block, y, x in pixels_of(place, (size[0], size[1], -(-size[2] // line))):
                 at = view.offset(n, block, y, place[3] + (x - place[3]) * line)
-                prefetch(buffer, at, FIRST_LEVEL, write=buffer is p.sink)
+                prefetch(buffer, at, FIRST_LEVEL)
 
     def fetch_next_block(
-        self, p: Parameters, origin: Any, k: Any, steps: int, size: tuple[int, int]
+        self, p: Parameters, c: Any, origin: Any, k: Any, size: tuple[int, int]
     ) -> None:
-        """Step `k` of `steps` fetches its share of a tile's pixels in the next input channels.
+        """Step `k` fetches its share of a tile's pixels in the input channels after block `c`.
 
         Each pixel is read in the steps of one block only, and the way to those of the next block
-        is long: the processor would begin to fetch them when it needs them.
+        is long: the processor would begin to fetch them when it needs them. The last block has
+        nothing to fetch, and touches what it reads.
         """
         source, stride = self.spec.source, self.spec.window.stride
         rows, columns = size
         across = stride[1] * source.block
         line = max(across, CACHE_LINE // np.dtype(source.dtype).itemsize)
         lines = -(-columns * across // line)
-        for number in range(-(-rows * lines // steps)):
-            place = k * -(-rows * lines // steps) + number
-            row, column = place // lines, place % lines
-            offset = row * (stride[0] * source.row_stride) + column * line
-            prefetch(p.source, origin + source.block_stride + offset, FIRST_LEVEL)
+        share = -(-rows * lines // self.full_steps)
+        ahead = tirx.Select(
+            c + 1 < source.blocks,
+            tirx.const(source.block_stride, "int32"),
+            tirx.const(0, "int32"),
+        )
+        for number in range(share):
+            place = k * share + number
+            offset = place // lines * (stride[0] * source.row_stride) + place % lines * line
+            prefetch(p.source, origin + ahead + offset, FIRST_LEVEL)
 
     def distance_to_next(self, n: Any, y: Any) -> Any:
         """From the weights of this tile to those that it shall fetch for the next group.

@@ -226,11 +226,11 @@ FIRST_LEVEL, SECOND_LEVEL = 3, 2
 """LLVM's numbers of caches."""
 
 
-def prefetch(buffer: Any, offset: Any, level: int = SECOND_LEVEL, *, write: bool = False) -> None:
-    """Ask for a cache line of `buffer`, which may lie past its end, to be read or written soon."""
-    access, locality, data = (tirx.const(number, "int32") for number in (int(write), level, 1))
+def prefetch(buffer: Any, offset: Any, level: int = SECOND_LEVEL) -> None:
+    """Ask for a cache line of `buffer`, which may lie past its end, to be read soon."""
+    read_access, locality, data = (tirx.const(number, "int32") for number in (0, level, 1))
     address = tirx.address_of(buffer[offset])
-    arguments = (address, access, locality, data)
+    arguments = (address, read_access, locality, data)
     tir.evaluate(tirx.call_llvm_intrin("void", "llvm.prefetch", *arguments))
 
 
