@@ -26,7 +26,7 @@ from mlperf_benchmark.tvm_compiler.target import check_host_runs
 from mlperf_benchmark.tvm_compiler.threads import usable_threads, use_threads
 from mlperf_benchmark.tvm_compiler.timing import profile
 from mlperf_benchmark.tvm_compiler.versions import check_versions
-from mlperf_benchmark.tvm_compiler.weights import arguments, read_weights
+from mlperf_benchmark.tvm_compiler.weights import read_arguments
 
 
 class TVMBackend(Backend):
@@ -44,7 +44,7 @@ class TVMBackend(Backend):
         super().__init__(config)
         self._functions: dict[int, Any] = {}
         self._libraries: dict[int, tuple[Library, Any]] = {}
-        self._weights: dict[int, Any] = {}
+        self._arguments: dict[int, Any] = {}
         self._normalisation: tuple[Any, Any]
         self._scores: Scores
         self._lock = threading.Lock()
@@ -63,14 +63,12 @@ class TVMBackend(Backend):
         largest = max(self.config.max_batch_size or 1, smallest)
         with scratch_folder("tvm") as folder:
             needed = _needed(model.libraries, largest)
-            wanted = {number for library in needed for number in library.weights}
-            weights = read_weights(path, model.weights, wanted)
+            self._arguments = read_arguments(path, model.weights, needed, self._threads)
             for library in needed:
                 file = extract_library(path, library, folder)
                 code = tvm.runtime.load_module(str(file))
                 self._libraries[library.batch] = library, code
                 self._functions[library.batch] = relax.VirtualMachine(code, tvm.cpu())["main"]
-                self._weights[library.batch] = arguments(weights[n] for n in library.weights)
         read_seconds = time.perf_counter() - start
         image = self.config.image
         std, mean = np.array(image.std, np.float32), np.array(image.mean, np.float32)
@@ -103,7 +101,7 @@ class TVMBackend(Backend):
                 batch = self._next_batch(len(images) - done)
                 part = images[done : done + batch]
                 result = self._functions[batch](
-                    _tensor(part, batch), *self._normalisation, self._weights[batch]
+                    _tensor(part, batch), *self._normalisation, self._arguments[batch]
                 )
                 self._scores[done : done + len(part)] = result.numpy()[: len(part)]
                 done += len(part)
@@ -114,7 +112,7 @@ class TVMBackend(Backend):
             self._configure_threads()
             batch = self._next_batch(len(images))
             library, code = self._libraries[batch]
-            arguments = (_tensor(images, batch), *self._normalisation, self._weights[batch])
+            arguments = (_tensor(images, batch), *self._normalisation, self._arguments[batch])
             # A machine of its own: what times it is never taken off again.
             machine = relax.VirtualMachine(code, tvm.cpu())
             return profile(machine, library, arguments, inferences)
@@ -128,7 +126,7 @@ class TVMBackend(Backend):
     def close(self) -> None:
         self._functions.clear()
         self._libraries.clear()
-        self._weights.clear()
+        self._arguments.clear()
 
     def _next_batch(self, left: int) -> int:
         """The largest compiled batch that `left` images fill, or else the smallest of all."""

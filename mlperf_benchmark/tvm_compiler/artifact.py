@@ -7,6 +7,7 @@ The libraries are machine code: whoever loads a file runs what its author wrote.
 import dataclasses
 import hashlib
 import json
+import math
 import shutil
 import zipfile
 from collections.abc import Mapping
@@ -22,12 +23,46 @@ from mlperf_benchmark.core.layer_profile import Layer
 from mlperf_benchmark.core.placeholders import placeholder_in
 from mlperf_benchmark.core.typed_json import from_plain
 
-FORMAT = 2
+FORMAT = 3
 DESCRIPTION = "model.json"
 WEIGHTS = "weights.bin"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+ALIGNMENT = 64
+"""Of arrays and values in memory: what the kernels' vector loads take for granted."""
+
 _COPIED = 1 << 20
 """Bytes at a time."""
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """`count` elements of `dtype` from byte `offset` of the working memory on."""
+
+    dtype: str
+    count: int
+    offset: int
+
+    @property
+    def bytes(self) -> int:
+        return self.count * np.dtype(self.dtype).itemsize
+
+
+@dataclass(frozen=True)
+class WorkingMemory:
+    """The places of the values between the layers of a library. Behind them each thread has one
+    for its own, of as many float32 elements as the kernel wants that runs: one of `scratch`."""
+
+    buffers: tuple[Buffer, ...]
+    scratch: tuple[int, ...]
+
+    @property
+    def scratch_offset(self) -> int:
+        end = max((buffer.offset + buffer.bytes for buffer in self.buffers), default=0)
+        return end + -end % ALIGNMENT
+
+    def bytes(self, threads: int) -> int:
+        each = max(self.scratch, default=0)
+        return self.scratch_offset + threads * each * np.dtype(np.float32).itemsize
 
 
 @dataclass(frozen=True)
@@ -43,6 +78,7 @@ class Library:
     file: str
     sha256: str
     weights: tuple[int, ...]
+    working: WorkingMemory
     convolutions: Mapping[str, int]
     layers: tuple[Layer, ...] = ()
 
@@ -55,16 +91,21 @@ class Library:
 
 @dataclass(frozen=True)
 class WeightArray:
-    """`count` elements of `dtype` from byte `offset` of the weights on."""
+    """`shape` elements of `dtype` from byte `offset` of the weights on, which others may share.
+
+    With `winograd` kernels read them transformed (`constants.Constant`).
+    """
 
     dtype: str
-    count: int
+    shape: tuple[int, ...]
     offset: int
     sha256: str
+    winograd: int
 
     @property
     def bytes(self) -> int:
-        return self.count * np.dtype(self.dtype).itemsize
+        """Of what is in the file."""
+        return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,6 @@ def build(module: Any, target: CpuTarget) -> Any:
             transform.CallTIRRewrite(),
             transform.StaticPlanBlockMemory(),
             transform.LowerAllocTensor(),
-            transform.KillAfterLastUse(),
             transform.LowerRuntimeBuiltin(),
             transform.ComputePrimValue(),
             transform.VMShapeLower(),

@@ -74,9 +74,7 @@ def compile_model(
                 _report_fallback_time(lowered, library, options.threads, report)
         if compiled is None:
             raise ModelError("No batch size to compile for was given.")
-        compiled = dataclasses.replace(
-            compiled, libraries=tuple(libraries), weights=tuple(weights.arrays)
-        )
+        compiled = dataclasses.replace(compiled, libraries=tuple(libraries), weights=weights.arrays)
         try:
             write_artifact(path, compiled, folder)
         except OSError as error:
@@ -148,6 +146,7 @@ def _export(
         file=file.name,
         sha256=sha256(file.read_bytes()),
         weights=weights,
+        working=lowered.working,
         convolutions=dict(lowered.methods),
         layers=tuple(lowered.layers),
     )
@@ -207,8 +206,9 @@ def _report_fallbacks(compiled: CompiledModel, report: Report) -> None:
 def _report_fallback_time(
     lowered: Lowered, library: Path, threads: int | None, report: Report
 ) -> None:
-    use_threads(usable_threads(threads))
-    network = TimedNetwork(library, lowered.parameters, lowered.weights)
+    used = usable_threads(threads)
+    use_threads(used)
+    network = TimedNetwork(library, lowered.parameters, lowered.weights, lowered.working, used)
     others = times_of_others(network, lowered.kernels)
     slowest = list(others.seconds.items())[:NAMED_TIMES]
     each = ", ".join(f"{name} {seconds * 1000:.3f} ms" for name, seconds in slowest)

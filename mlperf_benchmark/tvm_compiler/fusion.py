@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from mlperf_benchmark.tvm_compiler.graph import (
     AddValue,
-    Constant,
+    ConstantValue,
     Convolution,
     Fallback,
     Graph,
@@ -131,7 +131,7 @@ def _same_shape(graph: Graph, first: str, second: str) -> bool:
 
 def _can_take(producer: Node, steps: tuple[Step, ...]) -> bool:
     operator = producer.operator
-    if isinstance(operator, Fallback | Constant) or not getattr(operator, "takes_steps", True):
+    if isinstance(operator, Fallback | ConstantValue) or not getattr(operator, "takes_steps", True):
         return False
     if isinstance(operator, Image):
         return not producer.steps and len(steps) == 1 and _is_per_tensor(steps[0])

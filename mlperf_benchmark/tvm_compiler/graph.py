@@ -181,7 +181,7 @@ class Image:
 
 
 @dataclass(frozen=True, eq=False)
-class Constant:
+class ConstantValue:
     """A tensor of the model, (1, C, H, W), that is read like a value."""
 
     data: FloatArray
@@ -231,7 +231,7 @@ Operator = (
     | GlobalAveragePool
     | Identity
     | Image
-    | Constant
+    | ConstantValue
     | Fallback
     | Custom
 )

@@ -31,6 +31,7 @@ from mlperf_benchmark.tvm_compiler.graph import (
 from mlperf_benchmark.tvm_compiler.kernels.winograd import WinogradTile
 from mlperf_benchmark.tvm_compiler.operators.join import Join
 from mlperf_benchmark.tvm_compiler.operators.rearrange import Rearrange
+from mlperf_benchmark.tvm_compiler.winograd_weights import TAPS, points
 
 KINDS: Mapping[type, str] = MappingProxyType(
     {
@@ -44,9 +45,6 @@ KINDS: Mapping[type, str] = MappingProxyType(
     }
 )
 """Of operators that are no convolutions; OTHER where nothing is said."""
-
-TAPS = 3
-"""Winograd's method is for 3x3 convolutions."""
 
 
 def conversion(symbol: str) -> Layer:
@@ -65,9 +63,8 @@ def layer_of(symbol: str, node: Node, values: dict[str, Value], tile: Choice | N
     macs = multiply_accumulates(node, values)
     weights, executed = _weight_bytes(node), macs
     if isinstance(tile, WinogradTile):
-        points = (tile.outputs + TAPS - 1) ** 2
-        weights = weights * points // TAPS**2
-        executed = macs * points // (TAPS * tile.outputs) ** 2
+        weights = weights * points(tile.outputs) // TAPS**2
+        executed = macs * points(tile.outputs) // (TAPS * tile.outputs) ** 2
     read = {name: values[name] for name in node.reads()}
     source, sink = values[node.inputs[0]] if node.inputs else None, values[node.output]
     return Layer(

@@ -6,17 +6,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tvm import relax
 
 from mlperf_benchmark.core.layer_profile import Layer
+from mlperf_benchmark.tvm_compiler.artifact import WorkingMemory
 from mlperf_benchmark.tvm_compiler.building import calls, legalised
 from mlperf_benchmark.tvm_compiler.choosing import Choice, method_of
+from mlperf_benchmark.tvm_compiler.constants import Constant
 from mlperf_benchmark.tvm_compiler.epilogue import Epilogue, Scaling
 from mlperf_benchmark.tvm_compiler.graph import (
     Argument,
     AveragePool,
-    Constant,
+    ConstantValue,
     Convolution,
     Custom,
     Fallback,
@@ -72,7 +73,7 @@ class Work:
 @dataclass
 class Lowered:
     """A Relax module with the names of our functions in it, its parameters' shapes and dtypes,
-    and the flat arrays of weights that `main` takes after them, as one tuple.
+    and the weights and the working memory that `main` takes after them, as one tuple.
 
     `specs` and `tiles` are of the convolutions, by the name of their TIR function; `methods`
     counts the convolutions that each method computes, depthwise ones apart. Multiply-
@@ -84,7 +85,8 @@ class Lowered:
     module: Any = None
     kernels: frozenset[str] = frozenset()
     parameters: tuple[tuple[tuple[int, ...], str], ...] = ()
-    weights: tuple[NDArray[Any], ...] = ()
+    weights: tuple[Constant, ...] = ()
+    working: WorkingMemory = field(default_factory=lambda: WorkingMemory((), ()))
     specs: dict[str, ConvolutionSpec] = field(default_factory=dict)
     tiles: dict[str, Choice] = field(default_factory=dict)
     methods: Counter[str] = field(default_factory=Counter)
@@ -126,6 +128,7 @@ class _Lowering(NodeLowering):
         self.lowered.parameters = self.writer.parameters
         self.lowered.kernels = self.writer.kernels()
         self.lowered.weights = self.writer.weights()
+        self.lowered.working = self.writer.working_memory()
         return self.lowered
 
     def describe(self, owners: list[Node | None]) -> None:
@@ -150,7 +153,7 @@ class _Lowering(NodeLowering):
             self.fallback(node, operator)
         elif isinstance(operator, Image):
             self.image(node)
-        elif isinstance(operator, Constant):
+        elif isinstance(operator, ConstantValue):
             self.writer.store_constant(node.output, operator.data)
         elif isinstance(operator, Convolution) and operator.depthwise:
             self.depthwise(node, operator)
@@ -182,18 +185,19 @@ class _Lowering(NodeLowering):
             view = view.as_row()
         spec = ConvolutionSpec(view, stored, window, dot)
         tile = self.choose_tile(spec)
-        kernel: WinogradKernel | ConvolutionKernel
         if isinstance(tile, WinogradTile):
-            kernel, kind = WinogradKernel(spec, tile), f"winograd{tile.outputs}"
+            winograd = WinogradKernel(spec, tile)
+            constant = Constant(operator.weights.data, tile.outputs)
+            name, write = f"winograd{tile.outputs}_{shapes}", winograd.function
+            scratch = winograd.scratch()
         else:
-            kernel, kind = ConvolutionKernel(spec, tile), f"conv{_window_name(window)}"
+            kernel = ConvolutionKernel(spec, tile)
+            constant = Constant(kernel.pack(operator.weights.data))
+            name, write = f"conv{_window_name(window)}_{shapes}", kernel.function
+            scratch = None
         self.lowered.methods[method_of(tile)] += 1
-        arguments = [
-            self.source(node),
-            self.writer.constant(kernel.pack(operator.weights.data)),
-            *extra,
-        ]
-        function = TirFunction(f"{kind}_{shapes}", (spec, tile), kernel.function)
+        arguments = [self.source(node), self.writer.constant(constant), *extra]
+        function = TirFunction(name, (spec, tile), write, scratch)
         symbol = self.writer.store(node.output, function, arguments)
         self.lowered.specs[symbol], self.lowered.tiles[symbol] = spec, tile
         if isinstance(dot, WidenedDot):
@@ -207,7 +211,7 @@ class _Lowering(NodeLowering):
         spec = DepthwiseSpec(view, stored, window)
         kernel = DepthwiseKernel(spec, depthwise_columns(spec, self.target))
         name = f"depthwise{_window_name(window)}_{shape_name(view)}"
-        arguments = [self.source(node), self.writer.constant(weights), *extra]
+        arguments = [self.source(node), self.writer.constant(Constant(weights)), *extra]
         self.writer.store(node.output, TirFunction(name, spec, kernel.function), arguments)
 
     def grouped(self, node: Node, operator: Convolution) -> None:
@@ -221,7 +225,11 @@ class _Lowering(NodeLowering):
         bands = Bands(inputs, outputs // operator.groups, operator.groups)
         kernel = GroupedKernel(ConvolutionSpec(view, stored, window, dot), bands)
         name = f"grouped{_window_name(window)}_{shape_name(view)}_{shape_name(stored.sink)}"
-        arguments = [self.source(node), self.writer.constant(kernel.pack(weights)), *extra]
+        arguments = [
+            self.source(node),
+            self.writer.constant(Constant(kernel.pack(weights))),
+            *extra,
+        ]
         function = TirFunction(name, (kernel.spec, bands), kernel.function)
         self.writer.store(node.output, function, arguments)
         if isinstance(dot, WidenedDot):

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tvm import relax
 from tvm.relax import TensorType
 
+from mlperf_benchmark.tvm_compiler.arena import Life, offsets
 from mlperf_benchmark.tvm_compiler.arrangement import Arranged
+from mlperf_benchmark.tvm_compiler.artifact import Buffer, WorkingMemory
+from mlperf_benchmark.tvm_compiler.constants import Constant
 from mlperf_benchmark.tvm_compiler.epilogue import Epilogue
 from mlperf_benchmark.tvm_compiler.graph import PIXELS, FloatArray, Graph
 from mlperf_benchmark.tvm_compiler.kernels.elementwise import ElementwiseSpec, elementwise
-from mlperf_benchmark.tvm_compiler.kernels.emit import Stored
+from mlperf_benchmark.tvm_compiler.kernels.emit import Scratch, Stored
 from mlperf_benchmark.tvm_compiler.kernels.layout import from_plain, to_plain
 from mlperf_benchmark.tvm_compiler.placement import Placement
 from mlperf_benchmark.tvm_compiler.storage import LANES, View
@@ -31,6 +33,7 @@ class TirFunction:
     name: str
     key: Hashable
     write: Callable[[], Any]
+    scratch: Scratch | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,12 @@ class ModuleWriter:
         self._blocked: dict[tuple[str, View], Any] = {}
         self._plain: dict[str, Any] = {}
         self._functions: dict[Hashable, Any] = {}
-        self._weights: dict[tuple[str, bytes], tuple[Any, NDArray[Any]]] = {}
+        self._weights: dict[tuple[str, bytes, int], tuple[Any, Constant]] = {}
+        self._steps = 0
+        self._buffers: list[Any] = []
+        self._lives: dict[Any, Life] = {}
+        self._threads = relax.Var("threads", TensorType((1,), "int32"))
+        self._scratch: dict[int, Any] = {}
 
     def write(self, body: Callable[[], None]) -> Any:
         """The module whose `main` is what `body` emits."""
@@ -72,7 +80,7 @@ class ModuleWriter:
         self._plain[value.name] = parameters[0]
         self.input = parameters[0]
         self.normalisation = parameters[1:]
-        # Weights follow, a parameter each, of which `build` makes one.
+        # Weights and buffers follow, a parameter each, of which `build` makes one.
         attributes = {"num_input": len(parameters)}
         with self.builder.function("main", attrs=attributes):
             with self.builder.dataflow():
@@ -80,7 +88,8 @@ class ModuleWriter:
                 scores = self.plain(self.graph.output, self.graph.output_shape)
                 result = self.builder.emit_output(scores)
             weights = [variable for variable, _ in self._weights.values()]
-            self.builder.emit_func_output(result, [*parameters, *weights])
+            working = [*self._buffers, *self._scratch.values(), self._threads]
+            self.builder.emit_func_output(result, [*parameters, *weights, *working])
         return self.builder.get()
 
     def view(self, name: str) -> View:
@@ -167,24 +176,62 @@ class ModuleWriter:
         rows = slice(view.halo[0], view.halo[0] + view.height)
         columns = slice(view.halo[1], view.halo[1] + view.width)
         bordered[:, rows, columns] = blocks.transpose(0, 2, 3, 1)
-        self._blocked[name, view] = self.constant(bordered.reshape(-1))
+        self._blocked[name, view] = self.constant(Constant(bordered.reshape(-1)))
 
     def call(self, function: TirFunction, arguments: list[Any], view: View) -> Any:
-        return self.emit(function, arguments, (view.size,), view.dtype)
+        """What `function` computes, in a buffer of the working memory."""
+        step = self._use(arguments)
+        if function.scratch:
+            together = self._buffer(function.scratch.together, "float32", step)
+            each = self._scratch_of(function.scratch.each)
+            arguments = [*arguments, together, each, self._threads]
+        buffer = self._buffer(view.size, view.dtype, step)
+        variable, last = self.function(function), len(arguments)
+        call = relax.op.call_tir_inplace(variable, [*arguments, buffer], last, buffer.ty)
+        value = self._emit(call, converts=_converts(function))
+        self._lives[value] = self._lives[buffer]
+        return value
+
+    def _scratch_of(self, size: int) -> Any:
+        """That of each thread; kernels that want as much share it."""
+        if size not in self._scratch:
+            name = f"scratch{len(self._scratch)}"
+            self._scratch[size] = relax.Var(name, TensorType((size,), "float32"))
+        return self._scratch[size]
+
+    def _buffer(self, size: int, dtype: str, step: int) -> Any:
+        """A place in the working memory that is needed in one step at least."""
+        buffer = relax.Var(f"buffer{len(self._buffers)}", TensorType((size,), dtype))
+        self._buffers.append(buffer)
+        self._lives[buffer] = Life(size * np.dtype(dtype).itemsize, step, step)
+        return buffer
 
     def emit(
         self, function: TirFunction, arguments: list[Any], shape: tuple[int, ...], dtype: str
     ) -> Any:
+        """What `function` computes, in memory that TVM allocates."""
+        self._use(arguments)
+        call = relax.call_tir(self.function(function), arguments, TensorType(shape, dtype))
+        return self._emit(call, converts=_converts(function))
+
+    def function(self, function: TirFunction) -> Any:
         key = _identity(function)
         if key not in self._functions:
             self._functions[key] = self.builder.add_func(function.write(), function.name)
-        call = relax.call_tir(self._functions[key], arguments, TensorType(shape, dtype))
-        return self._emit(call, converts=function.name.startswith((COPY, PACK, UNPACK)))
+        return self._functions[key]
 
     def _emit(self, expression: Any, *, converts: bool = False) -> Any:
         variable = self.builder.emit(expression)
         self.emitted.append(Emission(variable, converts))
         return variable
+
+    def _use(self, arguments: list[Any]) -> int:
+        """The number of the step that reads `arguments`."""
+        self._steps += 1
+        for argument in arguments:
+            if argument in self._lives:
+                self._lives[argument].last = self._steps
+        return self._steps
 
     def kernels(self) -> frozenset[str]:
         """The names of the functions that compute: none of TVM's own, nor the changes of layout
@@ -192,28 +239,42 @@ class ModuleWriter:
         names = {str(variable.name_hint) for variable in self._functions.values()}
         return frozenset(name for name in names if not name.startswith((PACK, UNPACK)))
 
-    def constant(self, array: NDArray[Any]) -> Any:
-        """A parameter for the flat `array`, one for equal ones."""
-        key = (str(array.dtype), hashlib.sha256(array.data).digest())
+    def constant(self, constant: Constant) -> Any:
+        """A parameter for `constant`, one for equal ones."""
+        array = np.ascontiguousarray(constant.stored)
+        key = (str(array.dtype), hashlib.sha256(array.data).digest(), constant.winograd)
         if key not in self._weights:
-            ty = TensorType(array.shape, str(array.dtype))
-            self._weights[key] = relax.Var(f"weights{len(self._weights)}", ty), array
+            ty = TensorType((constant.size,), str(array.dtype))
+            self._weights[key] = relax.Var(f"weights{len(self._weights)}", ty), constant
         return self._weights[key][0]
 
-    def weights(self) -> tuple[NDArray[Any], ...]:
-        """The arrays that the module wants after its parameters, in their order."""
-        return tuple(array for _, array in self._weights.values())
+    def weights(self) -> tuple[Constant, ...]:
+        """What the module wants after its parameters, in their order."""
+        return tuple(constant for _, constant in self._weights.values())
+
+    def working_memory(self) -> WorkingMemory:
+        """What the module wants after the weights, and then the number of threads."""
+        places = offsets([self._lives[buffer] for buffer in self._buffers])
+        buffers = tuple(
+            Buffer(str(buffer.ty.dtype), _shape(buffer)[0], place)
+            for buffer, place in zip(self._buffers, places, strict=True)
+        )
+        return WorkingMemory(buffers, tuple(self._scratch))
 
     def channel_constant(self, values: FloatArray, view: View) -> Any:
         """One number per channel, as many as the blocks of `view` have."""
         full = np.zeros(view.blocks * LANES, np.float32)
         full[: view.channels] = values
-        return self.constant(full)
+        return self.constant(Constant(full))
 
 
 def _identity(function: TirFunction) -> Hashable:
     """Of functions of one kind those with equal keys are the same."""
     return (function.name.partition("_")[0], function.key)
+
+
+def _converts(function: TirFunction) -> bool:
+    return function.name.startswith((COPY, PACK, UNPACK))
 
 
 def shape_name(view: View) -> str:

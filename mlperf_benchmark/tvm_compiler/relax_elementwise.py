@@ -13,7 +13,7 @@ from mlperf_benchmark.tvm_compiler.graph import (
     AddConstant,
     AddValue,
     Clip,
-    Constant,
+    ConstantValue,
     FloatArray,
     Identity,
     MultiplyConstant,
@@ -194,7 +194,7 @@ def _with_constant(
         return None
     if operand.size == operand.shape[1]:
         return reader.as_meaning(reader.applied(source, kind.constant(operand.reshape(-1))), shape)
-    name = reader.emit(Constant(operand), (), operand.shape)
+    name = reader.emit(ConstantValue(operand), (), operand.shape)
     return reader.as_meaning(reader.applied(source, kind.value(name)), shape)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlperf_benchmark.tvm_compiler.arrangement import CHANNELS, Arranged, natural, usual_channels
-from mlperf_benchmark.tvm_compiler.graph import Constant
+from mlperf_benchmark.tvm_compiler.graph import ConstantValue
 from mlperf_benchmark.tvm_compiler.operators.join import Join
 from mlperf_benchmark.tvm_compiler.operators.rearrange import Rearrange
 from mlperf_benchmark.tvm_compiler.relax_meaning import (
@@ -157,7 +157,7 @@ def _constant_part(reader: Reader, constant: Any) -> Arranged | None:
     shape, dims = natural(first.shape, channels)
     order = [0, channels, *(d for d in range(1, constant.ndim) if d != channels)]
     data = np.ascontiguousarray(first.transpose(order)).reshape(shape)
-    return Arranged(reader.emit(Constant(data), (), shape), dims)
+    return Arranged(reader.emit(ConstantValue(data), (), shape), dims)
 
 
 def _joined(reader: Reader, parts: list[Arranged], dim: int) -> Arranged | None:

@@ -32,6 +32,11 @@ class View:
     interleaved: bool = False
 
     @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(N, C, H, W)."""
+        return self.batch, self.channels, self.height, self.width
+
+    @property
     def blocks(self) -> int:
         return -(-self.channels // self.block)
 

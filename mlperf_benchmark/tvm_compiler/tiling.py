@@ -38,6 +38,12 @@ class _Cache:
 _CACHES = MappingProxyType({16: _Cache(256 * 1024, 10), 32: _Cache(512 * 1024, 32)})
 """Of processors with so many vector registers."""
 
+_SHARED_BYTES = 4 << 20
+"""What of the cache that all cores share a batch's values may take and still be found there."""
+
+_MEMORY_SLOWER = 3
+"""How many times as long bytes take from memory as from that cache."""
+
 _MEMORY_SPEED = 6
 """Bytes a cycle that memory gives each thread."""
 
@@ -179,7 +185,10 @@ def channels_first(spec: ConvolutionSpec, shape: Size) -> bool:
     sink, near = spec.stored.sink, cache(spec).size
     source, weights = _source_bytes(spec), _weight_bytes(spec)
     inputs = source * (sink.blocks / blocks) if source > near else 0.0
-    passes = weights * (sink.height / rows) if weights > near / 2 else 0.0
+    if source * sink.batch > _SHARED_BYTES:
+        inputs *= _MEMORY_SLOWER
+    # Of rows the cache holds few at a time, so that weights may have most of it.
+    passes = weights * (sink.height / rows) if weights > near * 5 / 4 else 0.0
     # Weights lie in order; of the input a tile reads a short run in each block of channels.
     run = columns * spec.source.block * _element_bytes(spec)
     return passes * min(1.0, run / _IN_ORDER) >= inputs

@@ -3,20 +3,20 @@
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tvm
-from numpy.typing import NDArray
 from tvm import relax
 
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.layer_profile import Profile
-from mlperf_benchmark.tvm_compiler.artifact import Library
-from mlperf_benchmark.tvm_compiler.weights import as_tensors
+from mlperf_benchmark.tvm_compiler.artifact import Library, WorkingMemory
+from mlperf_benchmark.tvm_compiler.constants import Constant
+from mlperf_benchmark.tvm_compiler.memory import in_memory
 
 WARM_UP = 2
 ROUNDS = 9
@@ -54,12 +54,14 @@ class TimedNetwork:
         self,
         library: Path,
         parameters: Sequence[tuple[tuple[int, ...], str]],
-        weights: Iterable[NDArray[Any]],
+        weights: Sequence[Constant],
+        working: WorkingMemory,
+        threads: int,
     ) -> None:
         machine = relax.VirtualMachine(tvm.runtime.load_module(str(library)), tvm.cpu())
         self._timer = CallTimer(machine)
         self._arguments = [tvm.runtime.tensor(np.ones(shape, dtype)) for shape, dtype in parameters]
-        self._arguments.append(as_tensors(weights))
+        self._arguments.append(in_memory(weights, working, threads))
 
     def run(self) -> Mapping[str, float]:
         """Seconds of one inference by the name of the function."""

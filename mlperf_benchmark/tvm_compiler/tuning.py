@@ -85,15 +85,16 @@ def write_tiles(path: Path, target: CpuTarget, tiles: Mapping[str, Choice]) -> N
 
 def tune(graph: Graph, target: CpuTarget, seconds: float, rule: Rule, report: Report) -> Tiles:
     """The winners after about `seconds`, and at least one variant of the network."""
-    use_threads(rule.machine.threads)
+    threads = rule.machine.threads
+    use_threads(threads)
     end = time.monotonic() + seconds
     search = _Search(rule)
-    base = _Network(lower(graph, target, rule.choose), target)
+    base = _Network(lower(graph, target, rule.choose), target, threads)
     for number in count(1):
         variant = lower(graph, target, search.candidates(number))
         if variant.tiles == base.tiles:
             break
-        search.compare(base, _Network(variant, target))
+        search.compare(base, _Network(variant, target, threads))
         report(f"Tuning: variant {number}, {len(search.winners())} convolutions are faster")
         if time.monotonic() > end:
             break
@@ -103,13 +104,15 @@ def tune(graph: Graph, target: CpuTarget, seconds: float, rule: Rule, report: Re
 class _Network:
     """A lowered network, loaded, that tells the time of each kernel of a run."""
 
-    def __init__(self, lowered: Lowered, target: CpuTarget) -> None:
+    def __init__(self, lowered: Lowered, target: CpuTarget, threads: int) -> None:
         self.tiles = lowered.tiles
         self.specs = lowered.specs
         with scratch_folder("tvm") as folder:
             file = folder / "network.so"
             link(build(lowered.module, target), file)
-            self._timed = TimedNetwork(file, lowered.parameters, lowered.weights)
+            self._timed = TimedNetwork(
+                file, lowered.parameters, lowered.weights, lowered.working, threads
+            )
 
     def run(self) -> dict[str, float]:
         """Seconds by the key of a convolution, over all of the network."""

@@ -1,10 +1,8 @@
 """The weights of a compiled model, each array once for all the libraries that read it."""
 
-import contextlib
 import hashlib
-import mmap
 import zipfile
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,17 +11,18 @@ import tvm_ffi
 from numpy.typing import NDArray
 
 from mlperf_benchmark.core.errors import ModelError
-from mlperf_benchmark.tvm_compiler.artifact import WEIGHTS, WeightArray
+from mlperf_benchmark.tvm_compiler.artifact import ALIGNMENT, WEIGHTS, Library, WeightArray
+from mlperf_benchmark.tvm_compiler.constants import Constant, constant_size
+from mlperf_benchmark.tvm_compiler.memory import (
+    Memory,
+    arguments,
+    working_tensors,
+)
 
-_ALIGNMENT = 64
-"""What the kernels' vector loads take for granted."""
-
-_DAMAGES = (OSError, OverflowError, ValueError, TypeError, KeyError)
+_DAMAGES = (OSError, OverflowError, ValueError, TypeError, KeyError, IndexError)
 
 _READ = 1 << 20
 """Bytes at a time."""
-
-_HUGE_PAGE = 2 * 1024 * 1024
 
 
 class WeightsWriter:
@@ -32,83 +31,84 @@ class WeightsWriter:
     def __init__(self, folder: Path) -> None:
         self._file = folder / WEIGHTS
         self._file.touch()
-        self._known: dict[tuple[str, str], int] = {}
-        self.arrays: list[WeightArray] = []
+        self._offsets: dict[str, int] = {}
+        self._numbers: dict[WeightArray, int] = {}
 
-    def add(self, arrays: Iterable[NDArray[Any]]) -> tuple[int, ...]:
-        """Where each of `arrays` is in the list of all."""
+    @property
+    def arrays(self) -> tuple[WeightArray, ...]:
+        return tuple(self._numbers)
+
+    def add(self, constants: Iterable[Constant]) -> tuple[int, ...]:
+        """Where each of `constants` is in `arrays`."""
         with self._file.open("ab") as file:
-            return tuple(self._add(file, array) for array in arrays)
+            return tuple(self._add(file, constant) for constant in constants)
 
-    def _add(self, file: Any, array: NDArray[Any]) -> int:
-        digest = hashlib.sha256(array.data).hexdigest()
-        key = (str(array.dtype), digest)
-        if key not in self._known:
-            self._known[key] = len(self.arrays)
-            file.write(bytes(-file.tell() % _ALIGNMENT))
-            self.arrays.append(WeightArray(str(array.dtype), array.size, file.tell(), digest))
-            file.write(array.data)
-        return self._known[key]
+    def _add(self, file: Any, constant: Constant) -> int:
+        stored = np.ascontiguousarray(constant.stored)
+        digest = hashlib.sha256(stored.data).hexdigest()
+        if digest not in self._offsets:
+            file.write(bytes(-file.tell() % ALIGNMENT))
+            self._offsets[digest] = file.tell()
+            file.write(stored.data)
+        array = WeightArray(
+            dtype=str(stored.dtype),
+            shape=stored.shape,
+            offset=self._offsets[digest],
+            sha256=digest,
+            winograd=constant.winograd,
+        )
+        return self._numbers.setdefault(array, len(self._numbers))
 
 
-def read_weights(
-    path: Path, arrays: tuple[WeightArray, ...], wanted: Collection[int]
+def read_arguments(
+    path: Path, arrays: Sequence[WeightArray], libraries: Sequence[Library], threads: int
 ) -> dict[int, Any]:
-    """The arrays of these numbers out of the compiled model `path`, as TVM tensors.
+    """The last parameter of the `main` of each library of the compiled model `path`, by batch.
 
-    Raises ModelError where one is not as it was written.
+    Libraries share what they have in common, and the working memory: only one runs at a time.
+    Raises ModelError where weights are not as they were written.
     """
+    wanted = {number for library in libraries for number in library.weights}
     missing = [number for number in wanted if not 0 <= number < len(arrays)]
     if missing:
         raise ModelError(f"{path} is damaged: it lacks weights {missing[0]}.")
-    tensors = {}
     try:
-        memory = _Memory(sum(arrays[number].bytes + _ALIGNMENT for number in wanted))
+        working = max(library.working.bytes(threads) for library in libraries)
+        sizes = {number: _memory_bytes(arrays[number]) for number in wanted}
+        memory = Memory(working + sum(size + ALIGNMENT for size in sizes.values()))
+        values = memory.take(working)
         with zipfile.ZipFile(path) as archive, archive.open(WEIGHTS) as file:
+            tensors = {}
             for number in sorted(wanted, key=lambda number: arrays[number].offset):
-                array = arrays[number]
-                place = memory.take(array.bytes)
-                file.seek(array.offset)
-                if _read(file, place) != array.bytes or _digest(place) != array.sha256:
+                place = memory.take(sizes[number])
+                if not _load(file, arrays[number], place):
                     raise ModelError(f"{path} is damaged: weights {number} differ.")
-                tensors[number] = tvm_ffi.from_dlpack(place.view(array.dtype))
+                tensors[number] = tvm_ffi.from_dlpack(place.view(arrays[number].dtype))
+        return {
+            library.batch: arguments(
+                [tensors[number] for number in library.weights],
+                working_tensors(values, library.working, threads),
+            )
+            for library in libraries
+        }
     except (*_DAMAGES, zipfile.BadZipFile) as error:
         raise ModelError(f"{path} is damaged: {error}. Compile the model again.") from error
-    return tensors
 
 
-def arguments(tensors: Iterable[Any]) -> Any:
-    """What a compiled `main` takes as its last parameter."""
-    return tvm_ffi.convert(list(tensors))
+def _memory_bytes(array: WeightArray) -> int:
+    return constant_size(array.shape, array.winograd) * np.dtype(array.dtype).itemsize
 
 
-def as_tensors(arrays: Iterable[NDArray[Any]]) -> Any:
-    """Weights that were never in a file, as the last parameter of `main`."""
-    copies = list(arrays)
-    memory = _Memory(sum(array.nbytes + _ALIGNMENT for array in copies))
-    tensors = []
-    for array in copies:
-        place = memory.take(array.nbytes).view(array.dtype)
-        place[:] = array.reshape(-1)
-        tensors.append(tvm_ffi.from_dlpack(place))
-    return arguments(tensors)
-
-
-class _Memory:
-    """One run of huge pages where the system has them: weights are read once an inference, and
-    with small pages the processor looks up thousands of addresses for that."""
-
-    def __init__(self, size: int) -> None:
-        block = mmap.mmap(-1, size + _HUGE_PAGE)
-        if hasattr(mmap, "MADV_HUGEPAGE"):
-            with contextlib.suppress(OSError):  # of a kernel without them
-                block.madvise(mmap.MADV_HUGEPAGE)
-        whole = np.frombuffer(block, np.uint8)
-        self._left = whole[-whole.ctypes.data % _HUGE_PAGE :]
-
-    def take(self, size: int) -> NDArray[np.uint8]:
-        place, self._left = self._left[:size], self._left[size + -size % _ALIGNMENT :]
-        return place
+def _load(file: IO[bytes], array: WeightArray, place: NDArray[np.uint8]) -> bool:
+    """What kernels read of `array` to `place`, if it is as it was written."""
+    stored = np.empty(array.bytes, np.uint8) if array.winograd else place
+    file.seek(array.offset)
+    if _read(file, stored) != array.bytes or _digest(stored) != array.sha256:
+        return False
+    if array.winograd:
+        weights = stored.view(array.dtype).reshape(array.shape)
+        Constant(weights, array.winograd).write(place.view(array.dtype))
+    return True
 
 
 def _read(file: IO[bytes], place: NDArray[np.uint8]) -> int:

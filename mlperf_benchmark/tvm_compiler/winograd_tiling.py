@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from mlperf_benchmark.tvm_compiler.kernels.convolution import ConvolutionSpec
 from mlperf_benchmark.tvm_compiler.kernels.winograd import TileGrid, WinogradTile, suits_winograd
-from mlperf_benchmark.tvm_compiler.kernels.winograd_transforms import points
 from mlperf_benchmark.tvm_compiler.storage import LANES
 from mlperf_benchmark.tvm_compiler.tiling import (
     Machine,
@@ -13,6 +12,7 @@ from mlperf_benchmark.tvm_compiler.tiling import (
     parts,
     step_cycles,
 )
+from mlperf_benchmark.tvm_compiler.winograd_weights import points
 
 _OUTPUTS = (2, 4)
 _BLOCKS = (1, 2, 3, 4, 6)

@@ -199,7 +199,15 @@ def test_a_damaged_library_is_refused(path: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"sha256": "0" * 64}, {"offset": 1 << 40}, {"count": 1 << 40}, {"dtype": "rock"}]
+    "change",
+    [
+        {"sha256": "0" * 64},
+        {"offset": 1 << 40},
+        {"shape": [1 << 40]},
+        {"shape": [-1]},
+        {"dtype": "rock"},
+        {"winograd": 2},
+    ],
 )
 def test_damaged_weights_are_refused(change: dict[str, Any], path: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
@@ -208,6 +216,16 @@ def test_damaged_weights_are_refused(change: dict[str, Any], path: Path, tmp_pat
     message = refusal(edited(path, tmp_path, weights=weights))
     assert "damaged" in message
     assert message.startswith(str(tmp_path))
+
+
+@pytest.mark.parametrize("change", [{"offset": -64}, {"offset": 1 << 62}, {"dtype": "rock"}])
+def test_damaged_places_of_values_are_refused(
+    change: dict[str, Any], path: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(path) as archive:
+        libraries = json.loads(archive.read("model.json"))["libraries"]
+    libraries[0]["working"]["buffers"][0] |= change
+    assert "damaged" in refusal(edited(path, tmp_path, libraries=libraries))
 
 
 def test_missing_weights_are_refused(path: Path, tmp_path: Path) -> None:

@@ -124,3 +124,19 @@ def test_resnet50_equals_onnx_runtime(precision: str, compiler: Compiler, tmp_pa
     tolerance = 1e-5 if precision == "float32" else 0.05
     assert np.abs(scores - expected).max() < tolerance * np.abs(expected).max()
     assert not any("No schedule" in line for line in compiler.lines)
+
+
+def test_winograd_decides_as_direct_convolutions_image_by_image(
+    validation: Validation, compiler: Compiler, tmp_path: Path
+) -> None:
+    model = export_onnx(load("resnet50", "random", tmp_path), 224)
+    images = validation.images
+
+    def decisions(*, exact: bool) -> NDArray[np.int64]:
+        path = compiler.compile(model, batches=(8,), exact_convolutions=exact)
+        backend = compiler.load(path, validation.image, max_batch_size=8)
+        parts = [images[first : first + 8] for first in range(0, len(images), 8)]
+        return np.concatenate([backend.predict(part).argmax(axis=1) for part in parts])
+
+    np.testing.assert_array_equal(decisions(exact=False), decisions(exact=True))
+    assert any("Winograd" in line for line in compiler.lines)

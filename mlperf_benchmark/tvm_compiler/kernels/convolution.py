@@ -11,6 +11,8 @@ from tvm.tirx.script import builder as tir
 
 from mlperf_benchmark.tvm_compiler.kernels.dot import Dot
 from mlperf_benchmark.tvm_compiler.kernels.emit import (
+    CACHE_LINE,
+    FIRST_LEVEL,
     Parameters,
     Place,
     Split,
@@ -176,6 +178,7 @@ class ConvolutionKernel:
     def emit_tile(self, p: Parameters, place: Place, size: Size) -> None:
         """One tile of `size`, from all input channels to the output."""
         tile = self.registers(place, size)
+        self.fetch_addends(p, place, size)
         for acc in tile.accs:
             write(acc, splat(0, self.dot.accumulator))
         self.emit_blocks(p, tile, tirx.const(0, "int32"), self.full_blocks)
@@ -259,6 +262,8 @@ class ConvolutionKernel:
             )
             if self.tile.prefetch:
                 prefetch(p.weights, weight + self.distance_to_next(n, y))
+            if self.taps == 1 and self.full_blocks > 1:
+                self.fetch_next_block(p, c, origin, k, (rows, columns))
             loaded = [
                 dot.load_weights(p.weights, weight + b * self.output_stride) for b in range(blocks)
             ]
@@ -272,6 +277,41 @@ class ConvolutionKernel:
     def input_block(self, block: Any, c: Any) -> Any:
         """Block `c` of those that the output block `block` reads: here all of them."""
         return c
+
+    def fetch_addends(self, p: Parameters, place: Place, size: Size) -> None:
+        """Ask for what the epilogue of a tile adds, unless it is the same for many."""
+        for buffer, view in zip(p.addends, self.spec.stored.addends, strict=True):
+            if view.shape != self.sink.shape:
+                continue
+            line = max(1, CACHE_LINE // (view.block * np.dtype(view.dtype).itemsize))
+            for n, block, y, x in pixels_of(place, (size[0], size[1], -(-size[2] // line))):
+                at = view.offset(n, block, y, place[3] + (x - place[3]) * line)
+                prefetch(buffer, at, FIRST_LEVEL)
+
+    def fetch_next_block(
+        self, p: Parameters, c: Any, origin: Any, k: Any, size: tuple[int, int]
+    ) -> None:
+        """Step `k` fetches its share of a tile's pixels in the input channels after block `c`.
+
+        Each pixel is read in the steps of one block only, and the way to those of the next block
+        is long: the processor would begin to fetch them when it needs them. The last block has
+        nothing to fetch, and touches what it reads.
+        """
+        source, stride = self.spec.source, self.spec.window.stride
+        rows, columns = size
+        across = stride[1] * source.block
+        line = max(across, CACHE_LINE // np.dtype(source.dtype).itemsize)
+        lines = -(-columns * across // line)
+        share = -(-rows * lines // self.full_steps)
+        ahead = tirx.Select(
+            c + 1 < self.full_blocks + bool(self.rest_steps),
+            tirx.const(source.block_stride, "int32"),
+            tirx.const(0, "int32"),
+        )
+        for number in range(share):
+            place = k * share + number
+            offset = place // lines * (stride[0] * source.row_stride) + place % lines * line
+            prefetch(p.source, origin + ahead + offset, FIRST_LEVEL)
 
     def distance_to_next(self, n: Any, y: Any) -> Any:
         """From the weights of this tile to those that it shall fetch for the next group.

@@ -1,5 +1,6 @@
 """Small pieces that the kernels are written with: vectors, loops, epilogue, halo."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -19,6 +20,7 @@ from mlperf_benchmark.tvm_compiler.epilogue import (
     Multiply,
     Operation,
     PerChannel,
+    Round,
     Scale,
 )
 from mlperf_benchmark.tvm_compiler.kernels.functions import FUNCTIONS, keep
@@ -57,8 +59,20 @@ Place = tuple[Any, Any, Any, Any]
 
 
 @dataclass(frozen=True)
+class Scratch:
+    """Elements of float32 that a kernel needs besides: for all its tasks, and for each thread."""
+
+    together: int
+    each: int
+
+
+@dataclass(frozen=True)
 class Parameters:
-    """The buffers of a kernel: input, weights (or none), addends, arrays, more inputs, output."""
+    """The buffers of a kernel: input, weights (or none), addends, arrays, more inputs, output.
+
+    With scratch also that for all tasks, that of the first thread, which those of the others
+    follow, and the number of threads.
+    """
 
     source: Any
     weights: Any
@@ -66,6 +80,9 @@ class Parameters:
     arrays: tuple[Any, ...]
     more: tuple[Any, ...]
     sink: Any
+    together: Any = None
+    each: Any = None
+    threads: Any = None
 
 
 @dataclass(frozen=True)
@@ -83,31 +100,37 @@ def build(
     stored: Stored,
     body: Callable[[Parameters], None],
     more: Sequence[tuple[int, str]] = (),
+    *,
+    scratch: Scratch | None = None,
 ) -> Any:
     """A TIR function over flat buffers; `source`, `weights` and `more` are (elements, dtype).
 
     Its parameters are the input, the weights, the addends, the arrays of the epilogue, the
-    other inputs, the output.
+    other inputs, those of the scratch, the output.
     """
+
+    def buffer(name: str, size: Any, dtype: str = "float32") -> Any:
+        return tir.arg(name, tir.buffer((size,), dtype))
+
     with IRBuilder() as builder, tir.prim_func(s_tir=True):
         tir.func_attr(dict(ATTRIBUTES))
         body(
             Parameters(
-                tir.arg("source", tir.buffer((source[0],), source[1])),
-                tir.arg("weights", tir.buffer((weights[0],), weights[1])) if weights else None,
+                buffer("source", *source),
+                buffer("weights", *weights) if weights else None,
                 tuple(
-                    tir.arg(f"addend{i}", tir.buffer((view.size,), view.dtype))
+                    buffer(f"addend{i}", view.size, view.dtype)
                     for i, view in enumerate(stored.addends)
                 ),
                 tuple(
-                    tir.arg(f"array{i}", tir.buffer((stored.sink.blocks * LANES,), "float32"))
+                    buffer(f"array{i}", stored.sink.blocks * LANES)
                     for i in range(stored.epilogue.arrays)
                 ),
-                tuple(
-                    tir.arg(f"source{i}", tir.buffer((size,), dtype))
-                    for i, (size, dtype) in enumerate(more, 1)
-                ),
-                tir.arg("sink", tir.buffer((stored.sink.size,), stored.sink.dtype)),
+                tuple(buffer(f"source{i}", *one) for i, one in enumerate(more, 1)),
+                together=buffer("together", scratch.together) if scratch else None,
+                each=buffer("each", scratch.each) if scratch else None,
+                threads=buffer("threads", 1, "int32") if scratch else None,
+                sink=buffer("sink", stored.sink.size, stored.sink.dtype),
             )
         )
     return builder.get()
@@ -120,8 +143,14 @@ def finish(accumulated: Any, stored: Stored, p: Parameters, place: Place) -> Non
         tir.buffer_store(p.sink, accumulated, target)
         return
 
-    running = _run(_Context(stored, p, place), to_float(accumulated), stored.epilogue.operations)
-    if stored.sink.dtype == "uint8":
+    context, operations = _Context(stored, p, place), stored.epilogue.operations
+    last = operations[-1] if operations else None
+    if isinstance(last, Round):
+        running = _run(context, to_float(accumulated), operations[:-1])
+        running = rounded_bytes(limit(running, last.low, last.high))
+    else:
+        running = _run(context, to_float(accumulated), operations)
+    if stored.sink.dtype == "uint8" and not isinstance(last, Round):
         running = running.astype("int32x16").astype("uint8x16")
     tir.buffer_store(p.sink, running, target)
 
@@ -193,6 +222,12 @@ def to_float(vector: Any) -> Any:
     return vector.astype("float32x16") if str(vector.ty).startswith("int32") else vector
 
 
+def rounded_bytes(vector: Any) -> Any:
+    """Of numbers from 0 to 255. Added to 1.5 * 2^23, where float32 holds integers alone, they are
+    rounded half to even into its lowest byte: quicker than to round and to convert."""
+    return tirx.reinterpret("int32x16", vector + splat(1.5 * 2**23)).astype("uint8x16")
+
+
 def limit(vector: Any, low: float, high: float) -> Any:
     if low != float("-inf"):
         vector = tirx.max(vector, splat(float(low)))
@@ -234,11 +269,18 @@ def fill_halo(buffer: Any, view: View, place: tuple[Any, Any, Any], rows: int) -
             fill(view.height, bottom, -left, width)
 
 
-def prefetch(buffer: Any, offset: Any) -> None:
+CACHE_LINE = 64
+"""Bytes."""
+
+FIRST_LEVEL, SECOND_LEVEL = 3, 2
+"""LLVM's numbers of caches."""
+
+
+def prefetch(buffer: Any, offset: Any, level: int = SECOND_LEVEL) -> None:
     """Ask for a cache line of `buffer`, which may lie past its end, to be read soon."""
-    read_access, second_level, data = (tirx.const(number, "int32") for number in (0, 2, 1))
+    read_access, locality, data = (tirx.const(number, "int32") for number in (0, level, 1))
     address = tirx.address_of(buffer[offset])
-    arguments = (address, read_access, second_level, data)
+    arguments = (address, read_access, locality, data)
     tir.evaluate(tirx.call_llvm_intrin("void", "llvm.prefetch", *arguments))
 
 
@@ -268,28 +310,46 @@ def parallel(splits: Sequence[Split], body: Callable[[list[Any], list[int]], Non
     `body` gets the first index and the size of its part in every dimension. It is emitted once
     for every combination of sizes that occurs.
     """
-    total = 1
-    for split in splits:
-        total *= split.parts
-    with tir.parallel(0, total) as task:
-        indices: list[Any] = []
-        left = task
-        for split in reversed(splits):
-            indices.insert(0, left % split.parts if split is not splits[0] else left)
-            left = left // split.parts
-        cases = [
-            [(size, part) for part, size in enumerate((s.size, s.rest)) if (s.full, s.rest)[part]]
-            for s in splits
-        ]
-        for combination in product(*cases):
-            condition = _condition(splits, indices, combination)
-            first = [index * s.size for index, s in zip(indices, splits, strict=True)]
-            sizes = [size for size, _ in combination]
-            if condition is None:
+    with tir.parallel(0, _parts(splits)) as task:
+        _emit_task(splits, task, body)
+
+
+def parallel_by_thread(
+    threads: Any, splits: Sequence[Split], body: Callable[[Any, list[Any], list[int]], None]
+) -> None:
+    """As `parallel`, each of so many threads with a row of tasks; `body` gets its number first."""
+    total, count = _parts(splits), threads[0]
+    with tir.parallel(0, count) as thread:
+        share = (total + count - 1) // count
+        with tir.serial(thread * share, tirx.min(thread * share + share, total)) as task:
+            _emit_task(splits, task, lambda first, sizes: body(thread, first, sizes))
+
+
+def _parts(splits: Sequence[Split]) -> int:
+    return math.prod(split.parts for split in splits)
+
+
+def _emit_task(
+    splits: Sequence[Split], task: Any, body: Callable[[list[Any], list[int]], None]
+) -> None:
+    indices: list[Any] = []
+    left = task
+    for split in reversed(splits):
+        indices.insert(0, left % split.parts if split is not splits[0] else left)
+        left = left // split.parts
+    cases = [
+        [(size, part) for part, size in enumerate((s.size, s.rest)) if (s.full, s.rest)[part]]
+        for s in splits
+    ]
+    for combination in product(*cases):
+        condition = _condition(splits, indices, combination)
+        first = [index * s.size for index, s in zip(indices, splits, strict=True)]
+        sizes = [size for size, _ in combination]
+        if condition is None:
+            body(first, sizes)
+        else:
+            with tir.If(condition), tir.Then():
                 body(first, sizes)
-            else:
-                with tir.If(condition), tir.Then():
-                    body(first, sizes)
 
 
 def _condition(

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from numpy.typing import NDArray
 from tvm import tirx
 from tvm.tirx.script import builder as tir
 
@@ -11,6 +10,7 @@ from mlperf_benchmark.tvm_compiler.kernels.convolution import ConvolutionSpec
 from mlperf_benchmark.tvm_compiler.kernels.emit import (
     Parameters,
     Place,
+    Scratch,
     Split,
     accumulators,
     build,
@@ -18,6 +18,7 @@ from mlperf_benchmark.tvm_compiler.kernels.emit import (
     finish,
     for_parts,
     parallel,
+    parallel_by_thread,
     prefetch,
     ramp,
     read,
@@ -25,15 +26,12 @@ from mlperf_benchmark.tvm_compiler.kernels.emit import (
     write,
 )
 from mlperf_benchmark.tvm_compiler.kernels.winograd_transforms import (
-    TAPS,
-    block_stride,
     both_ways,
     input_transform,
     output_transform,
-    packed_winograd_weights,
-    points,
 )
 from mlperf_benchmark.tvm_compiler.storage import LANES
+from mlperf_benchmark.tvm_compiler.winograd_weights import TAPS, block_stride, points
 
 
 @dataclass(frozen=True)
@@ -91,20 +89,25 @@ def suits_winograd(spec: ConvolutionSpec) -> bool:
 
 @dataclass(frozen=True)
 class _Squares:
-    """A buffer [point][block][tile][16], whose points lie an odd number of vectors apart: a power
-    of two would map all points of a tile to one set of the cache."""
+    """[point][block][tile][16] from element `origin` of `buffer` on. Points lie an odd number of
+    vectors apart: a power of two would map all points of a tile to one set of the cache."""
 
     buffer: Any
+    origin: Any
+    points: int
+    blocks: int
     tiles: int
-    stride: int
 
-    @classmethod
-    def allocate(cls, count: int, blocks: int, tiles: int) -> "_Squares":
-        stride = (blocks * tiles | 1) * LANES
-        return cls(tir.alloc_buffer((count * stride,), "float32", scope="global"), tiles, stride)
+    @property
+    def stride(self) -> int:
+        return (self.blocks * self.tiles | 1) * LANES
+
+    @property
+    def size(self) -> int:
+        return self.points * self.stride
 
     def offset(self, point: Any, block: Any, tile: Any) -> Any:
-        return point * self.stride + (block * self.tiles + tile) * LANES
+        return self.origin + point * self.stride + (block * self.tiles + tile) * LANES
 
 
 @dataclass(frozen=True)
@@ -129,46 +132,70 @@ class WinogradKernel:
         self.square = tile.outputs + TAPS - 1
         self.block_stride = block_stride(tile.outputs, spec.source.channels)
 
-    def pack(self, weights: NDArray[Any]) -> NDArray[Any]:
-        """(O, I, 3, 3) to what the kernel reads."""
-        return packed_winograd_weights(weights, self.tile.outputs)
+    @property
+    def at_once(self) -> bool:
+        return self.tile.group >= self.grid.total
+
+    def scratch(self) -> Scratch:
+        """Transformed inputs are of all tasks where these are groups of output channels."""
+        inputs = self.squares(None, 0).size
+        products = self.products(None, 0, self.tile.blocks, self.tile.group).size
+        return Scratch(inputs, products) if self.at_once else Scratch(1, inputs + products)
+
+    def squares(self, buffer: Any, origin: Any) -> _Squares:
+        blocks, tiles = self.spec.source.blocks, min(self.tile.group, self.grid.total)
+        return _Squares(buffer, origin, self.points, blocks, tiles)
+
+    def products(self, buffer: Any, origin: Any, blocks: int, tiles: int) -> _Squares:
+        return _Squares(buffer, origin, self.points, blocks, tiles)
 
     def function(self) -> Any:
         weights = self.sink.blocks * self.block_stride
         source = (self.spec.source.size, self.spec.source.dtype)
-        return build(source, (weights, self.spec.dot.weights), self.spec.stored, self.body)
+        return build(
+            source,
+            (weights, self.spec.dot.weights),
+            self.spec.stored,
+            self.body,
+            scratch=self.scratch(),
+        )
 
     def body(self, p: Parameters) -> None:
-        if self.tile.group < self.grid.total:
-            self.emit_groups(p)
-        else:
+        if self.at_once:
             self.emit_at_once(p)
+        else:
+            self.emit_groups(p)
 
     def emit_groups(self, p: Parameters) -> None:
         blocks = self.spec.source.blocks
 
-        def task(first: list[Any], size: list[int]) -> None:
-            squares = _Squares.allocate(self.points, blocks, self.tile.group)
+        def task(thread: Any, first: list[Any], size: list[int]) -> None:
+            origin = thread * self.scratch().each
+            squares = self.squares(p.each, origin)
             with tir.serial(0, blocks) as c, tir.serial(0, size[0]) as t:
                 self.transform_input(p, squares, c, first[0] + t, t)
-            for_parts(
-                Split(self.sink.blocks, self.tile.blocks),
-                lambda b, count: self.emit_outputs(p, squares, _Part(b, count, first[0], size[0])),
-            )
 
-        parallel([Split(self.grid.total, self.tile.group)], task)
+            def outputs(b: Any, count: int) -> None:
+                products = self.products(p.each, origin + squares.size, count, size[0])
+                self.emit_outputs(p, squares, products, _Part(b, count, first[0], size[0]))
+
+            for_parts(Split(self.sink.blocks, self.tile.blocks), outputs)
+
+        parallel_by_thread(p.threads, [Split(self.grid.total, self.tile.group)], task)
 
     def emit_at_once(self, p: Parameters) -> None:
         blocks, total = self.spec.source.blocks, self.grid.total
-        squares = _Squares.allocate(self.points, blocks, total)
+        squares = self.squares(p.together, 0)
         parallel(
             [Split(blocks, 1), Split(total, 1)],
             lambda first, _: self.transform_input(p, squares, first[0], first[1], first[1]),
         )
-        parallel(
-            [Split(self.sink.blocks, self.tile.blocks)],
-            lambda first, size: self.emit_outputs(p, squares, _Part(first[0], size[0], 0, total)),
-        )
+
+        def task(thread: Any, first: list[Any], size: list[int]) -> None:
+            products = self.products(p.each, thread * self.scratch().each, size[0], total)
+            self.emit_outputs(p, squares, products, _Part(first[0], size[0], 0, total))
+
+        parallel_by_thread(p.threads, [Split(self.sink.blocks, self.tile.blocks)], task)
 
     def corner(self, tile: Any) -> tuple[Any, Any, Any]:
         """(image, y, x) of the first output of a tile."""
@@ -199,9 +226,10 @@ class WinogradKernel:
             to = squares.offset(i * self.square + j, block, slot)
             tir.buffer_store(squares.buffer, value, [ramp(to)])
 
-    def emit_outputs(self, p: Parameters, squares: _Squares, part: _Part) -> None:
+    def emit_outputs(
+        self, p: Parameters, squares: _Squares, products: _Squares, part: _Part
+    ) -> None:
         """`squares` begin with the first tile of `part`."""
-        products = _Squares.allocate(self.points, part.blocks, part.count)
         with tir.serial(0, self.points) as point:
             for_parts(
                 Split(part.count, self.tile.tiles),

@@ -10,60 +10,10 @@ infinity for m = 4, which is three to five times as exact as the usual 0, +-1, +
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mlperf_benchmark.tvm_compiler.kernels.emit import accumulators, read, splat, write
-from mlperf_benchmark.tvm_compiler.storage import LANES
-
-TAPS = 3
-"""Of the kernels, both ways."""
-
-_NEAR, _FAR = 0.5**0.5, 2**0.5
+from mlperf_benchmark.tvm_compiler.winograd_weights import FAR, NEAR, TAPS
 
 Transform = Callable[[int, Sequence[Any]], list[Any]]
-
-
-def points(m: int) -> int:
-    """How many multiplications a tile of m x m outputs takes per pair of channels."""
-    return (m + TAPS - 1) ** 2
-
-
-def kernel_transform(m: int) -> NDArray[np.float64]:
-    """G, of shape (m + 2, 3).
-
-    Row: 1, a, a^2 over the product of the distances from the point a to the others; infinity last.
-    """
-    finite = [0.0, 1.0, -1.0] if m == 2 else [0.0, _NEAR, -_NEAR, _FAR, -_FAR]
-    rows = [
-        [a**k / np.prod([a - other for other in finite if other != a]) for k in range(TAPS)]
-        for a in finite
-    ]
-    return np.array([*rows, [0.0, 0.0, 1.0]])
-
-
-def block_stride(m: int, inputs: int) -> int:
-    """Elements from the weights of one block of 16 output channels to the next.
-
-    An odd number of vectors: a power of two would map all blocks to one set of the cache.
-    """
-    return (points(m) * inputs | 1) * LANES
-
-
-def packed_winograd_weights(weights: NDArray[Any], m: int) -> NDArray[np.float32]:
-    """(O, I, 3, 3) to flat float32 [O / 16][point][I][16], blocks `block_stride` apart.
-
-    Output channels are padded to 16 with zeros. Transformed in float64.
-    """
-    outputs, inputs = weights.shape[:2]
-    padded = np.zeros((TAPS**2, inputs, -(-outputs // LANES) * LANES))
-    padded[:, :, :outputs] = weights.reshape(outputs, inputs, TAPS**2).transpose(2, 1, 0)
-    g = kernel_transform(m)
-    transformed = np.kron(g, g) @ padded.reshape(TAPS**2, -1)
-    by_block = transformed.reshape(points(m) * inputs, -1, LANES).transpose(1, 0, 2)
-    packed = np.zeros((len(by_block), block_stride(m, inputs)), np.float32)
-    packed[:, : points(m) * inputs * LANES] = by_block.reshape(len(by_block), -1)
-    return packed.reshape(-1)
 
 
 def input_transform(m: int, d: Sequence[Any]) -> list[Any]:
@@ -72,7 +22,7 @@ def input_transform(m: int, d: Sequence[Any]) -> list[Any]:
         return [d[2] - d[0], d[2] + d[1], d[2] - d[1], d[3] - d[1]]
     a, b = _keep(d[4] - splat(2.0) * d[2]), _keep(d[3] - splat(2.0) * d[1])
     c, e = _keep(d[4] - splat(0.5) * d[2]), _keep(d[3] - splat(0.5) * d[1])
-    near, far, middle = splat(_NEAR), splat(_FAR), splat(2.5)
+    near, far, middle = splat(NEAR), splat(FAR), splat(2.5)
     first, last = d[4] + d[0] - middle * d[2], d[5] + d[1] - middle * d[3]
     return [first, a + near * b, a - near * b, c + far * e, c - far * e, last]
 
@@ -83,7 +33,7 @@ def output_transform(m: int, p: Sequence[Any]) -> list[Any]:
     if m == 2:
         return [p[0] + a, b + p[3]]
     c, d = _keep(p[3] + p[4]), _keep(p[3] - p[4])
-    first, third = (splat(_NEAR**k) * b + splat(_FAR**k) * d for k in (1, 3))
+    first, third = (splat(NEAR**k) * b + splat(FAR**k) * d for k in (1, 3))
     return [p[0] + a + c, first, splat(0.5) * a + splat(2.0) * c, third + p[5]]
 
 
