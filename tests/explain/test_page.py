@@ -14,7 +14,7 @@ from mlperf_benchmark.explain.output.page import render
 from mlperf_benchmark.explain.record import Explanation
 from tests.comparison.browser import open_browser
 from tests.comparison.test_report import DESK, PHONE, Structure, luminance, needs_chromium, screen
-from tests.explaining.records import explanation, layer, variant
+from tests.explain.records import explanation, layer, variant
 
 NASTY = '<img src=x onerror="alert(1)">'
 

@@ -12,7 +12,7 @@ import torch
 from mlperf_benchmark.core.layer_profile import CONVOLUTION, DEPTHWISE, LINEAR
 from mlperf_benchmark.explain.operators import module_name
 from mlperf_benchmark.torch_model.profiling import profile
-from tests.explaining.conftest import Explained, Nets, run_explain
+from tests.explain.conftest import Explained, Nets, run_explain
 from tests.models.small_nets import Small
 
 LAYERS = {
