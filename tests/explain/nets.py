@@ -51,7 +51,7 @@ def unbalanced(classes: int = 10, centred_at: int | None = None) -> Net:
         net.third.weight[:, 0] /= 2000
         if centred_at is not None:
             scores = net(torch.from_numpy(images(10, centred_at, strongest=1)))
-            net.classifier.bias -= scores.mean(0)
+            net.classifier.bias.sub_(scores.mean(0))
     return net
 
 
