@@ -108,6 +108,8 @@ def _mending(errors: VariantErrors) -> Iterator[str]:
         is_much = errors.answered.changed > FEW * errors.answered.total
         how = "Mend it with" if is_much else "Few answers change; where even these matter:"
         yield f"{how} prepare.py … {options}: {_became(advised, errors)}."
+    elif errors.answered.changed <= FEW * errors.answered.total:
+        yield "Few answers change, and no layer makes up for them: nothing needs mending."
     else:
         together = errors.mending.together[-1]
         yield (
