@@ -128,6 +128,7 @@ def _explain(baseline: _Read, variant: _Read, images: ErrorImages, count: int) -
         is_quantized=is_quantized,
         is_pruned=errors.is_pruned,
         kept_fp32=quantization.keep_fp32 if quantization else (),
+        quantizer=quantization.quantizer if quantization else None,
         mending=mending,
     )
     return replace(found, sentences=sentences(found), options=advised_options(found))
