@@ -158,7 +158,7 @@ def test_names_of_an_onnx_file_are_those_of_the_ir(fp32: ov.Model, tmp_path: Pat
     qdq = quantize(export_onnx(Net().eval(), SIDE), PIXELS[:10], CONFIG, "mixed")
     file = tmp_path / "qdq.onnx"
     file.write_bytes(qdq.SerializeToString())
-    errors = measured(fp32, ov.Core().read_model(file))
+    errors = measured(fp32, ov.convert_model(file))
     assert tuple(by_name(errors)) == (
         "/first/Conv",
         "/second/Conv",

@@ -54,13 +54,15 @@ class PointError:
 class LayerErrors:
     """`points` in the order of execution, `skipped` the baseline's that have no equal in shape.
 
-    `is_pruned`: layers are among those. `baseline_scores` have shape (images, classes).
+    `is_pruned`: layers are among those. Scores have shape (images, classes);
+    `scores` are the variant's as computed with its layers looked at.
     """
 
     points: tuple[PointError, ...]
     skipped: tuple[str, ...]
     is_pruned: bool
     baseline_scores: NDArray[np.float32]
+    scores: NDArray[np.float32]
 
     def worst_layers(self, count: int) -> tuple[PointError, ...]:
         """Those whose own error is largest, the worst first; none that only rounds otherwise."""
@@ -83,11 +85,12 @@ def measure_errors(baseline: ov.Model, variant: ov.Model, batches: Batches) -> L
     matching = match(baseline, variant)
     compiled = _compiled(error_model(baseline, variant))
     tables: list[NDArray[np.float32]] = []
-    scores: list[NDArray[np.float32]] = []
+    scores: tuple[list[NDArray[np.float32]], ...] = ([], [])
     for images, count in batches():
-        sums, rows = compiled(images).to_tuple()
+        sums, *outputs = compiled(images).to_tuple()
         tables.append(sums[:, :, :count])
-        scores.append(rows.reshape(len(rows), -1)[:count])
+        for rows, output in zip(scores, outputs, strict=True):
+            rows.append(output.reshape(len(output), -1)[:count])
     table = np.concatenate(tables, axis=2).astype(np.float64)
     _refuse_non_finite(table, list(matching.points))
     inputs, ours = sources(matching), find_points(baseline)
@@ -113,7 +116,7 @@ def measure_errors(baseline: ov.Model, variant: ov.Model, batches: Batches) -> L
         for name, sums in zip(matching.points, table, strict=True)
     ]
     is_pruned = any(ours[name].is_layer for name in matching.skipped)
-    return LayerErrors(tuple(points), matching.skipped, is_pruned, np.concatenate(scores))
+    return LayerErrors(tuple(points), matching.skipped, is_pruned, *map(np.concatenate, scores))
 
 
 def scores_with(

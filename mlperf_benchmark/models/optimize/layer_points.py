@@ -99,7 +99,7 @@ def _by_order(ours: Mapping[str, Point], theirs: Mapping[str, Point]) -> dict[st
 
 def error_model(baseline: ov.Model, variant: ov.Model) -> ov.Model:
     """One model of the same input that gives the SUMS, (points, SUMS, images), in the order of
-    `match`, and the baseline's scores.
+    `match`, then the baseline's scores and the variant's.
 
     It holds the variant twice: as it is, and with each layer fed with the baseline's own values.
     """
@@ -117,7 +117,7 @@ def error_model(baseline: ov.Model, variant: ov.Model) -> ov.Model:
         row for name in names for row in _sums(*(of[name].output for of in (ours, theirs, own)))
     ]
     table = ops.reshape(ops.concat(sums, 0), np.array([len(names), SUMS, -1]), False)
-    outputs = [table.output(0), _scores(base)]
+    outputs = [table.output(0), _scores(base), _scores(whole)]
     return ov.Model([ops.result(output) for output in outputs], base.get_parameters())
 
 
