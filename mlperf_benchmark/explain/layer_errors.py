@@ -38,6 +38,9 @@ CALIBRATED = "some of these images were used to make the models"
 
 
 ALIKE_DB, CAP_DB = 3.0, 60.0
+"""By so much at most the ratio of the scores may differ with the layers looked at and without;
+above the cap rounding decides.
+"""
 
 
 @dataclass(frozen=True)
