@@ -42,7 +42,7 @@ class Making:
         recipe = self.recipe
         folders = (recipe.calibration_path, recipe.evaluation_path)
         validation = recipe.quantization.validation_path if recipe.quantization else None
-        about = {
+        about: dict[str, Any] = {
             "arguments": self.arguments,
             "product": PRODUCT,
             "packages": installed_versions((*TOOLS, "apache-tvm", "onnxruntime")),

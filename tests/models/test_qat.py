@@ -57,7 +57,7 @@ def test_student_computes_as_the_quantized_graph_before_and_after_training(quant
     for _ in range(60):
         loss = (student.module(batch) - wanted).square().mean()
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
     trained = answers(student.graph())
     assert error(trained, wanted.numpy()) < 0.7 * int8
