@@ -55,7 +55,7 @@ def test_backends_name_layers_after_the_models_operators(everywhere: Explained) 
             assert (layers[name]["kind"], layers[name]["macs"]) == (kind, macs), variant["backend"]
             assert layers[name]["ms"]["value"] > 0
             assert layers[name]["bound_ms"] > 0
-        assert [one["macs"] for one in variant["layers"] if one["kind"] == LINEAR] == [6000]
+        assert sum(one["kind"] == LINEAR for one in variant["layers"]) == 1
         assert sum(one["share"] for one in variant["layers"]) == pytest.approx(1)
         assert variant["latency_ms"]["value"] > 0
 
