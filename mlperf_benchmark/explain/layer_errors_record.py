@@ -13,7 +13,8 @@ class VariantErrors:
     `points` are in the order of execution, `skipped` the baseline's layers and joins that the
     variant has in another shape or not at all. `baseline_good` are the images that the baseline
     answers right; None where labels mean nothing, which `note` says why. `kept_fp32` are layers
-    that the variant was told to keep in FP32 when it was made. `sentences` say what all that comes
+    that the variant was told to keep in FP32 when it was made, by `quantizer`, where that is known.
+    `sentences` say what all that comes
     to, `options` are those of prepare.py that mend it, None where none do.
     """
 
@@ -27,6 +28,7 @@ class VariantErrors:
     is_quantized: bool
     is_pruned: bool
     kept_fp32: tuple[str, ...]
+    quantizer: str | None
     mending: Mending
     sentences: tuple[str, ...] = ()
     options: str | None = None

@@ -10,6 +10,9 @@ from mlperf_benchmark.models.optimize.layer_errors import FLOAT_NOISE_DB, PointE
 NAMED = 3
 SKIPPED_NAMED = 4
 GROWS_BY_DB = 3.0
+OUTPUTS_TOO = "onnxruntime"
+"""The quantizer that puts outputs of layers on a grid, too, whoever reads them."""
+
 FEW = 0.05
 """Of the answers: INT8 without a fault changes so many."""
 
@@ -108,6 +111,13 @@ def _mending(errors: VariantErrors) -> Iterator[str]:
         is_much = errors.answered.changed > FEW * errors.answered.total
         how = "Mend it with" if is_much else "Few answers change; where even these matter:"
         yield f"{how} prepare.py … {options}: {_became(advised, errors)}."
+        if errors.quantizer == OUTPUTS_TOO:
+            yield (
+                f"With --quantizer {OUTPUTS_TOO} less comes back, as it still quantizes what layers"
+                " in INT8 write: take --quantizer nncf for all of it."
+            )
+    elif errors.answered.changed <= FEW * errors.answered.total:
+        yield "Few answers change, and no layer makes up for them: nothing needs mending."
     else:
         together = errors.mending.together[-1]
         yield (

@@ -49,10 +49,7 @@ def vgg(rgb: Pixels) -> Pixels:
 
 
 def torchvision(
-    rgb: Pixels,
-    resampling: Image.Resampling,
-    size: tuple[int, int] = (SHORT_SIDE, SHORT_SIDE),
-    crop: Size = (CROP, CROP),
+    rgb: Pixels, resampling: Image.Resampling, size: tuple[int, int], crop: Size
 ) -> Pixels:
     """torchvision's `Resize`, `CenterCrop(crop)` on a PIL image. `size` is width and height.
 
@@ -168,7 +165,7 @@ DEIT = Preprocessing(
     name="imagenet_deit",
     version=1,
     image=PYTORCH.image,
-    transform=partial(torchvision, resampling=Image.Resampling.BICUBIC),
+    transform=partial(short_side, resampling=Image.Resampling.BICUBIC),
 )
 EFFICIENTNET_LITE = _efficientnet_lite("imagenet_efficientnet_lite", 224)
 EFFICIENTNET_LITE1 = _efficientnet_lite("imagenet_efficientnet_lite1", 240)

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -61,6 +61,19 @@ class Origins:
     def __init__(self, graph: onnx.GraphProto) -> None:
         self._nodes = {node.name: node for node in graph.node if node.name}
         self._producers = {name: node for node in graph.node for name in node.output}
+        self._shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+
+    def weights(self, operators: Sequence[str]) -> tuple[int, ...]:
+        """The shape of the first operator's weights in the model. Those that are executed may be
+        padded.
+        """
+        node = self._nodes.get(operators[0]) if operators else None
+        if node is None or node.op_type not in COMPUTING:
+            return ()
+        name = node.input[1]
+        while name in self._producers and self._producers[name].op_type in SILENT:
+            name = self._producers[name].input[0]
+        return self._shapes.get(name, ())
 
     def of(self, name: str, computes: bool) -> tuple[str, ...]:
         """The operators, the one with weights first where the node `computes` one; none of a node
@@ -118,18 +131,20 @@ def _layer(event: dict[str, Any], origins: Origins) -> Layer:
         and source[1] > 1
     ):
         group = DEPTHWISE
+    operators = () if group == CONVERSION else origins.of(name, place is not None)
+    own = origins.weights(operators) if group in (CONVOLUTION, DEPTHWISE) else ()
     return Layer(
         name=name,
         kind=group,
-        origins=() if group == CONVERSION else origins.of(name, place is not None),
+        origins=operators,
         kernel=kind,
         precision="int8" if kind in INTEGER_LAYERS or kind.startswith("QLinear") else "f32",
-        macs=_macs(group, shape, source, sink),
+        macs=_macs(group, own or shape, source, sink),
         input_bytes=sum(map(_bytes, sources)),
         weight_bytes=_bytes(weights) if weights else 0,
         output_bytes=sum(map(_bytes, outputs)),
         input_channels=source[1] if len(source) > 1 else 0,
-        output_channels=sink[1] if len(sink) > 1 else 0,
+        output_channels=own[0] if own else sink[1] if len(sink) > 1 else 0,
     )
 
 
@@ -145,7 +160,8 @@ def _macs(
     kind: str, weights: tuple[int, ...], source: tuple[int, ...], sink: tuple[int, ...]
 ) -> int:
     if kind in (CONVOLUTION, DEPTHWISE) and weights:
-        return math.prod(sink) * math.prod(weights[1:])
+        # Of an output in blocks of channels only the pixels are sure.
+        return sink[0] * math.prod(sink[2:]) * math.prod(weights)
     if kind == LINEAR and weights and source:
         return math.prod(sink) * source[-1]
     return 0

@@ -143,7 +143,7 @@ def test_each_module_is_in_a_requirements_file(module: str) -> None:
 
 def test_what_no_file_names_comes_with_what_one_names() -> None:
     said = missing_package("networkx.algorithms")
-    assert said.startswith(f"The Python package networkx is missing. What {PREPARE} names brings")
+    assert said.startswith(f"The Python package networkx is missing. It comes with {PREPARE}: ")
 
 
 def test_python_that_loadgen_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from mlperf_benchmark.core.errors import ModelError
+from mlperf_benchmark.core.image_format import Scores
 from mlperf_benchmark.explain.layer_errors_mending import (
     Answered,
     Mending,
@@ -48,15 +49,17 @@ def measured(baseline: ov.Model, variant: ov.Model) -> LayerErrors:
     return measure_errors(baseline, variant, partial(one_by_one, PIXELS))
 
 
+def answers(
+    baseline: ov.Model, variant: ov.Model, reference: Scores, names: Sequence[str] = ()
+) -> Answered:
+    scores = scores_with(baseline, variant, names, partial(one_by_one, PIXELS))
+    return count_answers(scores, reference, None)
+
+
 def mended(baseline: ov.Model, variant: ov.Model, errors: LayerErrors) -> Mending:
-    reference = errors.baseline_scores
-
-    def restore(names: Sequence[str]) -> Answered:
-        scores = scores_with(baseline, variant, names, partial(one_by_one, PIXELS))
-        return count_answers(scores, reference, None)
-
+    restore = partial(answers, baseline, variant, errors.baseline_scores)
     worst = [point.name for point in errors.worst_layers(5)]
-    return find_mending(worst, count_answers(errors.scores, reference, None), restore)
+    return find_mending(worst, restore(), restore)
 
 
 @pytest.fixture(scope="module")
@@ -124,8 +127,8 @@ def test_the_spoiled_layer_in_fp32_brings_the_answers_back(
     spoiled = spoil(int8, layer, 0.1)
     errors = measured(fp32, spoiled)
     reference = errors.baseline_scores
-    before = count_answers(errors.scores, reference, None)
-    sound = count_answers(measured(fp32, int8).scores, reference, None)
+    before = answers(fp32, spoiled, reference)
+    sound = answers(fp32, int8, reference)
     mending = mended(fp32, spoiled, errors)
     assert mending.advised is not None
     assert mending.advised.layers == (layer,)
@@ -143,9 +146,9 @@ def test_advice_followed_restores_the_answers() -> None:
     assert mending.advised is not None
     assert mending.advised.layers == ("/third/Conv",)
     kept = QuantizationConfig(keep_fp32=mending.advised.layers)
-    again = measured(baseline, quantize(baseline.clone(), PIXELS[:10], kept, "mixed"))
-    before = count_answers(errors.scores, errors.baseline_scores, None)
-    after = count_answers(again.scores, errors.baseline_scores, None)
+    again = quantize(baseline.clone(), PIXELS[:10], kept, "mixed")
+    before = answers(baseline, variant, errors.baseline_scores)
+    after = answers(baseline, again, errors.baseline_scores)
     assert before.changed > 5
     assert after.changed <= 1
     assert abs(after.same - mending.advised.answered.same) <= 1
@@ -155,7 +158,7 @@ def test_names_of_an_onnx_file_are_those_of_the_ir(fp32: ov.Model, tmp_path: Pat
     qdq = quantize(export_onnx(Net().eval(), SIDE), PIXELS[:10], CONFIG, "mixed")
     file = tmp_path / "qdq.onnx"
     file.write_bytes(qdq.SerializeToString())
-    errors = measured(fp32, ov.Core().read_model(file))
+    errors = measured(fp32, ov.convert_model(file))
     assert tuple(by_name(errors)) == (
         "/first/Conv",
         "/second/Conv",

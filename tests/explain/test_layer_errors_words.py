@@ -47,6 +47,7 @@ ERRORS = VariantErrors(
     is_quantized=True,
     is_pruned=False,
     kept_fp32=(),
+    quantizer="nncf",
     mending=MENDING,
 )
 
@@ -83,6 +84,11 @@ def test_layers_that_are_in_fp32_already_stay_in_the_advice() -> None:
 def test_names_with_blanks_are_quoted() -> None:
     odd = replace(MENDING, advised=Restored(("my layer",), MENDED))
     assert advised_options(replace(ERRORS, mending=odd)) == "--keep-fp32 'my layer'"
+
+
+def test_quantizer_that_leaves_less_in_fp32_is_named() -> None:
+    last = sentences(replace(ERRORS, quantizer="onnxruntime"))[-1]
+    assert last.startswith("With --quantizer onnxruntime less comes back")
 
 
 def test_few_changed_answers_are_called_few() -> None:

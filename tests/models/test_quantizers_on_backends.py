@@ -15,7 +15,6 @@ from mlperf_benchmark.models.optimize.config import QUANTIZED, QUANTIZERS
 from mlperf_benchmark.models.optimize.quantizers import rounding
 from mlperf_benchmark.models.prepare.options import parse
 from mlperf_benchmark.models.prepare.preparer import prepare_model
-from tests.compiled.graphs import random_images
 from tests.models.small_nets import register_small
 from tests.test_backends import configuration
 
@@ -43,10 +42,17 @@ def run(backend_name: str, model: Path) -> tuple[NDArray[np.float32], str]:
     kind: type[Backend] = BACKENDS.load(backend_name)
     backend = kind(configuration(model, image=PYTORCH.image))
     computes_in = backend.load().executed_precision
-    images = random_images(3, 224, 224)
+    images = noise(3)
     found = np.stack([backend.predict(one[None])[0].copy() for one in images])
     backend.close()
     return found, computes_in
+
+
+def noise(count: int) -> NDArray[np.uint8]:
+    """Images as those that random weights are calibrated with: ranges of others would clip them."""
+    mean, std = PYTORCH.image.mean, PYTORCH.image.std
+    values = np.random.default_rng(1).normal(mean, std, (count, 224, 224, 3))
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +82,7 @@ def test_each_runs_or_is_refused_by_name(
         return
     made = prepare(tmp_path, backend, *options)
     scores, computes_in = run(backend, made)
-    assert 0 < np.abs(scores - expected).max() < 0.1 * np.abs(expected).max()
+    assert 0.9 < np.corrcoef(scores.ravel(), expected.ravel())[0, 1] < 1 - 1e-9
     assert computes_in.startswith("int8" if precision == "int8" else "f32")
     description = read_description(made)
     assert description is not None

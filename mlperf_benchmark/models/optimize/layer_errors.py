@@ -54,7 +54,8 @@ class PointError:
 class LayerErrors:
     """`points` in the order of execution, `skipped` the baseline's that have no equal in shape.
 
-    `is_pruned`: layers are among those. The scores have shape (images, classes).
+    `is_pruned`: layers are among those. Scores have shape (images, classes);
+    `scores` are the variant's as computed with its layers looked at.
     """
 
     points: tuple[PointError, ...]
@@ -83,13 +84,14 @@ def measure_errors(baseline: ov.Model, variant: ov.Model, batches: Batches) -> L
     """
     matching = match(baseline, variant)
     compiled = _compiled(error_model(baseline, variant))
-    kept: list[list[NDArray[np.float32]]] = [[], [], []]
+    tables: list[NDArray[np.float32]] = []
+    scores: tuple[list[NDArray[np.float32]], ...] = ([], [])
     for images, count in batches():
-        sums, *scores = compiled(images).to_tuple()
-        kept[0].append(sums[:, :, :count])
-        for rows, new in zip(kept[1:], scores, strict=True):
-            rows.append(new.reshape(len(new), -1)[:count])
-    table = np.concatenate(kept[0], axis=2).astype(np.float64)
+        sums, *outputs = compiled(images).to_tuple()
+        tables.append(sums[:, :, :count])
+        for rows, output in zip(scores, outputs, strict=True):
+            rows.append(output.reshape(len(output), -1)[:count])
+    table = np.concatenate(tables, axis=2).astype(np.float64)
     _refuse_non_finite(table, list(matching.points))
     inputs, ours = sources(matching), find_points(baseline)
     places = {name: place for place, name in enumerate(ours)}
@@ -113,15 +115,14 @@ def measure_errors(baseline: ov.Model, variant: ov.Model, batches: Batches) -> L
         )
         for name, sums in zip(matching.points, table, strict=True)
     ]
-    baseline_scores, scores = (np.concatenate(rows) for rows in kept[1:])
     is_pruned = any(ours[name].is_layer for name in matching.skipped)
-    return LayerErrors(tuple(points), matching.skipped, is_pruned, baseline_scores, scores)
+    return LayerErrors(tuple(points), matching.skipped, is_pruned, *map(np.concatenate, scores))
 
 
 def scores_with(
     baseline: ov.Model, variant: ov.Model, names: Collection[str], batches: Batches
 ) -> NDArray[np.float32]:
-    """Scores of the variant with the layers `names` as they are in the baseline."""
+    """Scores of the variant with the layers `names` as they are in the baseline; none: its own."""
     compiled = _compiled(restored_model(baseline, variant, names))
     rows = [compiled(images)[0][:count] for images, count in batches()]
     return np.concatenate([row.reshape(len(row), -1) for row in rows])

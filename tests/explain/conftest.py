@@ -72,7 +72,7 @@ class Explained:
 def run_explain(*arguments: object, output: Path) -> Explained:
     """Run explain.py to its end, with as little measuring as makes sense."""
     done = subprocess.run(
-        command([*arguments, "--inferences", 8, "--threads", 1, "--output", output], EXPLAIN),
+        command([*arguments, "--inferences", 2, "--threads", 1, "--output", output], EXPLAIN),
         env=environment(),
         stdin=subprocess.DEVNULL,
         capture_output=True,

@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 import torch
 
+from mlperf_benchmark.core.errors import ModelError, UsageError
 from mlperf_benchmark.core.layer_profile import CONVOLUTION, DEPTHWISE, LINEAR
 from mlperf_benchmark.explain.operators import module_name
+from mlperf_benchmark.explain.options import parse
+from mlperf_benchmark.explain.subjects import find_subjects, load
 from mlperf_benchmark.torch_model.profiling import profile
-from tests.explaining.conftest import Explained, Nets, run_explain
+from tests.explain.conftest import Explained, Nets, run_explain
 from tests.models.small_nets import Small
 
 LAYERS = {
@@ -52,7 +55,8 @@ def test_backends_name_layers_after_the_models_operators(everywhere: Explained) 
             assert (layers[name]["kind"], layers[name]["macs"]) == (kind, macs), variant["backend"]
             assert layers[name]["ms"]["value"] > 0
             assert layers[name]["bound_ms"] > 0
-        assert [one["macs"] for one in variant["layers"] if one["kind"] == LINEAR] == [6000]
+        linear = [one["macs"] for one in variant["layers"] if one["kind"] == LINEAR]
+        assert linear == [6000], variant["backend"]
         assert sum(one["share"] for one in variant["layers"]) == pytest.approx(1)
         assert variant["latency_ms"]["value"] > 0
 
@@ -107,12 +111,16 @@ def test_an_explanation_is_not_replaced_unasked(nets: Nets, pruned: Explained) -
         ("{full} --dataset imagnet", 'Did you mean "imagenet"?'),
     ],
 )
-def test_bad_input_gets_one_line(nets: Nets, tmp_path: Path, model: str, reason: str) -> None:
-    words = model.format(full=nets.full).split()
-    refused = run_explain(*words, output=tmp_path / "output")
+def test_models_that_cannot_be_explained_are_refused(nets: Nets, model: str, reason: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        find_subjects(parse(model.format(full=nets.full).split()))
+    assert reason in str(caught.value)
+
+
+def test_bad_input_gets_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    refused = run_explain(tmp_path / "missing.xml", output=tmp_path / "output")
     assert refused.status == 2
     assert len(refused.stderr.splitlines()) == 1, refused.stderr
-    assert reason in refused.stderr
     assert not (tmp_path / "output").exists()
 
 
@@ -127,9 +135,12 @@ def test_a_compiled_model_without_names_is_to_be_compiled_again(nets: Nets, tmp_
                     del library["layers"]
                 content = json.dumps(model).encode()
             target.writestr(entry, content)
-    refused = run_explain(old, output=tmp_path / "output")
-    assert refused.status == 2
-    assert "Compile it again." in refused.stderr
+    options = parse([str(old), "--threads", "1"])
+    (subject,) = find_subjects(options)
+    loaded = load(subject, options)
+    with pytest.raises(ModelError, match="Compile it again"):
+        loaded.backend.profile(loaded.images, 1)
+    loaded.backend.close()
 
 
 def test_torch_tells_the_module_of_each_operator() -> None:
