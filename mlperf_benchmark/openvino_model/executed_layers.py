@@ -132,10 +132,18 @@ def _weights(node: ov.Node) -> tuple[int, ...] | None:
 
 
 def _is_constant(node: ov.Node) -> bool:
-    """Whether these are weights, also where they are stored in another type or quantized."""
-    while node.get_input_size():
-        node = node.input_value(0).get_node()
-    return bool(node.get_type_name() == "Constant")
+    """Whether these are weights, also where they are stored in another type or quantized: whether
+    nothing that they are made of is an input of the model.
+    """
+    found, left = set(), [node]
+    while left:
+        one = left.pop()
+        if one.get_type_name() == "Parameter":
+            return False
+        if one.get_name() not in found:
+            found.add(one.get_name())
+            left += [value.get_node() for value in one.input_values()]
+    return True
 
 
 def _is_depthwise(node: ov.Node) -> bool:
