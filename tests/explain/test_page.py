@@ -59,7 +59,7 @@ def test_names_cannot_become_markup_or_control_sequences(explained: Explanation,
 
 
 def test_figures_and_fused_operators_are_told_in_words(page: str) -> None:
-    bars, roofline = re.findall(r'role="img" aria-label="([^"]+)"', page)
+    roofline, bars = re.findall(r'role="img" aria-label="([^"]+)"', page)
     assert bars.startswith("Time of layers: conv2 2.000 ms in fp32, 2.500 ms in ")
     assert "f32 200 GOP/s at most" in roofline
     assert "relu within layer1.0.conv1 in fp32" in bars
