@@ -84,19 +84,21 @@ VERDICT = "verdict"
 
 
 def verdict(facts: Facts) -> Iterator[Statement]:
-    """Expected by multiply-accumulates, possible by the roofline, reached."""
+    """Expected by multiply-accumulates, possible by the roofline, reached; the first two where
+    there is what they compare.
+    """
     baseline, variant = facts.baseline, facts.variant
     if baseline is None:
         return
-    expected = _arithmetic(baseline, facts.peaks) / max(_arithmetic(variant, facts.peaks), 1e-12)
+    told = []
+    work, now = _arithmetic(baseline, facts.peaks), _arithmetic(variant, facts.peaks)
+    if work and now:
+        told.append(f"expected {work / now:.2f} × by multiply-accumulates")
     before = sum(pair.before_ms for pair in facts.pairs)
-    possible = before / max(sum(pair.possible_ms for pair in facts.pairs if pair.before), 1e-12)
-    reached = baseline.latency_ms.value / variant.latency_ms.value
-    yield facts.statement(
-        VERDICT,
-        f"expected {expected:.2f} × by multiply-accumulates, possible "
-        f"{possible:.2f} × by the roofline, reached {reached:.2f} ×",
-    )
+    if possible := sum(pair.possible_ms for pair in facts.pairs):
+        told.append(f"possible {before / possible:.2f} × by the roofline")
+    told.append(f"reached {baseline.latency_ms.value / variant.latency_ms.value:.2f} ×")
+    yield facts.statement(VERDICT, ", ".join(told))
 
 
 def _arithmetic(variant: Variant, peaks: Peaks) -> float:

@@ -46,6 +46,8 @@ WEIGHTS: Mapping[str, int] = MappingProxyType(
 )
 """Which of an operator's inputs is its weights."""
 
+CHANNELS_LAST = frozenset({"NhwcFusedConv", "QLinearConv"})
+"""Convolutions that may be of NHWC."""
 
 COMPUTING = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 SILENT = frozenset({"QuantizeLinear", "DequantizeLinear"})
@@ -118,34 +120,38 @@ def _layer(event: dict[str, Any], origins: Origins) -> Layer:
     kind = told["op_name"]
     inputs, outputs = _tensors(told["input_type_shape"]), _tensors(told["output_type_shape"])
     place = WEIGHTS.get(kind)
-    weights = inputs[place] if place is not None and place < len(inputs) else None
-    sources = [one for number, one in enumerate(inputs) if number != place]
     group = KINDS.get(kind, OTHER)
-    shape = weights[1] if weights else ()
-    source, sink = (sources[0][1] if sources else ()), (outputs[0][1] if outputs else ())
-    if (
-        group == CONVOLUTION
-        and len(shape) > 1
-        and shape[1] == 1
-        and len(source) > 1
-        and source[1] > 1
-    ):
-        group = DEPTHWISE
     operators = () if group == CONVERSION else origins.of(name, place is not None)
-    own = origins.weights(operators) if group in (CONVOLUTION, DEPTHWISE) else ()
+    own = origins.weights(operators) if place is not None else ()
+    precision = "int8" if kind in INTEGER_LAYERS or kind.startswith("QLinear") else "f32"
+    weights = inputs[place] if place is not None and place < len(inputs) else None
+    if own and (weights is None or len(weights[1]) != len(own)):
+        # What is packed before the first inference is missing among the inputs.
+        weights, place = ("int8" if precision == "int8" else "float", own), None
+    sources = [one for number, one in enumerate(inputs) if number != place]
+    shape = own or (weights[1] if weights else ())
+    source, sink = (sources[0][1] if sources else ()), (outputs[0][1] if outputs else ())
+    last = group == LINEAR or (kind in CHANNELS_LAST and shape[:1] == sink[-1:])
+    before, after = _channels(source, last), _channels(sink, last)
+    if group == CONVOLUTION and shape[1:2] == (1,) and before > 1:
+        group = DEPTHWISE
     return Layer(
         name=name,
         kind=group,
         origins=operators,
         kernel=kind,
-        precision="int8" if kind in INTEGER_LAYERS or kind.startswith("QLinear") else "f32",
-        macs=_macs(group, own or shape, source, sink),
+        precision=precision,
+        macs=_macs(group, shape, source, math.prod(sink[1:-1] if last else sink[2:]), sink),
         input_bytes=sum(map(_bytes, sources)),
         weight_bytes=_bytes(weights) if weights else 0,
         output_bytes=sum(map(_bytes, outputs)),
-        input_channels=source[1] if len(source) > 1 else 0,
-        output_channels=own[0] if own else sink[1] if len(sink) > 1 else 0,
+        input_channels=before,
+        output_channels=own[0] if own and group != LINEAR else after,
     )
+
+
+def _channels(shape: tuple[int, ...], last: bool) -> int:
+    return shape[-1 if last else 1] if len(shape) > 1 else 0
 
 
 def _tensors(told: list[dict[str, list[int]]]) -> list[tuple[str, tuple[int, ...]]]:
@@ -157,11 +163,15 @@ def _bytes(tensor: tuple[str, tuple[int, ...]]) -> int:
 
 
 def _macs(
-    kind: str, weights: tuple[int, ...], source: tuple[int, ...], sink: tuple[int, ...]
+    kind: str,
+    weights: tuple[int, ...],
+    source: tuple[int, ...],
+    pixels: int,
+    sink: tuple[int, ...],
 ) -> int:
     if kind in (CONVOLUTION, DEPTHWISE) and weights:
         # Of an output in blocks of channels only the pixels are sure.
-        return sink[0] * math.prod(sink[2:]) * math.prod(weights)
+        return sink[0] * pixels * math.prod(weights)
     if kind == LINEAR and weights and source:
         return math.prod(sink) * source[-1]
     return 0

@@ -76,9 +76,9 @@ def _layer(node: ov.Node, info: Mapping[str, str], sources: Mapping[str, ov.Node
     ]
     computing = [source for source in named if _weights(source) is not None]
     if not computing and info["layerType"] in COMPUTING_LAYERS:
-        # Named after what was added to it alone, such as the bias that ends in the model's output.
-        before = [value.get_node() for source in named for value in source.input_values()]
-        computing = [source for source in before if _weights(source) is not None]
+        # Named after what it was followed by alone, such as the scale and the bias of an ONNX
+        # Gemm, which ends in the model's output.
+        computing = [found for source in named if (found := _before(source)) is not None]
     others = [one for one in named if one not in computing and one.get_type_name() not in SILENT]
     kind = KINDS.get(info["layerType"], OTHER)
     if any(_is_depthwise(source) for source in computing):
@@ -102,6 +102,20 @@ def _layer(node: ov.Node, info: Mapping[str, str], sources: Mapping[str, ov.Node
     )
 
 
+def _before(node: ov.Node) -> ov.Node | None:
+    """The operator with weights that `node` follows; None where the path to it parts, as it does
+    before a sum or a product of two feature maps.
+    """
+    while True:
+        inputs = [value.get_node() for value in node.input_values()]
+        inputs = [one for one in inputs if not _is_constant(one)]
+        if len(inputs) != 1:
+            return None
+        (node,) = inputs
+        if _weights(node) is not None:
+            return node
+
+
 def _bytes(output: Any) -> int:
     node = output.get_node()
     if _info(node).get("layerType") == "Const":
@@ -118,10 +132,18 @@ def _weights(node: ov.Node) -> tuple[int, ...] | None:
 
 
 def _is_constant(node: ov.Node) -> bool:
-    """Whether these are weights, also where they are stored in another type or quantized."""
-    while node.get_input_size():
-        node = node.input_value(0).get_node()
-    return bool(node.get_type_name() == "Constant")
+    """Whether these are weights, also where they are stored in another type or quantized: whether
+    nothing that they are made of is an input of the model.
+    """
+    found, left = set(), [node]
+    while left:
+        one = left.pop()
+        if one.get_type_name() == "Parameter":
+            return False
+        if one.get_name() not in found:
+            found.add(one.get_name())
+            left += [value.get_node() for value in one.input_values()]
+    return True
 
 
 def _is_depthwise(node: ov.Node) -> bool:

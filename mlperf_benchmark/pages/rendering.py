@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 SHARED = Path(__file__).parent
 STYLE = SHARED / "page.css"
 INTERVAL = re.compile(r"\[[^\]]*\]")
+UNIT = re.compile(r"(?<=\d) (?=(?:%|×|ms|dB|MB|GB/s|GOP/s)(?!\w))")
+JOINT = re.compile(r"(?<=/)(?=\w)|(?<=[^\W_][._])(?=\w)")
+"""Where a long name may be broken."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +48,17 @@ def render_page(folder: Path, title: str, facts: Facts, **values: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters["unbroken"] = _unbroken
+    environment.filters["breakable"] = _breakable
     return environment.get_template("page.html").render(title=title, facts=facts, **values)
 
 
 def _unbroken(text: str) -> str:
-    """Keep intervals and percentages on one line each."""
+    """Keep intervals, and numbers with their units, on one line each."""
     text = INTERVAL.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
     text = text.replace("no difference", "no\N{NO-BREAK SPACE}difference")
-    return text.replace(" %", "\N{NO-BREAK SPACE}%")
+    return UNIT.sub("\N{NO-BREAK SPACE}", text)
+
+
+def _breakable(name: str) -> Markup:
+    """A name that narrow columns break where a reader would."""
+    return Markup("<wbr>").join(JOINT.split(name))

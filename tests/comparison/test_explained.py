@@ -12,8 +12,7 @@ accuracy = false
 [run]
 profile = "{profile}"
 dataset = "synthetic"
-queries = 20
-threads = 1
+queries = 64
 cache_dir = "{folder}"
 {variants}
 """
@@ -50,6 +49,7 @@ def test_the_report_says_where_the_time_goes_of_what_could_be_run(tmp_path: Path
 def test_it_says_why_where_there_is_nothing_to_explain(tmp_path: Path) -> None:
     variants = '[[variant]]\nname = "first"\n[[variant]]\nname = "second"\n'
     run = run_compare(matrix(tmp_path, "null", variants), output=tmp_path / "output")
+    assert run.status == 0, run.stderr
     assert comparison_of(run).explanation == [
         "Layers are not explained: no model runs on a backend that tells their times."
     ]

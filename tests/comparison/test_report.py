@@ -46,7 +46,7 @@ def page() -> str:
 class Structure(HTMLParser):
     """Open elements, so that unclosed ones and duplicate ids show."""
 
-    VOID = frozenset({"meta", "link", "br", "hr", "img", "input"})
+    VOID = frozenset({"meta", "link", "br", "hr", "img", "input", "wbr"})
 
     def __init__(self) -> None:
         super().__init__()

@@ -13,9 +13,12 @@ from torch import nn
 
 from mlperf_benchmark.models.architectures.onnx_export import export_onnx
 from mlperf_benchmark.models.files.openvino_ir import OpenVINOIr
+from mlperf_benchmark.models.optimize.config import QuantizationConfig
+from mlperf_benchmark.models.optimize.quantization import quantize
 from mlperf_benchmark.tvm_compiler.compiler import compile_model
 from mlperf_benchmark.tvm_compiler.options import CompileOptions
 from tests.command import ROOT, TIMEOUT, command, environment
+from tests.explain.nets import images
 from tests.models.small_nets import small
 
 EXPLAIN = ROOT / "explain.py"
@@ -24,11 +27,12 @@ SIZE = 224
 
 @dataclass(frozen=True)
 class Nets:
-    """`full` has 48 inner channels, `odd` 37, which run as 48."""
+    """`full` has 48 inner channels, `odd` 37, which run as 48. `int8_onnx` is `full` quantized."""
 
     full: Path
     odd: Path
     full_onnx: Path
+    int8_onnx: Path
     full_tvm: Path
 
 
@@ -37,12 +41,15 @@ def nets(tmp_path_factory: pytest.TempPathFactory) -> Nets:
     folder = tmp_path_factory.mktemp("nets")
     full, odd = _exported(48), _exported(37)
     onnx.save(full, folder / "full.onnx")
+    pixels = images(2, SIZE)
+    onnx.save(quantize(_exported(48), pixels, QuantizationConfig(), "mixed"), folder / "int8.onnx")
     compile_model(full, folder / "full.tvm", CompileOptions(batches=(1,), threads=1))
     files = OpenVINOIr()
     return Nets(
         full=files.save(files.convert(full), folder, "full", "random"),
         odd=files.save(files.convert(odd), folder, "odd", "random"),
         full_onnx=folder / "full.onnx",
+        int8_onnx=folder / "int8.onnx",
         full_tvm=folder / "full.tvm",
     )
 

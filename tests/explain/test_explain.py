@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from mlperf_benchmark.core.errors import ModelError, UsageError
+from mlperf_benchmark.core.errors import ModelError, OutputError, UsageError
 from mlperf_benchmark.core.layer_profile import CONVOLUTION, DEPTHWISE, LINEAR
+from mlperf_benchmark.explain.command import main
 from mlperf_benchmark.explain.operators import module_name
 from mlperf_benchmark.explain.options import parse
 from mlperf_benchmark.explain.subjects import find_subjects, load
@@ -27,75 +28,77 @@ LAYERS = {
 
 
 @pytest.fixture(scope="module")
-def everywhere(nets: Nets, tmp_path_factory: pytest.TempPathFactory) -> Explained:
-    """One net on three backends."""
-    output = tmp_path_factory.mktemp("everywhere") / "explained"
-    return run_explain(
-        nets.full, nets.full_tvm, nets.full_onnx, f"{nets.full_onnx}@openvino", output=output
-    )
-
-
-@pytest.fixture(scope="module")
-def pruned(nets: Nets, tmp_path_factory: pytest.TempPathFactory) -> Explained:
-    output = tmp_path_factory.mktemp("pruned") / "explained"
-    return run_explain(nets.full, nets.odd, "--all", output=output)
+def explained(nets: Nets, tmp_path_factory: pytest.TempPathFactory) -> Explained:
+    """One net on three backends, in INT8, and with channels that fill no vector."""
+    output = tmp_path_factory.mktemp("explained") / "explained"
+    files = (nets.full_onnx, nets.int8_onnx)
+    again = [f"{file}@openvino" for file in files]
+    return run_explain(nets.full, nets.odd, nets.full_tvm, *files, *again, "--all", output=output)
 
 
 def by_operator(variant: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {layer["operator"]: layer for layer in variant["layers"]}
 
 
-def test_backends_name_layers_after_the_models_operators(everywhere: Explained) -> None:
-    assert everywhere.status == 0, everywhere.stderr
-    variants = everywhere.content["variants"]
-    assert [one["backend"] for one in variants] == ["openvino", "tvm", "onnxruntime", "openvino"]
-    for variant in variants:
-        layers = by_operator(variant)
-        for name, (kind, macs) in LAYERS.items():
-            assert (layers[name]["kind"], layers[name]["macs"]) == (kind, macs), variant["backend"]
-            assert layers[name]["ms"]["value"] > 0
-            assert layers[name]["bound_ms"] > 0
-        linear = [one["macs"] for one in variant["layers"] if one["kind"] == LINEAR]
-        assert linear == [6000], variant["backend"]
+def test_backends_name_layers_after_the_models_operators(explained: Explained) -> None:
+    assert explained.status == 0, explained.stderr
+    variants = explained.content["variants"]
+    onnx_files = ("onnxruntime", "onnxruntime", "openvino", "openvino")
+    assert [one["backend"] for one in variants] == ["openvino", "openvino", "tvm", *onnx_files]
+    for variant in (variants[0], *variants[2:]):
+        layers, name = by_operator(variant), variant["name"]
+        for operator, (kind, macs) in LAYERS.items():
+            assert (layers[operator]["kind"], layers[operator]["macs"]) == (kind, macs), name
+            assert layers[operator]["ms"]["value"] > 0
+            assert layers[operator]["bound_ms"] > 0
+        (classifier,) = [one for one in variant["layers"] if one["kind"] == LINEAR]
+        assert classifier["operator"] == "classifier", name
+        assert classifier["macs"] == 6000, name
+        assert classifier["weight_bytes"] in (6000, 24000), name
+        assert (classifier["weight_bytes"] == 6000) == (classifier["precision"] == "int8"), name
         assert sum(one["share"] for one in variant["layers"]) == pytest.approx(1)
         assert variant["latency_ms"]["value"] > 0
 
 
-def test_channels_that_fill_no_vector_are_told_on_real_layers(pruned: Explained) -> None:
-    assert pruned.status == 0, pruned.stderr
-    layers = by_operator(pruned.content["variants"][1])
+def test_channels_that_fill_no_vector_are_told_on_real_layers(explained: Explained) -> None:
+    assert explained.status == 0, explained.stderr
+    layers = by_operator(explained.content["variants"][1])
     assert layers["expand"]["output_channels"] == layers["project"]["input_channels"] == 37
-    told = [one for one in pruned.content["statements"] if one["rule"] == "padded channels"]
+    told = [one for one in explained.content["statements"] if one["rule"] == "padded channels"]
     assert any("37 channels run as 48" in one["text"] for one in told)
     assert all(one["lost_ms"] > 0 for one in told)
 
 
-def test_the_terminal_shows_layers_the_profiles_cost_and_the_verdict(pruned: Explained) -> None:
+def test_the_terminal_shows_layers_the_profiles_cost_and_the_verdict(explained: Explained) -> None:
     for name in LAYERS:
-        assert name in pruned.stdout
-    assert pruned.stdout.count("a whole inference without profiling takes") == 2
-    assert "possible" in pruned.stdout
-    assert "This machine at most, 1 threads: f32" in pruned.stdout
+        assert name in explained.stdout
+    assert explained.stdout.count("a whole inference without profiling takes") == 7
+    assert "possible" in explained.stdout
+    assert "This machine at most, 1 threads: f32" in explained.stdout
 
 
-def test_every_form_is_written(pruned: Explained) -> None:
-    names = {path.name for path in pruned.output.iterdir()}
+def test_every_form_is_written(explained: Explained) -> None:
+    names = {path.name for path in explained.output.iterdir()}
     assert names == {"explain.json", "layers.csv", "explain.html", "graphs"}
-    graphs = sorted(path.name for path in (pruned.output / "graphs").iterdir())
-    assert graphs == ["full.executed.xml", "odd.executed.xml"]
-    assert "<net" in (pruned.output / "graphs" / graphs[0]).read_text()[:200]
-    with (pruned.output / "layers.csv").open(newline="") as file:
+    graphs = sorted(path.name for path in (explained.output / "graphs").iterdir())
+    assert len(graphs) == 4
+    assert "odd.executed.xml" in graphs
+    assert "<net" in (explained.output / "graphs" / graphs[0]).read_text()[:200]
+    with (explained.output / "layers.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert {row["variant"] for row in rows} == {"full", "odd"}
+    assert len({row["variant"] for row in rows}) == 7
     assert next(row["macs"] for row in rows if row["operator"] == "stem") == str(LAYERS["stem"][1])
 
 
-def test_an_explanation_is_not_replaced_unasked(nets: Nets, pruned: Explained) -> None:
-    before = (pruned.output / "explain.json").read_bytes()
-    again = run_explain(nets.full, output=pruned.output)
-    assert again.status == 2
-    assert "holds an explanation already" in again.stderr
-    assert (pruned.output / "explain.json").read_bytes() == before
+def test_an_explanation_is_not_replaced_unasked(
+    nets: Nets, explained: Explained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = (explained.output / "explain.json").read_bytes()
+    words = ["explain.py", str(nets.full), "--output", str(explained.output)]
+    monkeypatch.setattr("sys.argv", words)
+    with pytest.raises(OutputError, match="holds an explanation already"):
+        main()
+    assert (explained.output / "explain.json").read_bytes() == before
 
 
 @pytest.mark.parametrize(

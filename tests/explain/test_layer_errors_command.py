@@ -68,7 +68,7 @@ class Kitchen:
 
     def explain(self, *arguments: object, output: str = "explained") -> dict[str, Any]:
         words = ["explain.py", *arguments, "--cache-dir", self.folder / "cache"]
-        words += ["--output", self.folder / output, "--inferences", "10"]
+        words += ["--output", self.folder / output, "--inferences", "1"]
         self.monkeypatch.setattr("sys.argv", list(map(str, words)))
         assert main() == 0
         found: dict[str, Any] = json.loads((self.folder / output / "explain.json").read_text())

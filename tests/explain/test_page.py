@@ -59,10 +59,21 @@ def test_names_cannot_become_markup_or_control_sequences(explained: Explanation,
 
 
 def test_figures_and_fused_operators_are_told_in_words(page: str) -> None:
-    bars, roofline = re.findall(r'role="img" aria-label="([^"]+)"', page)
+    roofline, bars = re.findall(r'role="img" aria-label="([^"]+)"', page)
     assert bars.startswith("Time of layers: conv2 2.000 ms in fp32, 2.500 ms in ")
     assert "f32 200 GOP/s at most" in roofline
     assert "relu within layer1.0.conv1 in fp32" in bars
+
+
+def test_powers_of_ten_are_plain_numbers(page: str) -> None:
+    """Text is not read as matplotlib's mathematical markup, which its own labels of them are."""
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", page)
+    assert {"100", "1000"} <= set(texts)
+    assert not any("$" in text for text in texts)
+
+
+def test_long_names_break_where_a_reader_would_break_them(page: str) -> None:
+    assert '<th scope="row">layer1.<wbr>0.<wbr>conv1</th>' in page
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +109,8 @@ def test_text_and_bars_stand_out(browser: Chrome, scheme: str) -> None:
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     script = """
         const colour = (element, name) => getComputedStyle(element)[name];
-        const bar = document.querySelector("figure svg path[style*='--series']");
+        const bar = document.querySelector(
+            "svg[aria-label^='Time of layers'] path[style*='--series']");
         return [colour(document.body, "backgroundColor"), colour(document.body, "color"),
                 colour(document.querySelector("figure svg text"), "fill"), colour(bar, "fill"),
                 colour(document.querySelector("figcaption"), "color")];

@@ -23,6 +23,14 @@ def test_the_verdict_says_what_was_expected_possible_and_reached() -> None:
     assert told("verdict", FP32) == []
 
 
+def test_the_verdict_expects_nothing_of_models_without_multiply_accumulates() -> None:
+    before = variant("fp32", layer("pool", 2.0, macs=0))
+    after = variant("int8", layer("pool", 1.0, macs=0, bound_ms=0.5))
+    assert told("verdict", before, after) == ["possible 2.00 × by the roofline, reached 2.00 ×"]
+    other = variant("other", layer("softmax", 1.0, macs=0))
+    assert told("verdict", before, other) == ["reached 2.00 ×"]
+
+
 def test_the_verdict_comes_first_and_the_worst_loss_next() -> None:
     slow = variant(
         "slow",

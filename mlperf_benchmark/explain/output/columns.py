@@ -38,7 +38,7 @@ def columns_of(variant: Variant, baseline: Variant | None) -> list[Column]:
     return [
         Column("Layer", lambda pair: pair.operator),
         Column("ms", where, lambda pair: pair.after_ms if pair.after else None),
-        Column("±", lambda pair: _spread(pair.after)),
+        Column("±", _spread_text, _spread),
         Column(
             "Share", lambda pair: _share(_total(pair, _share_of)), lambda p: _total(p, _share_of)
         ),
@@ -72,10 +72,16 @@ def _possible(pair: Pair) -> float | None:
     return pair.before_ms / pair.possible_ms if pair.before_ms and pair.possible_ms else None
 
 
-def _spread(layers: Iterable[LayerRecord]) -> str:
+def _spread(pair: Pair) -> float | None:
     """Half the distance of the quartiles."""
-    half = sum(one.ms.high - one.ms.low for one in layers) / 2
-    return f"{half:.3f}"
+    if not pair.after:
+        return None
+    return sum(one.ms.high - one.ms.low for one in pair.after) / 2
+
+
+def _spread_text(pair: Pair) -> str:
+    half = _spread(pair)
+    return NONE if half is None else f"{half:.3f}"
 
 
 def _total(pair: Pair, value: Callable[[LayerRecord], float]) -> float:

@@ -1,15 +1,18 @@
-"""The page's figures: bars of layers side by side, and the roofline."""
+"""The page's figures: the roofline, and bars of layers side by side."""
 
+import itertools
 import textwrap
 from collections.abc import Sequence
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
+from mlperf_benchmark.explain.output.sentences import MEGABYTE
 from mlperf_benchmark.explain.pairs import fused_into
 from mlperf_benchmark.explain.record import Explanation, LayerRecord, Peaks, Variant
 from mlperf_benchmark.explain.roofline import OPERATIONS
 from mlperf_benchmark.pages.style import (
-    GRID,
     LINES,
     TEXT,
     Drawing,
@@ -31,7 +34,7 @@ LABEL = 26
 
 def drawings(explanation: Explanation) -> list[Drawing]:
     with page_style():
-        found = [_bars(explanation.variants), _roofline(explanation)]
+        found = [_roofline(explanation), _bars(explanation.variants)]
     return [drawing for drawing in found if drawing is not None]
 
 
@@ -95,19 +98,11 @@ def _roofline(explanation: Explanation) -> Drawing | None:
     if not points:
         return None
     peaks = explanation.peaks
-    figure, axes = new_figure(3.4 + 0.2 * len(explanation.variants))
+    ends = (peaks.streams[0], peaks.streams[-1])
+    named = len(explanation.variants) + len(peaks.gops) + len(ends)
+    figure, axes = new_figure(3.0 + 0.2 * named)
     xs = [_intensity(layer) for _, layer in points]
     left, right = min(xs) / 2, max(xs) * 2
-    for place, (precision, peak) in enumerate(peaks.gops.items()):
-        axes.plot([left, right], [peak, peak], color=TEXT, linestyle=LINES[place % 4], linewidth=1)
-        axes.annotate(precision, (right, peak), ha="right", va="bottom", fontsize=8)
-    top = max(peaks.gops.values())
-    for stream in (peaks.streams[0], peaks.streams[-1]):
-        speed = stream.gigabytes_per_second
-        end = min(right, top / speed)
-        axes.plot([left, end], [speed * left, speed * end], color=GRID, linewidth=1)
-        text = f"{speed:.0f} GB/s"
-        axes.annotate(text, (left, speed * left), va="bottom", fontsize=8)
     for number, variant in enumerate(explanation.variants):
         of_variant = [layer for place, layer in points if place == number]
         axes.plot(
@@ -119,8 +114,21 @@ def _roofline(explanation: Explanation) -> Drawing | None:
             markersize=4,
             label=textwrap.fill(variant.name, LABEL),
         )
+    lines = itertools.cycle(LINES)
+    for precision, peak in peaks.gops.items():
+        label = f"{precision}: {peak:.0f} GOP/s"
+        _line(axes, (left, right), (peak, peak), next(lines), label)
+    top = max(peaks.gops.values())
+    for stream in ends:
+        speed = stream.gigabytes_per_second
+        end = min(right, top / speed)
+        label = f"reading {stream.bytes / MEGABYTE:.1f} MB: {speed:.0f} GB/s"
+        _line(axes, (left, end), (speed * left, speed * end), next(lines), label)
     axes.set_xscale("log")
     axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(_Plain())
+        axis.set_minor_formatter(_Plain())
     axes.set_xlabel("operations a byte")
     axes.set_ylabel("GOP/s")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=1, borderaxespad=0.2)
@@ -128,10 +136,23 @@ def _roofline(explanation: Explanation) -> Drawing | None:
         figure,
         "Roofline",
         "Each mark is a layer with multiply-accumulates (two operations). No layer can be above "
-        "the level lines, the arithmetic peaks; left of where they meet the slanted ones, reading "
-        "from the nearest cache and from memory, it waits for its bytes.",
+        "the level line of its precision, the arithmetic peak; left of where that meets the "
+        "slanted ones, reading from the nearest cache and from memory, it waits for its bytes.",
         _summary(explanation.variants, peaks),
     )
+
+
+def _line(
+    axes: Axes, xs: tuple[float, float], ys: tuple[float, float], line: str, label: str
+) -> None:
+    axes.plot(xs, ys, color=TEXT, linestyle=line, linewidth=1, label=label)
+
+
+class _Plain(LogFormatter):
+    """10, 100, 1000: powers would need matplotlib's own letters."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return f"{x:g}" if super().__call__(x, pos) else ""
 
 
 def _summary(variants: Sequence[Variant], peaks: Peaks) -> str:

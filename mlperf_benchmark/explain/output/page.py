@@ -39,7 +39,7 @@ def render(explanation: Explanation) -> str:
         tables=tables,
         machine=machine(explanation.peaks),
         sentences=[statement_text(one) for one in explanation.statements],
-        drawings=drawings(explanation) + ([errors] if errors else []),
+        drawings=[*([errors] if errors else []), *drawings(explanation)],
         row_class=_row_class,
         accuracy=accuracy,
         error_columns=error_columns,

@@ -35,6 +35,7 @@ def sweep_drawing(rows: Sequence[Row], axis: str) -> Drawing:
                 values,
                 color=style.colour,
                 marker=style.marker,
+                markersize=4,
                 markevery=[not row.invalid_rounds for row in line.rows],
                 linestyle=LINES[number],
                 label=line.name if name is None else f"{line.name}, {name}",
