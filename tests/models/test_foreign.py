@@ -241,6 +241,17 @@ def test_graphs_that_cannot_be_quantized_are_named(tmp_path: Path, calibration: 
     half.graph.output[0].type.tensor_type.elem_type = TensorProto.FLOAT16
     onnx.save(half, tmp_path / "theirs.onnx")
     assert "float32" in refusal(tmp_path, two, *whole)
+    spoilt = Form().build()
+    weights = spoilt.graph.initializer[0]
+    nan = np.full(weights.dims, np.nan, np.float32)
+    weights.CopyFrom(numpy_helper.from_array(nan, weights.name))
+    onnx.save(spoilt, tmp_path / "theirs.onnx")
+    assert "hold NaN values" in refusal(tmp_path, two)
+    unknown = Form().build()
+    unknown.graph.node[0].domain = "acme"
+    unknown.opset_import.append(helper.make_opsetid("acme", 1))
+    onnx.save(unknown, tmp_path / "theirs.onnx")
+    assert "acme:Conv(-1) is not a registered" in refusal(tmp_path, two, *whole)
     onnx.save(Form().build(), tmp_path / "theirs.onnx")
     made = prepare(tmp_path, two, *whole)
     with pytest.raises(ModelError, match="is quantized already"):

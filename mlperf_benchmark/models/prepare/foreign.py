@@ -28,6 +28,7 @@ from mlperf_benchmark.models.prepare.model_input import ModelInput
 from mlperf_benchmark.models.prepare.own_images import kept_card, own_images
 from mlperf_benchmark.models.prepare.recipe import Recipe
 from mlperf_benchmark.models.prepare.subject import Subject
+from mlperf_benchmark.onnxruntime_model.weights import refuse_non_finite
 
 
 class ForeignSubject(Subject):
@@ -71,6 +72,7 @@ class ForeignSubject(Subject):
             outputs=recipe.outputs or card.outputs or (),
             layout=recipe.data_format or card.layout,
         )
+        refuse_non_finite(self._foreign.model)
         self.input_size = self._foreign.size[0]
 
     def prune(self, calibration: CalibrationImages) -> None:
@@ -92,6 +94,8 @@ class ForeignSubject(Subject):
 
     def source(self, convert: Callable[[onnx.ModelProto], Any]) -> Source:
         model = quantizable(self._foreign)
+        # What cannot be run is named by the runtime better than by quantizers.
+        _ = self.measured
         return Source(None, lambda _module: model, convert)
 
     def graph(self, file_format: ModelFormat) -> Any:
