@@ -116,3 +116,11 @@ class Dataset(ABC):
 
     def close(self) -> None:
         """Remove what is of no use to another run."""
+
+
+def image_format(name: str, preprocessing: CustomPreprocessing | None = None) -> ImageFormat:
+    """Of the images of the data set `name`; `preprocessing` is the user's own, as above."""
+    if preprocessing is not None:
+        return preprocessing.image
+    image: ImageFormat = DATASETS.load(name).image
+    return image

@@ -17,7 +17,7 @@ from mlperf_benchmark.core.preprocessing import (
     ModelCard,
 )
 from mlperf_benchmark.models.files.cards.finding import card_beside, card_in_folder, read_card
-from mlperf_benchmark.run.own_model import own_model
+from mlperf_benchmark.own_model.settling import own_model
 from tests.synthetic_images import png, write_folder
 
 HALF = [0.5, 0.5, 0.5]

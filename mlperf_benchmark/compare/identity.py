@@ -9,8 +9,8 @@ from mlperf_benchmark.core.files import file_sha256, files_sha256
 from mlperf_benchmark.core.run_config import RunConfig
 from mlperf_benchmark.core.versions import PRODUCT, package_versions
 from mlperf_benchmark.models.files.model_files import model_files
+from mlperf_benchmark.own_model.settling import settled
 from mlperf_benchmark.run.data import open_dataset
-from mlperf_benchmark.run.own_model import settled
 from mlperf_benchmark.run.resolve import resolve
 from mlperf_benchmark.run.result import Result
 

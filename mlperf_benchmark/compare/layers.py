@@ -13,11 +13,16 @@ from mlperf_benchmark.compare.record import Comparison
 from mlperf_benchmark.core.bound_process import bound
 from mlperf_benchmark.core.output_names import EXPLANATION
 from mlperf_benchmark.core.working_folder import scratch_folder
+from mlperf_benchmark.own_model.options import CARD_OPTIONS
+from mlperf_benchmark.run.arguments import to_arguments
 from mlperf_benchmark.run.options import parse
-from profiles import profile
+from mlperf_benchmark.run.resolve import resolve
 
 FOLDER = "explain"
 """Inside of the comparison's output: the page and the tables of all layers."""
+
+TOLD = (*CARD_OPTIONS, "model_card", "inputs", "outputs", "data_format")
+"""What options tell of a model of the user's own."""
 
 
 def explain_layers(comparison: Comparison, output: Path, program: Path) -> list[str]:
@@ -26,11 +31,12 @@ def explain_layers(comparison: Comparison, output: Path, program: Path) -> list[
     if not subjects:
         return ["Layers are not explained: no model runs on a backend that tells their times."]
     first = subjects[0]
-    dataset = first.dataset or profile(first.profile).dataset
+    told = {name: getattr(first, name) for name in TOLD}
     command = [
         *(sys.executable, str(program)),
         *(f"{one.model}@{_backend(one)}" for one in subjects),
-        *("--dataset", dataset, "--cache-dir", str(first.cache_dir)),
+        *("--dataset", resolve(first).dataset, "--cache-dir", str(first.cache_dir)),
+        *to_arguments(told),
         *(("--threads", str(first.threads)) if first.threads else ()),
         *("--output", str(output / FOLDER), "--overwrite"),
     ]
@@ -68,4 +74,4 @@ def _subjects(comparison: Comparison) -> Sequence[Namespace]:
 
 
 def _backend(options: Namespace) -> str:
-    return str(options.backend or profile(options.profile).backend)
+    return resolve(options).backend

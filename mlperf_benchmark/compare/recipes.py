@@ -1,5 +1,6 @@
 """Variants that a matrix says how to make: options of prepare.py, and where the file is kept."""
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from mlperf_benchmark.core.versions import PRODUCT, installed_versions
 from mlperf_benchmark.images.image_files import find_images
 from mlperf_benchmark.models.files.description import TOOLS
 from mlperf_benchmark.models.prepare.options import option_names, parse
+from mlperf_benchmark.models.prepare.own_images import own_images
 from mlperf_benchmark.models.prepare.recipe import Recipe
 
 # The comparison decides about the files, and a matrix is no code.
@@ -25,7 +27,7 @@ NOT_OPTIONS = frozenset(
     }
 )
 # Values that are words of their own on the command line.
-WORDS = frozenset({"keep_fp32", "outputs"})
+WORDS = frozenset({"keep_fp32"})
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,9 @@ class Making:
             "weights": _status(Path(recipe.weights)),
             "images": [_images(path) for path in (*folders, validation) if path is not None],
         }
+        if recipe.is_file:
+            own = own_images(recipe, Path(recipe.model))
+            about["card"] = dataclasses.asdict(own.card) if own else None
         if recipe.times_layers:
             about["cpu"] = cpu_model()
         text = json.dumps(about, sort_keys=True).encode(errors="surrogateescape")

@@ -22,6 +22,7 @@ from mlperf_benchmark.explain.layer_errors_options import ErrorImages
 from mlperf_benchmark.explain.layer_errors_record import Accuracy, VariantErrors
 from mlperf_benchmark.explain.layer_errors_words import advised_options, sentences
 from mlperf_benchmark.images.progress import tell
+from mlperf_benchmark.loadgen.labels import label_offset
 from mlperf_benchmark.models.files.calibration_list import (
     read_calibration_list,
     refuse_calibration_images,
@@ -54,11 +55,13 @@ class Model:
 @dataclass(frozen=True)
 class ErrorSettings:
     """`backend` says how models are read, whatever its model is; `worst` so many layers are tried
-    in FP32 again.
+    in FP32 again. `labels_offset` is added to the classes that they answer, None: as their number
+    tells.
     """
 
     backend: BackendConfig
     worst: int = 5
+    labels_offset: int | None = None
 
 
 def explain_errors(
@@ -72,7 +75,7 @@ def explain_errors(
     # Models first: they take a second to find fault with, images may take an hour.
     baseline, *variants = (_read(model, settings.backend) for model in models)
     info = images.dataset.prepare()
-    found = [_explain(baseline, variant, images, settings.worst) for variant in variants]
+    found = [_explain(baseline, variant, images, settings) for variant in variants]
     return Accuracy(baseline.model.name, info.count, info.name, info.path, tuple(found))
 
 
@@ -89,7 +92,9 @@ class _Read:
         return ov.Model(results, self.fitted.model.get_parameters())
 
 
-def _explain(baseline: _Read, variant: _Read, images: ErrorImages, count: int) -> VariantErrors:
+def _explain(
+    baseline: _Read, variant: _Read, images: ErrorImages, settings: ErrorSettings
+) -> VariantErrors:
     batch = baseline.fitted.batch
     if variant.fitted.batch != batch:
         raise ModelError(
@@ -98,6 +103,8 @@ def _explain(baseline: _Read, variant: _Read, images: ErrorImages, count: int) -
         )
     dataset = images.dataset
     labels, note = _labels(images, (baseline, variant))
+    if labels is not None:
+        labels = labels - label_offset(baseline.fitted.classes, settings.labels_offset)
     ours, theirs = baseline.graph, variant.graph
     total = len(dataset.labels)
 
@@ -126,7 +133,7 @@ def _explain(baseline: _Read, variant: _Read, images: ErrorImages, count: int) -
         )
     is_quantized = _is_quantized(theirs)
     if is_quantized and not errors.is_pruned:
-        worst = [point.name for point in errors.worst_layers(count)]
+        worst = [point.name for point in errors.worst_layers(settings.worst)]
         tell(f"Returning the {len(worst)} worst layers of {name} to FP32, each alone and together.")
         mending = find_mending(worst, answered, restore)
     quantization = variant.description.quantization if variant.description else None

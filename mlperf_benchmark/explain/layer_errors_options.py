@@ -8,6 +8,7 @@ from dataset import DATASETS, Dataset, DatasetConfig
 from mlperf_benchmark.core.errors import DatasetError, UsageError
 from mlperf_benchmark.core.label_list import LabelList
 from mlperf_benchmark.core.option_values import positive_int
+from mlperf_benchmark.core.preprocessing import CustomPreprocessing
 from mlperf_benchmark.images.image_files import find_images
 from mlperf_benchmark.images.label_list import find_label_list, has_label_list
 
@@ -62,8 +63,12 @@ def check_accuracy_options(options: argparse.Namespace) -> None:
             raise UsageError(f"--{name.replace('_', '-')} applies to --accuracy only.")
 
 
-def choose_images(options: argparse.Namespace, dataset: str) -> ErrorImages:
-    """Images of `--dataset-path` in the preprocessing of `dataset`.
+def choose_images(
+    options: argparse.Namespace,
+    dataset: str,
+    preprocessing: CustomPreprocessing | None = None,
+) -> ErrorImages:
+    """Images of `--dataset-path` in the preprocessing of `dataset`, or the user's own.
 
     Raises UsageError, or DatasetError where there are none.
     """
@@ -75,7 +80,11 @@ def choose_images(options: argparse.Namespace, dataset: str) -> ErrorImages:
                 f"The data set {dataset} has no image files: say with --dataset or --profile how"
                 f" those in {folder} are to be prepared."
             )
-        config = DatasetConfig(cache_dir=options.cache_dir, count=options.count or COUNT)
+        config = DatasetConfig(
+            cache_dir=options.cache_dir,
+            count=options.count or COUNT,
+            preprocessing=preprocessing,
+        )
         return ErrorImages(kind(config), kind.has_labels)
     if folder is None:
         raise UsageError("--accuracy needs real images: --dataset-path DIR.")
@@ -92,6 +101,7 @@ def choose_images(options: argparse.Namespace, dataset: str) -> ErrorImages:
         cache_dir=options.cache_dir,
         count=len(chosen.names),
         samples=chosen,
+        preprocessing=preprocessing,
     )
     return ErrorImages(kind(config), kind.has_labels and is_labelled)
 

@@ -17,9 +17,20 @@ def find_errors(options: argparse.Namespace, subjects: Sequence[Subject]) -> Acc
     """
     if not options.accuracy:
         return None
-    images = choose_images(options, subjects[0].dataset)
+    # Of an ONNX file without a card, what was made of it may tell more.
+    own = next((one.images for one in subjects if one.images.is_told), subjects[0].images)
+    images = choose_images(options, own.dataset, own.preprocessing)
+    offset = own.card.labels_offset if options.labels_offset is None else options.labels_offset
     config = BackendConfig(
-        model=None, image=images.dataset.image, max_batch_size=1, cache_dir=options.cache_dir
+        model=None,
+        image=images.dataset.image,
+        max_batch_size=1,
+        inputs=options.inputs or own.card.inputs or (),
+        outputs=options.outputs or own.card.outputs or (),
+        data_format=options.data_format or own.card.layout,
+        any_classes=own.preprocessing is not None,
+        cache_dir=options.cache_dir,
     )
     models = [Model(subject.name, subject.file) for subject in subjects]
-    return explain_errors(models, images, ErrorSettings(config, options.worst_layers or WORST))
+    settings = ErrorSettings(config, options.worst_layers or WORST, offset)
+    return explain_errors(models, images, settings)

@@ -13,6 +13,7 @@ from mlperf_benchmark.explain.layer_errors_options import (
     add_accuracy_options,
     check_accuracy_options,
 )
+from mlperf_benchmark.own_model.options import add_card_options, add_port_options
 from profiles import PROFILES
 
 
@@ -35,6 +36,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         "than the one that its kind of file is made for",
     )
     _what(parser)
+    add_card_options(parser)
     _how(parser)
     add_accuracy_options(parser)
     add = parser.add_argument_group("output").add_argument
@@ -55,7 +57,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _what(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("images").add_argument
+    group = parser.add_argument_group("images")
+    add = group.add_argument
     add(
         "--profile",
         metavar="NAME",
@@ -66,8 +69,9 @@ def _what(parser: argparse.ArgumentParser) -> None:
         "--dataset",
         metavar="NAME",
         help="data set whose size of images and normalisation the models take; the images are "
-        f"noise (default: what the model's description names): {', '.join(DATASETS.names())}",
+        f"noise (default: as its description or card says): {', '.join(DATASETS.names())}",
     )
+    add_port_options(group)
     add(
         "--cache-dir",
         type=Path,

@@ -1,6 +1,7 @@
 """The models of the command line, and their backends."""
 
 import argparse
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +11,15 @@ from backend import BACKENDS, Backend, BackendConfig, BackendInfo
 from dataset import DATASETS
 from mlperf_benchmark.core.cpus import cpu_quota, usable_cpus
 from mlperf_benchmark.core.errors import UsageError
-from mlperf_benchmark.core.image_format import ImageFormat, Images
+from mlperf_benchmark.core.image_format import Images
+from mlperf_benchmark.core.preprocessing import CUSTOM, ModelCard
 from mlperf_benchmark.core.registry import known_name
+from mlperf_benchmark.images.progress import tell
 from mlperf_benchmark.models.files.description import ModelDescription, read_description
 from mlperf_benchmark.models.files.formats import BACKEND_FORMATS
 from mlperf_benchmark.models.files.model_files import model_files
+from mlperf_benchmark.own_model.options import given_card, refuse_card
+from mlperf_benchmark.own_model.settling import OwnModel, own_model
 from profiles import profile
 
 SEED = 0
@@ -23,12 +28,12 @@ SYNTHETIC = "synthetic"
 
 @dataclass(frozen=True)
 class Subject:
-    """One model on one backend, which takes images as the data set `dataset` makes them."""
+    """One model on one backend. `images` is what it takes, as a data set makes it."""
 
     name: str
     file: Path
     backend: str
-    dataset: str
+    images: OwnModel
     description: ModelDescription | None
 
 
@@ -55,8 +60,7 @@ def find_subjects(options: argparse.Namespace) -> list[Subject]:
         name = file.stem if stems.count(file.stem) == 1 else f"{file.stem} ({backend})"
         taken = [one.name for one in found]
         name = name if name not in taken else f"{file} ({backend})"
-        dataset = _dataset(options, description)
-        found.append(Subject(name, file, backend, dataset, description))
+        found.append(Subject(name, file, backend, _images(options, file), description))
     return found
 
 
@@ -87,18 +91,33 @@ def _backend_for(file: Path, profile_name: str | None) -> str:
     return min(readers, key=lambda name: BACKEND_FORMATS[name].index(suffix))
 
 
-def _dataset(options: argparse.Namespace, description: ModelDescription | None) -> str:
-    if options.dataset is not None:
-        return known_name("data set", options.dataset, DATASETS.names())
-    if options.profile is not None:
-        return profile(options.profile).dataset
-    known = description.dataset if description is not None else None
-    return known or SYNTHETIC
+def _images(options: argparse.Namespace, file: Path) -> OwnModel:
+    """As named, else as options, a card or the description of `file` tell, else made-up ones."""
+    named = options.dataset or (profile(options.profile).dataset if options.profile else CUSTOM)
+    known_name("data set", named, DATASETS.names())
+    given = given_card(vars(options)) or ModelCard()
+    if named not in (CUSTOM, SYNTHETIC):
+        refuse_card(options, named)
+        return OwnModel(named, None, given)
+    found = own_model(
+        file,
+        given,
+        options.model_card,
+        inputs=options.inputs or (),
+        layout=options.data_format,
+    )
+    needs_images = options.dataset_path is not None
+    if named == SYNTHETIC or not (found.is_told or needs_images):
+        return dataclasses.replace(found, dataset=SYNTHETIC)
+    if needs_images:
+        for remark in found.remarks:
+            tell(f"Note: {remark.text}")
+    return found
 
 
 def load(subject: Subject, options: argparse.Namespace) -> Loaded:
     """Load the model for one image at a time, or for the batch that its file fixes."""
-    image: ImageFormat = DATASETS.load(subject.dataset).image
+    own, image = subject.images, subject.images.image
     kind = BACKENDS.load(subject.backend)
     # As profiles have it: an FP32 model is measured in FP32.
     precision = (options.precision or "f32") if "precision" in kind.accepts else "default"
@@ -110,6 +129,10 @@ def load(subject: Subject, options: argparse.Namespace) -> Loaded:
             max_batch_size=1,
             threads=options.threads or quota,
             precision=precision,
+            inputs=options.inputs or own.card.inputs or (),
+            outputs=options.outputs or own.card.outputs or (),
+            data_format=options.data_format or own.card.layout,
+            any_classes=own.preprocessing is not None,
             cache_dir=options.cache_dir,
             takes_turns=True,
         )

@@ -22,12 +22,12 @@ from mlperf_benchmark.models.files.calibration_list import (
     refuse_calibration_images,
 )
 from mlperf_benchmark.models.files.description import parse_description, read_description
+from mlperf_benchmark.own_model.settling import settled
 from mlperf_benchmark.run.accuracy import top1
 from mlperf_benchmark.run.answers import Answers
 from mlperf_benchmark.run.data import open_dataset
 from mlperf_benchmark.run.loadgen_test import run_test
 from mlperf_benchmark.run.output_folder import OutputFolder
-from mlperf_benchmark.run.own_model import settled
 from mlperf_benchmark.run.padding import padding_warning
 from mlperf_benchmark.run.preparing import prepare
 from mlperf_benchmark.run.record import build_result, describe_model, served_model

@@ -10,7 +10,7 @@ from mlperf_benchmark.core.option_values import duration, positive, positive_int
 from mlperf_benchmark.core.parser import Parser
 from mlperf_benchmark.core.run_config import PRECISIONS, SCENARIOS
 from mlperf_benchmark.core.versions import version
-from mlperf_benchmark.run.card_options import add_card_options, add_port_options
+from mlperf_benchmark.own_model.options import add_card_options, add_port_options
 from mlperf_benchmark.run.network_options import add_network_options
 from profiles import PROFILES
 

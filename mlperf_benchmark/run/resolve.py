@@ -13,7 +13,7 @@ from mlperf_benchmark.core.preprocessing import CUSTOM
 from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.core.run_config import SCENARIOS, RunConfig
 from mlperf_benchmark.core.turn_protocol import TEST_TURN_SCENARIOS, TURN_SCENARIOS
-from mlperf_benchmark.run.card_options import CARD_OPTIONS, given_card
+from mlperf_benchmark.own_model.options import CARD_OPTIONS, given_card, refuse_card
 from mlperf_benchmark.run.network_options import NETWORK_OPTIONS, resolve_network
 from profiles import MLPERF_RESNET50, Profile, custom_profile, profile
 
@@ -127,7 +127,7 @@ def resolve(options: argparse.Namespace) -> RunConfig:
     }
     config = RunConfig(**values)
     if not config.is_own_model:
-        _refuse_card(options, dataset)
+        refuse_card(options, dataset)
     return config
 
 
@@ -156,15 +156,6 @@ def _profile_name(options: argparse.Namespace) -> str | None:
         name: str | None = options.profile
         return name
     return None if options.backend and options.dataset not in (None, CUSTOM) else CUSTOM
-
-
-def _refuse_card(options: argparse.Namespace, dataset: str) -> None:
-    for option in ("model_card", *CARD_OPTIONS):
-        if getattr(options, option) is not None:
-            raise UsageError(
-                f"{flag(option)} does not apply to the data set {dataset}, which has a "
-                f"preprocessing of its own: use --profile {CUSTOM}."
-            )
 
 
 def _check_tests(options: argparse.Namespace) -> None:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlperf_benchmark.core.run_config import RunConfig
+from mlperf_benchmark.own_model.settling import settled
 from mlperf_benchmark.run.arguments import to_arguments
 from mlperf_benchmark.run.options import parse
-from mlperf_benchmark.run.own_model import settled
 from mlperf_benchmark.run.resolve import REFUSALS, resolve
 from mlperf_benchmark.submit.audit import audit_config
 from mlperf_benchmark.submit.options import Request

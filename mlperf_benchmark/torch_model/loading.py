@@ -1,5 +1,6 @@
 """Reads torch's model files: checkpoints of our architectures, and exported programs."""
 
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +75,8 @@ def _described(path: Path) -> str:
     if description is None:
         raise ModelError(
             f"{path} does not tell its architecture, and no {path.name}.json is beside it: "
-            "make the file with prepare.py --backend torch."
+            "make the file with prepare.py --backend torch (--architecture MODULE:FUNCTION for one "
+            f"of your own), or export the module to {EXPORTED} by torch.export.save."
         )
     return description.architecture
 
@@ -87,6 +89,9 @@ def _state(content: Any, module: nn.Module, path: Path) -> Mapping[str, Tensor]:
 
 
 def _exported(path: Path) -> LoadedModule:
+    # torch would log the traceback of what it then raises.
+    if not zipfile.is_zipfile(path):
+        raise ModelError(f"{path} is not an exported program, or is cut short.")
     try:
         program = torch.export.load(path)
     except Exception as error:

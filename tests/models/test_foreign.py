@@ -207,7 +207,7 @@ def test_what_cannot_be_done_is_said_in_a_line(tmp_path: Path, calibration: Path
         (("--prune", 0.2), "an ONNX file has none"),
         (("--backend", "torch"), "does not run ONNX files"),
         ((*whole, "--quantizer", "adaround"), "an ONNX file has none"),
-        (("--precision", "int8", "--calibration-path", calibration), "--profile"),
+        ((*whole, "--resize", 240), "--resize does not apply to --profile pytorch-onnxruntime"),
         (("--precision", "int8", "--profile", "pytorch-openvino"), "--calibration-path"),
         ((*whole, "--keep-fp32", "Gemm"), 'Did you mean "Gemm_'),
         ((*whole, "--outputs", "none"), 'no output "none"'),
@@ -216,9 +216,10 @@ def test_what_cannot_be_done_is_said_in_a_line(tmp_path: Path, calibration: Path
     ):
         assert reason in refusal(tmp_path, file, *words)
     assert "Say which --weights resnet18" in refusal(tmp_path, "resnet18")
-    assert "--profile does not apply" in refusal(
-        tmp_path, "resnet18", "--weights", "random", "--profile", "pytorch-tvm"
-    )
+    for word, value in (("--profile", "pytorch-tvm"), ("--mean", "0.5"), ("--labels-offset", 1)):
+        assert f"{word} does not apply to resnet18" in refusal(
+            tmp_path, "resnet18", "--weights", "random", word, value
+        )
     assert "no ONNX file" in refusal(tmp_path, str(tmp_path / "model.xml"), "--weights", "random")
     assert "no model file" in refusal(tmp_path, str(tmp_path / "none.onnx"))
 
@@ -226,7 +227,7 @@ def test_what_cannot_be_done_is_said_in_a_line(tmp_path: Path, calibration: Path
 def test_graphs_that_cannot_be_quantized_are_named(tmp_path: Path, calibration: Path) -> None:
     whole = int8(calibration)
     open_size = Form(has_open_size=True).save(tmp_path)
-    assert "--profile" in refusal(tmp_path, open_size)
+    assert "--crop" in refusal(tmp_path, open_size)
     assert "4 images at a time" in refusal(tmp_path, Form(batch=4).save(tmp_path), *whole)
     two = Form(has_other_output=True, classes=12).save(tmp_path)
     assert "Name one with --outputs" in refusal(tmp_path, two)
@@ -240,6 +241,17 @@ def test_graphs_that_cannot_be_quantized_are_named(tmp_path: Path, calibration: 
     half.graph.output[0].type.tensor_type.elem_type = TensorProto.FLOAT16
     onnx.save(half, tmp_path / "theirs.onnx")
     assert "float32" in refusal(tmp_path, two, *whole)
+    spoilt = Form().build()
+    weights = spoilt.graph.initializer[0]
+    nan = np.full(weights.dims, np.nan, np.float32)
+    weights.CopyFrom(numpy_helper.from_array(nan, weights.name))
+    onnx.save(spoilt, tmp_path / "theirs.onnx")
+    assert "hold NaN values" in refusal(tmp_path, two)
+    unknown = Form().build()
+    unknown.graph.node[0].domain = "acme"
+    unknown.opset_import.append(helper.make_opsetid("acme", 1))
+    onnx.save(unknown, tmp_path / "theirs.onnx")
+    assert "acme:Conv(-1) is not a registered" in refusal(tmp_path, two, *whole)
     onnx.save(Form().build(), tmp_path / "theirs.onnx")
     made = prepare(tmp_path, two, *whole)
     with pytest.raises(ModelError, match="is quantized already"):

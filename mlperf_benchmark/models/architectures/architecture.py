@@ -14,6 +14,7 @@ from mlperf_benchmark.core.registry import Registry
 if TYPE_CHECKING:
     from torch import nn
 
+    from mlperf_benchmark.core.preprocessing import CustomPreprocessing
     from mlperf_benchmark.models.architectures.sources import WeightSource
 
 ARCHITECTURES = Registry(
@@ -36,9 +37,10 @@ class Architecture:
     """An image classifier as torch code.
 
     `build` returns the module with untrained weights; it takes float32 RGB of shape
-    (batch, 3, input_size, input_size), normalised as the data set `dataset` says, and returns
-    logits (batch, classes). `weight_sources` are the published weights by name.
-    `quantization_preset` is the one of models/optimize/quantization.py that suits its activations.
+    (batch, 3, input_size, input_size), normalised as the data set `dataset` says, or as
+    `preprocessing` where that is the user's own, and returns logits (batch, classes).
+    `weight_sources` are the published weights by name. `quantization_preset` is the one of
+    models/optimize/quantization.py that suits its activations.
     """
 
     name: str
@@ -47,3 +49,4 @@ class Architecture:
     dataset: str
     weight_sources: Mapping[str, WeightSource]
     quantization_preset: str
+    preprocessing: CustomPreprocessing | None = None

@@ -8,35 +8,18 @@ from typing import Any
 import torch
 from torch import nn
 
+from dataset import image_format
 from mlperf_benchmark.core.errors import ModelError, UsageError
+from mlperf_benchmark.core.preprocessing import CustomPreprocessing
 from mlperf_benchmark.core.text import first_line
 from mlperf_benchmark.models.architectures.architecture import Architecture
 
 
-def import_architecture(target: str, dataset: str, input_size: int) -> Architecture:
-    """What the "module:function" `target` gives, tried on one image.
+def imported(target: str) -> Any:
+    """What the "module:function" `target` names: an `Architecture`, or what returns a module.
 
-    The module is looked for in the current folder, too. It has an `Architecture` by that name, or
-    what returns a module that takes float32 (batch, 3, input_size, input_size) in the preprocessing
-    `dataset` and gives scores (batch, classes). Raises UsageError or ModelError.
+    The module is looked for in the current folder, too. Raises UsageError.
     """
-    found = _imported(target)
-    if isinstance(found, Architecture):
-        return found
-    if not callable(found):
-        raise UsageError(f"--architecture {target} is no function that makes a module.")
-    _try(target, found, input_size)
-    return Architecture(
-        name=target.rpartition(":")[2].rpartition(".")[2],
-        build=found,
-        input_size=input_size,
-        dataset=dataset,
-        weight_sources={},
-        quantization_preset="mixed",
-    )
-
-
-def _imported(target: str) -> Any:
     module, _, attribute = target.partition(":")
     if not module or not attribute:
         raise UsageError(f"--architecture {target} is not of the form module:function.")
@@ -55,6 +38,34 @@ def _imported(target: str) -> Any:
             raise UsageError(f"--architecture {target}: the module {module} has no {attribute}.")
         found = getattr(found, part)
     return found
+
+
+def architecture_of(
+    target: str, build: Any, dataset: str, preprocessing: CustomPreprocessing | None = None
+) -> Architecture:
+    """That of the module which `build`, found as `target`, returns, tried on one image.
+
+    It takes float32 (batch, 3, side, side) in the preprocessing `dataset`, or the user's own, and
+    gives scores (batch, classes). Raises UsageError or ModelError.
+    """
+    if not callable(build):
+        raise UsageError(f"--architecture {target} is no function that makes a module.")
+    image = image_format(dataset, preprocessing)
+    if image.height != image.width:
+        raise UsageError(
+            f"--architecture {target}: torch modules are prepared for square images, and these are"
+            f" {image.height}×{image.width} (--crop)."
+        )
+    _try(target, build, image.height)
+    return Architecture(
+        name=target.rpartition(":")[2].rpartition(".")[2],
+        build=build,
+        input_size=image.height,
+        dataset=dataset,
+        weight_sources={},
+        quantization_preset="mixed",
+        preprocessing=preprocessing,
+    )
 
 
 def _try(target: str, build: Any, input_size: int) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.files import Hashes
+from mlperf_benchmark.core.preprocessing import ModelCard
 from mlperf_benchmark.core.typed_json import check_schema, from_plain
 from mlperf_benchmark.core.versions import installed_versions
 
@@ -163,7 +164,8 @@ class Making:
 class ModelDescription:
     """One model file. `files` maps the names of the files that make it up to their sha256.
 
-    `dataset` is the preprocessing of its images, None for a file of others where nobody said.
+    `dataset` is the preprocessing of its images, None for a file of others where nobody said;
+    `card` has the words of one of the user's own.
     """
 
     architecture: str
@@ -180,6 +182,7 @@ class ModelDescription:
     files: Mapping[str, str]
     schema: int = SCHEMA
     making: Making | None = None
+    card: ModelCard | None = None
 
     @property
     def has_random_weights(self) -> bool:

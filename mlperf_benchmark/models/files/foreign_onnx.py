@@ -53,18 +53,25 @@ class ForeignModel:
         return self.element == TensorProto.UINT8
 
 
-def read_foreign(path: Path, image: ImageFormat | None, outputs: tuple[str, ...]) -> ForeignModel:
+def read_foreign(
+    path: Path,
+    image: ImageFormat | None,
+    *,
+    inputs: tuple[str, ...] = (),
+    outputs: tuple[str, ...] = (),
+    layout: str | None = None,
+) -> ForeignModel:
     """Read the file and the weights beside it.
 
     `image` are the images that it will see, None where that is not known; they settle a height and
-    width that the file leaves open. `outputs` names the output where there is a choice. Raises
-    ModelError.
+    width that the file leaves open. `inputs` and `outputs` name the one that is meant, `layout` is
+    the input's, where the file does not tell. Raises ModelError.
     """
     model = read_onnx(path)
     graph = model.graph
     values = true_inputs(graph)
-    port = choose_input([Port((one.name,), declared_shape(one)) for one in values], ())
-    layout = image_layout(port)
+    port = choose_input([Port((one.name,), declared_shape(one)) for one in values], inputs)
+    layout = image_layout(port, layout)
     if image is not None:
         check_image_size(port, layout, image)
     found = [Port((one.name,), declared_shape(one)) for one in graph.output]
@@ -147,7 +154,7 @@ def _fix_size(value: Any, port: Port, layout: str, image: ImageFormat | None) ->
     height, width = sizes["H"], sizes["W"]
     if height is None or width is None:
         raise ModelError(
-            f"Input {port} leaves the size of the images open: say with --profile which it takes."
+            f"Input {port} leaves the size of the images open: say with --crop which it takes."
         )
     shape = [sizes["N"] or "batch", *({**sizes, "C": 3}[axis] for axis in layout[1:])]
     element = value.type.tensor_type.elem_type

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.preprocessing import CustomPreprocessing
 from mlperf_benchmark.images.progress import tell
 from mlperf_benchmark.models.files.calibration_list import CalibrationImage
 from mlperf_benchmark.models.files.description import Calibration
@@ -26,10 +27,15 @@ BLANK = 1e-3
 
 
 class TakesImages(Protocol):
-    """A model with its preprocessing `dataset`, and the side of its images."""
+    """A model with its preprocessing, `dataset` or one of the user's own, and the side of its
+    images.
+    """
 
     @property
     def dataset(self) -> str | None: ...
+
+    @property
+    def preprocessing(self) -> CustomPreprocessing | None: ...
 
     @property
     def input_size(self) -> int: ...
@@ -115,6 +121,6 @@ def calibration_images(
 ) -> CalibrationImages:
     """Load `selection` in the preprocessing of `model`. Raises DatasetError."""
     assert model.dataset is not None
-    images = load_images(selection, model.dataset, cache_dir)
+    images = load_images(selection, model.dataset, cache_dir, model.preprocessing)
     labels = selection.labels if selection.is_labelled else None
     return CalibrationImages(images, selection.description(), selection.contents, labels)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from dataset import DATASETS
+from dataset import image_format
 from mlperf_benchmark.core.errors import OutputError, RunError, UsageError
 from mlperf_benchmark.core.files import staged
 from mlperf_benchmark.images.progress import tell
@@ -90,7 +90,7 @@ def fine_tune(run: FineTuningRun, report: Report) -> Path:
 
     images = TrainingImages(
         [files.folder / name for name in files.names],
-        DATASETS.load(architecture.dataset).image,
+        image_format(architecture.dataset, architecture.preprocessing),
         run.seed,
     )
     batch_size = min(run.training.batch_size, len(images.files))

@@ -10,10 +10,11 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from dataset import DATASETS
+from dataset import image_format
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.files import file_sha256
 from mlperf_benchmark.core.image_format import ImageFormat
+from mlperf_benchmark.core.preprocessing import ModelCard
 from mlperf_benchmark.loadgen.labels import label_offset
 from mlperf_benchmark.models.files.description import Size, Weights
 from mlperf_benchmark.models.files.foreign_onnx import ForeignModel, quantizable, read_foreign
@@ -24,8 +25,10 @@ from mlperf_benchmark.models.files.ports import Port, class_count
 from mlperf_benchmark.models.optimize.quantizers.quantizer import Source
 from mlperf_benchmark.models.prepare.calibration import CalibrationImages
 from mlperf_benchmark.models.prepare.model_input import ModelInput
+from mlperf_benchmark.models.prepare.own_images import kept_card, own_images
 from mlperf_benchmark.models.prepare.recipe import Recipe
 from mlperf_benchmark.models.prepare.subject import Subject
+from mlperf_benchmark.onnxruntime_model.weights import refuse_non_finite
 
 
 class ForeignSubject(Subject):
@@ -40,9 +43,16 @@ class ForeignSubject(Subject):
         self._path = Path(recipe.model)
         self.name = recipe.model_name
         self.dataset = recipe.dataset
+        self._own = own_images(recipe, self._path)
+        # Who makes no use of images need not assume anything of them.
+        if self._own is not None and (self._own.is_told or recipe.quantization is not None):
+            self.dataset = self._own.dataset
+            self.preprocessing = self._own.preprocessing
+            self.card = kept_card(recipe, self._own)
+            self.remarks = self._own.remarks
         self._image: ImageFormat | None = None
         if self.dataset is not None:
-            self._image = DATASETS.load(self.dataset).image
+            self._image = image_format(self.dataset, self.preprocessing)
         self._foreign: ForeignModel
 
     def has_published_weights(self) -> bool:
@@ -54,7 +64,15 @@ class ForeignSubject(Subject):
         text = "".join(sums).encode()
         digest = sums[0] if len(sums) == 1 else hashlib.sha256(text).hexdigest()
         self.weights = Weights(self._path.name, digest, None)
-        self._foreign = read_foreign(self._path, self._image, self.recipe.outputs)
+        recipe, card = self.recipe, self._own.card if self._own else ModelCard()
+        self._foreign = read_foreign(
+            self._path,
+            self._image,
+            inputs=recipe.inputs or card.inputs or (),
+            outputs=recipe.outputs or card.outputs or (),
+            layout=recipe.data_format or card.layout,
+        )
+        refuse_non_finite(self._foreign.model)
         self.input_size = self._foreign.size[0]
 
     def prune(self, calibration: CalibrationImages) -> None:
@@ -76,6 +94,8 @@ class ForeignSubject(Subject):
 
     def source(self, convert: Callable[[onnx.ModelProto], Any]) -> Source:
         model = quantizable(self._foreign)
+        # What cannot be run is named by the runtime better than by quantizers.
+        _ = self.measured
         return Source(None, lambda _module: model, convert)
 
     def graph(self, file_format: ModelFormat) -> Any:
@@ -83,7 +103,11 @@ class ForeignSubject(Subject):
 
     def label_offset(self) -> int:
         shape = self.measured.answer
-        return label_offset(class_count(Port(("scores",), shape), shape[0] if shape else 1, False))
+        port = Port(("scores",), shape)
+        count = class_count(
+            port, shape[0] if shape else 1, False, any_count=self.preprocessing is not None
+        )
+        return label_offset(count, self.card.labels_offset if self.card else None)
 
     def fitted(self, images: ModelInput) -> ModelInput:
         image, foreign = self._image, self._foreign

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dataset import DATASETS, Dataset, DatasetConfig
 from mlperf_benchmark.core.errors import DatasetError
 from mlperf_benchmark.core.label_list import LabelList
+from mlperf_benchmark.core.preprocessing import CustomPreprocessing
 from mlperf_benchmark.images.image_files import SUFFIXES, find_images
 from mlperf_benchmark.images.label_list import (
     LIST_NAMES,
@@ -121,15 +122,22 @@ def select_labelled(folder: Path, seed: int) -> ImageSelection:
     return selection
 
 
-def load_images(selection: ImageSelection, dataset: str, cache_dir: Path) -> ModelInput:
-    """Preprocess the images as the data set `dataset` does, into the cache.
+def load_images(
+    selection: ImageSelection,
+    dataset: str,
+    cache_dir: Path,
+    preprocessing: CustomPreprocessing | None = None,
+) -> ModelInput:
+    """Preprocess the images as the data set `dataset` does, or `preprocessing`, into the cache.
 
     Returns the model's input, read from there. Raises DatasetError naming the images that cannot
     be read.
     """
     samples = LabelList(selection.names, selection.labels, selection.folder)
     images: Dataset = DATASETS.load(dataset)(
-        DatasetConfig(selection.folder, None, cache_dir, None, samples=samples)
+        DatasetConfig(
+            selection.folder, None, cache_dir, samples=samples, preprocessing=preprocessing
+        )
     )
     images.prepare()
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.option_values import not_negative, positive, positive_int, seed
-from mlperf_benchmark.core.parser import Parser
+from mlperf_benchmark.core.parser import Parser, flag
+from mlperf_benchmark.core.preprocessing import CUSTOM
 from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES
 from mlperf_benchmark.models.files.formats import BACKEND_FORMATS, FORMATS
 from mlperf_benchmark.models.optimize.config import (
@@ -26,11 +27,19 @@ from mlperf_benchmark.models.optimize.config import (
 )
 from mlperf_benchmark.models.prepare.method_list import ListMethods
 from mlperf_benchmark.models.prepare.recipe import ONNX, PRECISIONS, Recipe
+from mlperf_benchmark.own_model.options import (
+    CARD_OPTIONS,
+    add_card_options,
+    add_port_options,
+    given_card,
+)
 from mlperf_benchmark.tvm_compiler.options import CompileOptions
 from profiles import profile
 
 COMPILED_BACKEND = "tvm"
 LATENCY = "latency="
+BESIDE = ("model_card", "labels_offset")
+"""What is said of a model beside how its images are preprocessed."""
 
 
 def parse(arguments: Sequence[str]) -> Recipe:
@@ -110,12 +119,33 @@ def _model(given: dict[str, Any]) -> None:
         raise UsageError(
             f"Say which --weights {given['model']} shall have: random, a file, or a source."
         )
-    if not is_file and "outputs" in given:
-        raise UsageError("--outputs applies to ONNX files only.")
     given.setdefault("weights", given["model"])
+    for name in ("inputs", "outputs", "data_format"):
+        if not is_file and name in given:
+            raise UsageError(f"{flag(name)} applies to ONNX files only.")
+    _preprocessing(given, is_known=not is_file and own is None)
+
+
+def _preprocessing(given: dict[str, Any], is_known: bool) -> None:
+    """What was said of the images. Raises UsageError where that `is_known` already."""
+    told = [name for name in (*CARD_OPTIONS, *BESIDE) if name in given]
+    if is_known and told:
+        raise UsageError(
+            f"{flag(told[0])} does not apply to {given['model']}, whose preprocessing is known: it"
+            " is for ONNX files and --architecture."
+        )
+    given["card"] = given_card(given)
+    for name in CARD_OPTIONS:
+        given.pop(name, None)
     if "profile" in given:
-        chosen = profile(given.pop("profile"))
+        name = given.pop("profile")
+        chosen = profile(name)
         given["dataset"] = chosen.dataset
+        if told and chosen.dataset != CUSTOM:
+            raise UsageError(
+                f"{flag(told[0])} does not apply to --profile {name}, which says how images are"
+                f" preprocessed: use --profile {CUSTOM}."
+            )
         if chosen.backend in BACKEND_FORMATS:
             given.setdefault("backend", chosen.backend)
 
@@ -168,7 +198,8 @@ def add_model(parser: argparse.ArgumentParser, *, or_file: bool = False) -> None
 
 
 def _foreign(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("models of others").add_argument
+    group = parser.add_argument_group("models of others")
+    add = group.add_argument
     add(
         "--architecture",
         metavar="MODULE:FUNCTION",
@@ -178,17 +209,11 @@ def _foreign(parser: argparse.ArgumentParser) -> None:
     add(
         "--profile",
         metavar="NAME",
-        help="one of main.py's, which says how the images of an ONNX file (needed for INT8) or of"
-        " --architecture (default: torchvision's way) are preprocessed and, unless --backend does,"
-        " who shall run the model",
+        help="one of main.py's, which says how the images of an ONNX file or of --architecture are"
+        " preprocessed (default: custom) and, unless --backend does, who shall run the model",
     )
-    add(
-        "--outputs",
-        nargs=1,
-        action=Names,
-        metavar="NAME",
-        help="the output of an ONNX file with the scores, where there are several",
-    )
+    add_port_options(group)
+    add_card_options(parser)
 
 
 def _file(parser: argparse.ArgumentParser) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from mlperf_benchmark.core.errors import BenchmarkError, ModelError, OutputError, UsageError
 from mlperf_benchmark.core.files import file_sha256, staged
 from mlperf_benchmark.core.text import first_line, printable
+from mlperf_benchmark.images.progress import tell
 from mlperf_benchmark.models.files.calibration_list import write_calibration_list
 from mlperf_benchmark.models.files.description import (
     Making,
@@ -95,6 +96,7 @@ def prepare_model(recipe: Recipe) -> Path:
             quantization=quantization,
             tools=tool_versions((*file_format.tools, *(quantizer.tools if quantizer else ()))),
             files={file.name: file_sha256(file) for file in sorted(folder.iterdir())},
+            card=subject.card,
             making=Making(
                 seconds=round(time.monotonic() - start, 1),
                 images=len(calibration.contents) if calibration else 0,
@@ -142,11 +144,6 @@ def _check_images(recipe: Recipe, subject: Subject, *, needed: bool) -> None:
     """Refuse unusable images before anything is downloaded."""
     if needed and recipe.calibration_path is None and subject.has_published_weights():
         raise UsageError(CALIBRATION_NEEDED)
-    if needed and subject.dataset is None:
-        raise UsageError(
-            f"INT8 of {recipe.model} needs to know how its images are preprocessed: --profile NAME"
-            " (prepare.py --help)."
-        )
     for folder in (recipe.calibration_path, recipe.evaluation_path):
         if folder is not None and not folder.is_dir():
             raise UsageError(f"There is no folder of images {folder}.")
@@ -154,6 +151,9 @@ def _check_images(recipe: Recipe, subject: Subject, *, needed: bool) -> None:
 
 def _calibration(recipe: Recipe, subject: Subject) -> CalibrationImages:
     """The images as the model takes them. Says on stderr what is doubtful."""
+    if recipe.calibration_path is not None:
+        for remark in subject.remarks:
+            tell(f"Note: {remark.text}")
     source = CalibrationSource(
         path=recipe.calibration_path,
         count=recipe.calibration_count,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.preprocessing import ModelCard
 from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.models.files.formats import BACKEND_FORMATS
 from mlperf_benchmark.models.optimize.config import QUANTIZED, PruningConfig, QuantizationConfig
@@ -24,9 +25,11 @@ class Recipe:
     """One model file. `format` None stands for the one that the backend prefers.
 
     `model` is the name of an architecture, or the path of an ONNX file, which has its own weights:
-    `weights` is the same path then. `outputs` names such a file's output where there are several.
-    `architecture` is the "module:function" of one of the user's own, which is code. `dataset` is
-    the preprocessing of either's images.
+    `weights` is the same path then. `inputs` and `outputs` name those of such a file where there
+    are several, `data_format` the layout of its input. `architecture` is the "module:function" of
+    one of the user's own, which is code. `dataset` is the preprocessing of either's images, None or
+    "custom" where `card`, the file `model_card` or what lies beside the model tells it.
+    `labels_offset` is what is added to the classes that it answers.
 
     `compilation` is for formats that are compiled, None for the others. `threads` are those that
     latency is measured with, where it is to be pruned for; None: what the backend chooses.
@@ -51,7 +54,12 @@ class Recipe:
     overwrite: bool = False
     compilation: CompileOptions | None = None
     dataset: str | None = None
+    inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    data_format: str | None = None
+    card: ModelCard | None = None
+    model_card: Path | None = None
+    labels_offset: int | None = None
     architecture: str | None = None
     threads: int | None = None
 
@@ -90,6 +98,12 @@ class Recipe:
     def is_file(self) -> bool:
         """Whether `model` is a file that others made."""
         return Path(self.model).suffix.lower() == ONNX
+
+    @property
+    def tells_images(self) -> bool:
+        """Whether anything is said of their preprocessing, or of the classes."""
+        told = (self.dataset, self.card, self.model_card, self.labels_offset)
+        return any(one is not None for one in told)
 
     @property
     def model_name(self) -> str:

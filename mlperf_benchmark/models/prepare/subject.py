@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,11 +10,12 @@ import onnx
 from numpy.typing import NDArray
 from torch import nn
 
-from dataset import DATASETS
+from backend import Remark
 from mlperf_benchmark.core.errors import ModelError, UsageError
+from mlperf_benchmark.core.preprocessing import CustomPreprocessing, ModelCard
 from mlperf_benchmark.images.progress import tell
 from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES, Architecture
-from mlperf_benchmark.models.architectures.importing import import_architecture
+from mlperf_benchmark.models.architectures.importing import architecture_of, imported
 from mlperf_benchmark.models.architectures.onnx_export import export_onnx
 from mlperf_benchmark.models.architectures.weights import LoadedModel
 from mlperf_benchmark.models.files.description import (
@@ -32,12 +34,18 @@ from mlperf_benchmark.models.prepare.images import ImageSelection, load_images
 from mlperf_benchmark.models.prepare.initial_weights import initial_weights
 from mlperf_benchmark.models.prepare.latency.bench import bench_of
 from mlperf_benchmark.models.prepare.model_input import ModelInput
+from mlperf_benchmark.models.prepare.own_images import kept_card, own_images
 from mlperf_benchmark.models.prepare.recipe import Recipe
 from mlperf_benchmark.models.prepare.variant import prune_model
 
+TORCHVISION = "imagenet_pytorch"
+"""The preprocessing of torch modules of others where nothing is said."""
+
 
 class Subject(ABC):
-    """A classifier on its way to a file. `dataset` is its preprocessing, None where nobody said.
+    """A classifier on its way to a file. `dataset` is its preprocessing, None where nobody said;
+    where it is the user's own, `preprocessing` is all of it, `card` what its file is to tell of it,
+    and `remarks` are to be told where images are used.
 
     `trained` is the graph in INT8 that weights trained in INT8 come with, `quantization` how its
     training began.
@@ -49,6 +57,9 @@ class Subject(ABC):
     recipe: Recipe
     name: str
     dataset: str | None
+    preprocessing: CustomPreprocessing | None = None
+    card: ModelCard | None = None
+    remarks: tuple[Remark, ...] = ()
     input_size: int
     quantization_preset: str
     weights: Weights
@@ -80,7 +91,7 @@ class Subject(ABC):
     def load_labelled(self, selection: ImageSelection) -> tuple[ModelInput, NDArray[np.int64]]:
         """The images, fitted, and the places of the right classes among the scores."""
         assert self.dataset is not None
-        images = load_images(selection, self.dataset, self.recipe.cache_dir)
+        images = load_images(selection, self.dataset, self.recipe.cache_dir, self.preprocessing)
         return self.fitted(images), np.array(selection.labels, np.int64) - self.label_offset()
 
     @abstractmethod
@@ -105,9 +116,10 @@ class TorchSubject(Subject):
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
-        self.architecture = _architecture(recipe)
+        self.architecture = self._architecture()
         self.name = self.architecture.name
         self.dataset = self.architecture.dataset
+        self.preprocessing = self.architecture.preprocessing
         self.input_size = self.architecture.input_size
         self.quantization_preset = self.architecture.quantization_preset
         self._loaded: LoadedModel
@@ -163,17 +175,31 @@ class TorchSubject(Subject):
         macs = count_macs(module, self.input_size)
         return Size(gmacs=macs / 1e9, parameters=count_parameters(module))
 
-
-def _architecture(recipe: Recipe) -> Architecture:
-    """Raises UsageError or ModelError."""
-    if recipe.architecture is not None:
-        dataset = recipe.dataset or "imagenet_pytorch"
-        size = DATASETS.load(dataset).image.height
-        return import_architecture(recipe.architecture, dataset, size)
-    if recipe.dataset is not None:
-        raise UsageError(
-            f"--profile does not apply to {recipe.model}, whose preprocessing is known: it is for"
-            " ONNX files and --architecture."
-        )
-    architecture: Architecture = ARCHITECTURES.load(recipe.model)
-    return architecture
+    def _architecture(self) -> Architecture:
+        """Ours or the user's. Raises UsageError or ModelError."""
+        recipe = self.recipe
+        if recipe.architecture is None:
+            if recipe.dataset is not None:
+                raise UsageError(
+                    f"--profile does not apply to {recipe.model}, whose preprocessing is known: it"
+                    " is for ONNX files and --architecture."
+                )
+            architecture: Architecture = ARCHITECTURES.load(recipe.model)
+            return architecture
+        found = imported(recipe.architecture)
+        if isinstance(found, Architecture):
+            if recipe.tells_images:
+                raise UsageError(
+                    f"--architecture {recipe.architecture} says itself how its images are"
+                    " preprocessed: leave --profile and the options of a model card out."
+                )
+            return found
+        dataset, preprocessing = recipe.dataset or TORCHVISION, None
+        weights = Path(recipe.weights)
+        own = own_images(recipe, weights if weights.is_file() else None)
+        if own is not None:
+            self.remarks = own.remarks
+            if own.is_told:
+                dataset, preprocessing = own.dataset, own.preprocessing
+                self.card = kept_card(recipe, own)
+        return architecture_of(recipe.architecture, found, dataset, preprocessing)

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from backend import BackendConfig
-from dataset import DATASETS
+from dataset import DATASETS, image_format
 from mlperf_benchmark.core.errors import ModelError, UsageError
 from mlperf_benchmark.core.files import Hashes, file_sha256
 from mlperf_benchmark.core.image_format import ImageFormat
@@ -27,7 +27,7 @@ from mlperf_benchmark.network.server.request import ServingRequest
 from mlperf_benchmark.openvino_model.files import model_file
 from mlperf_benchmark.openvino_model.graph import FittedModel, fit
 from mlperf_benchmark.openvino_model.reading import read_model
-from mlperf_benchmark.run.own_model import OwnModel, own_model
+from mlperf_benchmark.own_model.settling import OwnModel, own_model
 from mlperf_benchmark.run.record import describe_model
 from mlperf_benchmark.run.result import Model
 
@@ -71,7 +71,7 @@ def inspected(request: ServingRequest) -> Iterator[Inspected]:
     own = _own(request, dataset)
     preprocessing = own.preprocessing if own else None
     card = own.card if own else ModelCard()
-    image = preprocessing.image if preprocessing else DATASETS.load(dataset).image
+    image = image_format(dataset, preprocessing)
     with scratch_folder("serve") as folder:
         config = BackendConfig(
             model=model,

@@ -12,7 +12,7 @@ from mlperf_benchmark.core.registry import Registry
 from mlperf_benchmark.core.run_config import PRECISIONS
 from mlperf_benchmark.network.server.request import ServingRequest
 from mlperf_benchmark.network.server.triton_wheel import NodeOptions, start_triton
-from mlperf_benchmark.run.card_options import (
+from mlperf_benchmark.own_model.options import (
     CARD_OPTIONS,
     add_card_options,
     add_port_options,

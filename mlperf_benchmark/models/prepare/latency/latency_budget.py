@@ -8,7 +8,7 @@ from functools import partial
 
 from torch import nn
 
-from dataset import DATASETS
+from dataset import image_format
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.machine import cpu_model
 from mlperf_benchmark.images.progress import tell
@@ -181,7 +181,7 @@ def latency_budget(
     module: nn.Module, architecture: Architecture, config: PruningConfig, bench: Bench
 ) -> Iterator[LatencyBudget]:
     """Yields a budget while the unpruned `module` is loaded. Raises ModelError."""
-    image = DATASETS.load(architecture.dataset).image
+    image = image_format(architecture.dataset, architecture.preprocessing)
     model = export_onnx(module, architecture.input_size)
     with bench.loaded(model, image) as whole:
         yield LatencyBudget(module, architecture, config, bench, whole)

@@ -7,7 +7,14 @@ from types import MappingProxyType
 from typing import Any
 
 from mlperf_benchmark.core.card_values import VALUES
-from mlperf_benchmark.core.preprocessing import CHANNEL_ORDERS, INTERPOLATIONS, ModelCard
+from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.parser import flag
+from mlperf_benchmark.core.preprocessing import (
+    CHANNEL_ORDERS,
+    CUSTOM,
+    INTERPOLATIONS,
+    ModelCard,
+)
 from mlperf_benchmark.core.run_config import DATA_FORMATS
 
 CARD_OPTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -70,3 +77,13 @@ def given_card(options: Mapping[str, Any]) -> ModelCard | None:
     """What the command line says of the images, None for nothing. Raises UsageError."""
     card = ModelCard(**{name: options.get(name) for name in CARD_OPTIONS})
     return card if card.said else None
+
+
+def refuse_card(options: argparse.Namespace, dataset: str) -> None:
+    """Raises UsageError where they say how to preprocess what `dataset` preprocesses its way."""
+    for option in ("model_card", *CARD_OPTIONS):
+        if getattr(options, option) is not None:
+            raise UsageError(
+                f"{flag(option)} does not apply to the data set {dataset}, which has a "
+                f"preprocessing of its own: use --profile {CUSTOM}."
+            )

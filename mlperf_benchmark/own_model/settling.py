@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backend import Remark
-from dataset import DATASETS
+from dataset import DATASETS, image_format
 from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.image_format import ImageFormat
 from mlperf_benchmark.core.preprocessing import CUSTOM, CustomPreprocessing, ModelCard
 from mlperf_benchmark.core.run_config import RunConfig
 from mlperf_benchmark.models.files.cards.finding import (
@@ -15,7 +16,7 @@ from mlperf_benchmark.models.files.cards.finding import (
     card_in_folder,
     read_card,
 )
-from mlperf_benchmark.models.files.description import read_description
+from mlperf_benchmark.models.files.description import description_path, read_description
 from mlperf_benchmark.models.files.image_input import ImageInput, image_input
 
 OPTIONS = "the command line"
@@ -29,13 +30,20 @@ BORDERS = (
 class OwnModel:
     """What is known of a model before it is loaded, and what is to be told of that.
 
-    `dataset` is another than asked for where the model's description names one.
+    `dataset` is another than asked for where the model's description names one. `is_told`: not all
+    had to be assumed.
     """
 
     dataset: str
     preprocessing: CustomPreprocessing | None
     card: ModelCard
     remarks: tuple[Remark, ...] = ()
+    is_told: bool = True
+
+    @property
+    def image(self) -> ImageFormat:
+        """What the model takes."""
+        return image_format(self.dataset, self.preprocessing)
 
 
 def settled(config: RunConfig) -> tuple[RunConfig, tuple[Remark, ...]]:
@@ -79,16 +87,20 @@ def own_model(
 ) -> OwnModel:
     """What `given` says on the command line comes before the card `card_file`, that before the card
     beside the file `model`, then what prepare.py, transformers or timm left there.
+
+    Raises ModelError or UsageError.
     """
     has_images = dataset == CUSTOM
     takes = _takes(model, inputs, layout)
     found = _card(model, card_file, takes)
     if found is None and model is not None:
         described = read_description(model) if model.is_file() else None
-        if has_images and described and not given.said and described.dataset in _named():
+        if described is not None and described.card is not None:
+            found = FoundCard(described.card, description_path(model), is_foreign=False)
+        elif has_images and described and not given.said and described.dataset in _named():
             # Prepared here: its preprocessing is known by name.
             return OwnModel(described.dataset, None, given)
-        if not given.tells_all(takes.takes_bytes):
+        elif not given.tells_all(takes.takes_bytes):
             found = card_in_folder(model, takes.size)
     read = found.card if found else ModelCard()
     if found and found.is_foreign and not takes.is_clear:
@@ -108,7 +120,8 @@ def own_model(
         remarks.append(_assumption(model, assumed))
     if has_images and preprocessing.has_borders:
         remarks.append(Remark(BORDERS.format(steps=preprocessing.steps), is_doubtful=True))
-    return OwnModel(dataset, preprocessing, card, tuple(remarks))
+    is_told = bool(given.said or found)
+    return OwnModel(dataset, preprocessing, card, tuple(remarks), is_told)
 
 
 def _named() -> set[str]:
