@@ -1,9 +1,10 @@
 """The options of finetune.py."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.option_values import not_negative, positive, positive_int
@@ -24,6 +25,13 @@ from mlperf_benchmark.models.prepare.options import (
 
 QAT_LEARNING_RATE = 1e-5
 """Weights that INT8 comes near to need small steps."""
+NOT_TRAINED: Mapping[str, str] = MappingProxyType(
+    {
+        "adaround": "which learns the rounding itself",
+        "weights-only": "which trains in INT8 what layers read as well",
+    }
+)
+"""Quantizers that --qat does not begin with, and why."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +95,10 @@ def parse(arguments: Sequence[str]) -> FineTuningRun:
             "--prune and --qat exclude each other: train the pruned model first, and give its"
             " checkpoint as --weights to --qat."
         )
-    if quantization.get("quantizer") == "adaround":
+    quantizer = quantization.get("quantizer", "")
+    if quantizer in NOT_TRAINED:
         raise UsageError(
-            "--quantizer adaround does not apply to --qat, which learns the rounding itself."
+            f"--quantizer {quantizer} does not apply to --qat, {NOT_TRAINED[quantizer]}."
         )
     trained = take(given, TrainingConfig)
     if is_qat:

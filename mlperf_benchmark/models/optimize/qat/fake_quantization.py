@@ -1,7 +1,5 @@
 """Layers that compute in float32 what INT8 will give, and pass gradients through the rounding."""
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -13,14 +11,25 @@ LEAST = 1e-8
 class FakeQuantizer(nn.Module):
     """Rounds to whole multiples of a step that is learned, https://arxiv.org/abs/1902.08153.
 
-    `scale` is one step, or one for each index of the first axis. The integers lie between `low`
-    and `high`, 0 at `zero_point`. The gradient passes the rounding as if it were not there.
+    The step is one number, or one for each index of the first axis, above 0. The integers lie
+    between `low` and `high`, 0 at `zero_point`. The gradient passes the rounding as if it were
+    not there.
     """
+
+    begun: Tensor
 
     def __init__(self, scale: Tensor, zero_point: int, low: int, high: int) -> None:
         super().__init__()
-        self.scale = nn.Parameter(scale.clone())
+        self.register_buffer("begun", scale.clamp(min=LEAST))
+        # Its logarithm is learned, https://arxiv.org/abs/1903.08066: steps differ by orders of
+        # magnitude, and an optimizer that moves all alike takes small ones below 0.
+        self.change = nn.Parameter(torch.zeros_like(scale))
         self.zero_point, self.low, self.high = zero_point, low, high
+
+    @property
+    def scale(self) -> Tensor:
+        """The step."""
+        return self.begun * self.change.exp()
 
     def forward(self, values: Tensor) -> Tensor:
         step = self._step(values)
@@ -34,11 +43,8 @@ class FakeQuantizer(nn.Module):
             return levels.round().clamp(self.low, self.high)
 
     def _step(self, values: Tensor) -> Tensor:
-        # The paper's: else the step, which all values share, learns too fast.
-        part = 1 / math.sqrt(values.numel() / self.scale.numel() * max(self.high, 1))
-        scale = self.scale.clamp(min=LEAST)
-        slow = scale * part + (scale * (1 - part)).detach()
-        return slow.reshape(-1, *[1] * (values.ndim - 1)) if self.scale.ndim else slow
+        scale = self.scale
+        return scale.reshape(-1, *[1] * (values.ndim - 1)) if scale.ndim else scale
 
 
 class QuantizedLayer(nn.Module):

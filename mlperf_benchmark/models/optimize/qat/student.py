@@ -1,6 +1,7 @@
 """From a module and its quantized graph to a module to be trained, and back to a graph."""
 
 import copy
+from collections.abc import Sequence
 
 import onnx
 import torch
@@ -9,7 +10,7 @@ from torch import nn
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.models.optimize.macs import macs_by_layer
 from mlperf_benchmark.models.optimize.qat.fake_quantization import QuantizedLayer
-from mlperf_benchmark.models.optimize.qat.quantized_graph import QuantizedGraph
+from mlperf_benchmark.models.optimize.qat.quantized_graph import LayerNode, QuantizedGraph
 
 
 class Student:
@@ -35,24 +36,28 @@ class Student:
             )
         self.module = copy.deepcopy(original)
         self._graph = QuantizedGraph(quantized)
-        self._layers = self._replace(input_size, QuantizedGraph(plain))
+        plain_graph = QuantizedGraph(plain)
+        originals = list(plain_graph.layers())
+        self._nodes = _twins(originals, self._graph)
+        self._layers = self._replace(input_size, plain_graph, originals)
 
     def graph(self) -> onnx.ModelProto:
         """The quantized graph with what was learned."""
-        for node, layer in zip(self._graph.layers(), self._layers, strict=True):
+        for node, layer in zip(self._nodes, self._layers, strict=True):
             self._graph.write(node, layer)
         return self._graph.model
 
-    def _replace(self, input_size: int, plain: QuantizedGraph) -> list[QuantizedLayer]:
+    def _replace(
+        self, input_size: int, plain: QuantizedGraph, originals: Sequence[LayerNode]
+    ) -> list[QuantizedLayer]:
         layers = list(macs_by_layer(self.module, input_size))
-        nodes, unquantized = list(self._graph.layers()), list(plain.layers())
-        if not len(layers) == len(nodes) == len(unquantized):
+        if len(layers) != len(originals):
             raise ModelError(
                 f"This model cannot be trained in INT8: it has {len(layers)} layers, and its graph"
-                f" {len(nodes)}."
+                f" {len(originals)}."
             )
         replaced: dict[nn.Module, QuantizedLayer] = {}
-        for layer, node, original in zip(layers, nodes, unquantized, strict=True):
+        for layer, node, original in zip(layers, self._nodes, originals, strict=True):
             assert isinstance(layer, nn.Conv2d | nn.Linear)
             with torch.no_grad():
                 layer.weight.copy_(plain.weight(original).reshape(layer.weight.shape))
@@ -71,3 +76,15 @@ class Student:
                 elif child in replaced and not isinstance(parent, QuantizedLayer):
                     setattr(parent, name, replaced[child])
         return [replaced[layer] for layer in layers]
+
+
+def _twins(originals: Sequence[LayerNode], quantized: QuantizedGraph) -> list[LayerNode]:
+    """The layers of the same names: a quantizer may put others first that nothing orders."""
+    found = {layer.node.name: layer for layer in quantized.layers()}
+    missing = [layer.node.name for layer in originals if layer.node.name not in found]
+    if missing or len(found) != len(originals):
+        raise ModelError(
+            "This model cannot be trained in INT8: the layers of its quantized graph are not those"
+            f" that it had ({', '.join(missing) or f'{len(found)} for {len(originals)}'})."
+        )
+    return [found[layer.node.name] for layer in originals]
