@@ -14,14 +14,10 @@ from mlperf_benchmark.models.optimize.config import (
     QuantizationConfig,
     TrainingConfig,
 )
-from mlperf_benchmark.models.prepare.options import (
-    add_model,
-    add_pruning,
-    add_quantization,
-    option_of,
-    pruning_config,
-    take,
-)
+from mlperf_benchmark.models.prepare.option_fields import option_of, take
+from mlperf_benchmark.models.prepare.options import add_model
+from mlperf_benchmark.models.prepare.pruning_options import add_pruning, pruning_config
+from mlperf_benchmark.models.prepare.quantization_options import add_quantization
 
 QAT_LEARNING_RATE = 1e-5
 """Weights that INT8 comes near to need small steps."""

@@ -1,31 +1,29 @@
 """The options of prepare.py. Those that are not given are absent: the dataclasses have defaults."""
 
 import argparse
-import dataclasses
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mlperf_benchmark.core.errors import UsageError
-from mlperf_benchmark.core.option_values import not_negative, positive, positive_int, seed
+from mlperf_benchmark.core.option_values import positive, positive_int, seed
 from mlperf_benchmark.core.parser import Parser, flag
 from mlperf_benchmark.core.preprocessing import CUSTOM
 from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES
 from mlperf_benchmark.models.files.formats import BACKEND_FORMATS, FORMATS
 from mlperf_benchmark.models.optimize.config import (
-    CRITERIA,
     DIGITS,
-    OVERFLOW_FIXES,
-    PRESETS,
     QUANTIZED,
-    QUANTIZERS,
-    RANGE_ESTIMATORS,
-    SCOPES,
     PruningConfig,
     QuantizationConfig,
 )
 from mlperf_benchmark.models.prepare.method_list import ListMethods
+from mlperf_benchmark.models.prepare.option_fields import option_of, take
+from mlperf_benchmark.models.prepare.pruning_options import add_latency, add_pruning, pruning_config
+from mlperf_benchmark.models.prepare.quantization_options import (
+    add_accuracy_control,
+    add_quantization,
+)
 from mlperf_benchmark.models.prepare.recipe import ONNX, PRECISIONS, Recipe
 from mlperf_benchmark.own_model.options import (
     CARD_OPTIONS,
@@ -37,7 +35,6 @@ from mlperf_benchmark.tvm_compiler.options import CompileOptions
 from profiles import profile
 
 COMPILED_BACKEND = "tvm"
-LATENCY = "latency="
 BESIDE = ("model_card", "labels_offset")
 """What is said of a model beside how its images are preprocessed."""
 
@@ -68,8 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     add_model(parser, or_file=True)
     _foreign(parser)
     _file(parser)
-    _latency(add_pruning(parser))
-    _accuracy_control(add_quantization(parser, "with --precision int8"))
+    add_latency(add_pruning(parser))
+    add_accuracy_control(add_quantization(parser, "with --precision int8"))
     _compilation(parser)
     add_images(parser)
     return parser
@@ -150,32 +147,6 @@ def _preprocessing(given: dict[str, Any], is_known: bool) -> None:
             given.setdefault("backend", chosen.backend)
 
 
-def take(given: dict[str, Any], config: type) -> dict[str, Any]:
-    """Remove from `given` and return what are fields of the dataclass `config`."""
-    names = [field.name for field in dataclasses.fields(config) if field.name in given]
-    return {name: given.pop(name) for name in names}
-
-
-def pruning_config(given: dict[str, Any]) -> PruningConfig | None:
-    """None where nothing is to be pruned. Raises UsageError."""
-    if given and "prune" not in given:
-        raise UsageError(f"{option_of(given)} applies to --prune F only.")
-    return PruningConfig(**given) if given else None
-
-
-def option_of(given: dict[str, Any]) -> str:
-    """The first of these fields as the user wrote it."""
-    names = {
-        "method": "--prune-method",
-        "scope": "--prune-scope",
-        "channels": "--prune-channels",
-        "fast_bias_correction": "--full-bias-correction",
-        "bias_correction": "--no-bias-correction",
-    }
-    first = next(iter(given))
-    return names.get(first, "--" + first.replace("_", "-"))
-
-
 def add_model(parser: argparse.ArgumentParser, *, or_file: bool = False) -> None:
     """Add the options that say which model and weights, or which file that others made."""
     add = parser.add_argument
@@ -228,169 +199,6 @@ def _file(parser: argparse.ArgumentParser) -> None:
     add("--output", type=Path, help="folder (default: models)")
     add("--name", help="file name without suffix (default: MODEL[_prunedPERCENT]_PRECISION)")
     add("--overwrite", action="store_true", help="replace an existing file")
-
-
-def add_pruning(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    """Add the options that say what to prune; their names are fields of PruningConfig.
-
-    Returns their group.
-    """
-    group = parser.add_argument_group("pruning")
-    add = group.add_argument
-    add("--prune", type=positive, metavar="F", help="part of the multiply-accumulates that goes")
-    add(
-        "--prune-method",
-        dest="method",
-        metavar="NAME",
-        help=f"what makes a channel important: {', '.join(CRITERIA.names())} (default: l2;"
-        " prepare.py --list-methods explains them)",
-    )
-    add(
-        "--prune-scope",
-        dest="scope",
-        metavar="NAME",
-        help=f"how many channels each layer loses: {', '.join(SCOPES.names())} (default: uniform)",
-    )
-    add(
-        "--prune-channels",
-        dest="channels",
-        metavar="NAME",
-        help="inner: spare those that residual sums join while the others suffice; all"
-        " (default: inner)",
-    )
-    add(
-        "--round-to",
-        type=positive_int,
-        metavar="N",
-        help="channels are multiples of N (default: 16)",
-    )
-    add(
-        "--reconstruct",
-        action="store_true",
-        help="solve the layers that read pruned channels anew, so that their outputs come near the"
-        " unpruned model's on the calibration images; no labels, no training",
-    )
-    return group
-
-
-def _latency(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--prune-for",
-        dest="latency",
-        type=_latency_left,
-        metavar="latency=F",
-        help="instead of --prune: the part F of the latency is left, for one image on this machine,"
-        " measured with --backend and --threads",
-    )
-
-
-def _latency_left(text: str) -> float:
-    if not text.startswith(LATENCY):
-        raise argparse.ArgumentTypeError(f'"{text}" is no budget like latency=0.5')
-    left = positive(text.removeprefix(LATENCY))
-    if left >= 1:
-        raise argparse.ArgumentTypeError(
-            f'"{text}" is out of range: it is the part of the latency that is left, above 0 and'
-            " below 1"
-        )
-    return left
-
-
-def add_quantization(parser: argparse.ArgumentParser, when: str) -> argparse._ArgumentGroup:
-    """Add the options that say how to quantize; their names are fields of QuantizationConfig.
-
-    Returns their group.
-    """
-    group = parser.add_argument_group(f"quantization, {when}")
-    add = group.add_argument
-    add(
-        "--quantizer",
-        metavar="NAME",
-        help=f"algorithm: {', '.join(QUANTIZERS.names())} (default: nncf)",
-    )
-    add("--list-quantizers", action=ListQuantizers, help="say what each of them does, and stop")
-    add("--preset", help=f"{' or '.join(PRESETS)} (default: what suits the model)")
-    add(
-        "--range-estimator",
-        metavar="NAME",
-        help=f"of activations: {', '.join(RANGE_ESTIMATORS)} (onnxruntime alone) (default: minmax)",
-    )
-    add(
-        "--full-bias-correction",
-        dest="fast_bias_correction",
-        action="store_false",
-        help="the slower and more exact bias correction",
-    )
-    add(
-        "--no-bias-correction",
-        dest="bias_correction",
-        action="store_false",
-        help="leave the means of the outputs as quantization has made them",
-    )
-    add(
-        "--overflow-fix",
-        metavar="NAME",
-        help=f"layers with 7-bit weights, for CPUs without VNNI: {', '.join(OVERFLOW_FIXES)}"
-        " (default: all)",
-    )
-    add(
-        "--keep-fp32",
-        nargs="+",
-        action=Names,
-        metavar="LAYER",
-        help="leave these layers in floating point (mixed precision), named as --max-drop names"
-        " those that it returns",
-    )
-    return group
-
-
-def _accuracy_control(group: argparse._ArgumentGroup) -> None:
-    add = group.add_argument
-    add(
-        "--max-drop",
-        type=not_negative,
-        metavar="D",
-        help="top-1 that may be lost, 0.01 for a percentage point: layers that lose most stay FP32",
-    )
-    add(
-        "--validation-path",
-        type=Path,
-        metavar="DIR",
-        help="labelled images to measure that on; neither calibration nor evaluation images",
-    )
-    add(
-        "--equalize",
-        action="store_true",
-        help="before it, bring the weights on both sides of a ReLU to the same range, channel by"
-        " channel (cross-layer equalisation); not for ONNX files",
-    )
-
-
-class ListQuantizers(argparse.Action):
-    """Prints a line on each and exits with status 0."""
-
-    def __init__(self, option_strings: Sequence[str], dest: str, **rest: Any) -> None:
-        super().__init__(option_strings, dest, nargs=0, **rest)
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        # It imports the quantizers, which takes seconds.
-        from mlperf_benchmark.models.optimize.quantizers.quantizer import summaries  # noqa: PLC0415
-
-        sys.stdout.write(summaries())
-        parser.exit()
-
-
-class Names(argparse.Action):
-    """Keeps a tuple, as configuration does not change."""
-
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: str | None = None,
-    ) -> None:
-        setattr(namespace, self.dest, tuple(values))
 
 
 def _compilation(parser: argparse.ArgumentParser) -> None:

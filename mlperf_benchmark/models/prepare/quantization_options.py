@@ -1,0 +1,112 @@
+"""The options that say how to quantize."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mlperf_benchmark.core.option_values import not_negative
+from mlperf_benchmark.models.optimize.config import (
+    OVERFLOW_FIXES,
+    PRESETS,
+    QUANTIZERS,
+    RANGE_ESTIMATORS,
+)
+
+
+def add_quantization(parser: argparse.ArgumentParser, when: str) -> argparse._ArgumentGroup:
+    """Add the options that say how to quantize; their names are fields of QuantizationConfig.
+
+    Returns their group.
+    """
+    group = parser.add_argument_group(f"quantization, {when}")
+    add = group.add_argument
+    add(
+        "--quantizer",
+        metavar="NAME",
+        help=f"algorithm: {', '.join(QUANTIZERS.names())} (default: nncf)",
+    )
+    add("--list-quantizers", action=ListQuantizers, help="say what each of them does, and stop")
+    add("--preset", help=f"{' or '.join(PRESETS)} (default: what suits the model)")
+    add(
+        "--range-estimator",
+        metavar="NAME",
+        help=f"of activations: {', '.join(RANGE_ESTIMATORS)} (onnxruntime alone) (default: minmax)",
+    )
+    add(
+        "--full-bias-correction",
+        dest="fast_bias_correction",
+        action="store_false",
+        help="the slower and more exact bias correction",
+    )
+    add(
+        "--no-bias-correction",
+        dest="bias_correction",
+        action="store_false",
+        help="leave the means of the outputs as quantization has made them",
+    )
+    add(
+        "--overflow-fix",
+        metavar="NAME",
+        help=f"layers with 7-bit weights, for CPUs without VNNI: {', '.join(OVERFLOW_FIXES)}"
+        " (default: all)",
+    )
+    add(
+        "--keep-fp32",
+        nargs="+",
+        action=Names,
+        metavar="LAYER",
+        help="leave these layers in floating point (mixed precision), named as --max-drop names"
+        " those that it returns",
+    )
+    return group
+
+
+def add_accuracy_control(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add(
+        "--max-drop",
+        type=not_negative,
+        metavar="D",
+        help="top-1 that may be lost, 0.01 for a percentage point: layers that lose most stay FP32",
+    )
+    add(
+        "--validation-path",
+        type=Path,
+        metavar="DIR",
+        help="labelled images to measure that on; neither calibration nor evaluation images",
+    )
+    add(
+        "--equalize",
+        action="store_true",
+        help="before it, bring the weights on both sides of a ReLU to the same range, channel by"
+        " channel (cross-layer equalisation); not for ONNX files",
+    )
+
+
+class ListQuantizers(argparse.Action):
+    """Prints a line on each and exits with status 0."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **rest: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, **rest)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        # It imports the quantizers, which takes seconds.
+        from mlperf_benchmark.models.optimize.quantizers.quantizer import summaries  # noqa: PLC0415
+
+        sys.stdout.write(summaries())
+        parser.exit()
+
+
+class Names(argparse.Action):
+    """Keeps a tuple, as configuration does not change."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        setattr(namespace, self.dest, tuple(values))
