@@ -302,6 +302,7 @@ def test_a_model_of_bytes_normalises_itself(benchmark: Runner, tmp_path: Path) -
 MATRIX = """
 rounds = 1
 best = "none"
+explain = true
 [run]
 model = "FOLDER/tiny.onnx"
 dataset_path = "FOLDER/images"
@@ -329,6 +330,7 @@ def test_a_comparison_needs_no_profile_either(tmp_path: Path) -> None:
     assert done.status == 0, done.stderr
     accuracies = [row.accuracy for row in comparison_of(done).rows]
     assert [accuracy and accuracy.good for accuracy in accuracies] == [COUNT, COUNT]
+    assert comparison_of(done).explanation[-1] == "All layers: explain/explain.html."
 
 
 @pytest.mark.parametrize("engine", ["triton", "ovms"])

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend import BackendInfo
+from mlperf_benchmark.core.preprocessing import CUSTOM
 from mlperf_benchmark.core.run_config import RunConfig
 from mlperf_benchmark.loadgen.detail_log import Performance
 from mlperf_benchmark.models.files.description import ModelDescription
@@ -92,8 +93,9 @@ def setup_warnings(
     warnings = []
     wanted = description.dataset if description else None
     if wanted and has_labels and wanted != config.dataset:
+        kind = "one of its own" if wanted == CUSTOM else f"that of {wanted}"
         warnings.append(
-            f"The model needs the preprocessing of {wanted}, but gets that of "
+            f"The model was made for another preprocessing, {kind}, and gets that of "
             f"{config.dataset}, which costs accuracy. Use --dataset {wanted}."
         )
     if description and description.has_random_weights:

@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from backend_tvm import TVMBackend
 from mlperf_benchmark.core.errors import BenchmarkError, ModelError, OutputError, UsageError
+from mlperf_benchmark.core.preprocessing import ModelCard
 from mlperf_benchmark.images.transforms import PYTORCH
 from mlperf_benchmark.models.files.description import read_description
 from mlperf_benchmark.models.prepare.options import parse
@@ -285,6 +286,21 @@ def test_an_architecture_of_ones_own(tmp_path: Path, calibration: Path) -> None:
     assert description is not None
     assert description.pruning is not None
     assert description.dataset == "imagenet_pytorch"
+
+
+def test_the_preprocessing_of_an_architecture_is_told(tmp_path: Path) -> None:
+    card = tmp_path / "net.card.toml"
+    card.write_text("crop = 160\ncrop_pct = 0.9\nmean = 0.5\nstd = 0.5\nlabels_offset = 2\n")
+    own = ["--architecture", "tests.models.small_nets:Small", "--weights", "random"]
+    words = [*own, "--model-card", str(card), "--output", str(tmp_path / "made")]
+    description = read_description(prepare_model(parse(words)))
+    assert description is not None
+    assert (description.dataset, description.input_size) == ("custom", 160)
+    assert description.card == ModelCard(
+        crop=(160, 160), crop_pct=0.9, mean=(0.5,) * 3, std=(0.5,) * 3, labels_offset=2
+    )
+    with pytest.raises(UsageError, match="square images, and these are 100×200"):
+        prepare_model(parse([*own, "--crop", "100,200", "--output", str(tmp_path / "made")]))
 
 
 @pytest.mark.parametrize(
