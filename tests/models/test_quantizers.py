@@ -79,6 +79,30 @@ def test_every_quantizer_answers_nearly_as_before(name: str) -> None:
         assert np.abs(scores - expected).max() > 0
 
 
+@pytest.mark.parametrize("activation", [nn.ReLU(), nn.ReLU6()])
+@pytest.mark.parametrize("name", ["nncf", "onnxruntime"])
+def test_outputs_get_the_range_that_their_activation_leaves(
+    name: str, activation: nn.Module
+) -> None:
+    torch.manual_seed(0)
+    layer = nn.Conv2d(3, 8, 3)
+    with torch.no_grad():
+        layer.weight.mul_(20)
+        # Far below 0, where both activations cut off.
+        layer.bias = nn.Parameter(torch.full((8,), -60.0))
+        largest = activation(layer(torch.from_numpy(noise(20, 1)))).max().item()
+    module = nn.Sequential(layer, activation, nn.Conv2d(8, 8, 1))
+    model = quantized(QuantizationConfig(quantizer=name), lambda model: model, module)
+    constants = {one.name: onnx.numpy_helper.to_array(one) for one in model.graph.initializer}
+    steps = [
+        constants[node.input[1]].item()
+        for node in model.graph.node
+        if node.op_type == "QuantizeLinear" and node.input[0] != "input"
+    ]
+    assert steps
+    assert max(steps) < 1.01 * largest / 255
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_layers_are_kept_in_floating_point(name: str) -> None:
     config = QuantizationConfig(quantizer=name, keep_fp32=("/depthwise/Conv",))
