@@ -13,7 +13,7 @@ import pytest
 from mlperf_benchmark.core.bound_process import bound
 from mlperf_benchmark.models.prepare.sample import Sample
 from tests.command import ROOT, command, environment
-from tests.submission.trees import SUBMISSION, write_system
+from tests.submit.trees import SUBMISSION, write_system
 
 PATIENCE = 60
 LONG = 600

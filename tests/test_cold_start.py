@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.command import Run
-from tests.compiled.conftest import Compiler
-from tests.compiled.graphs import Model
 from tests.conftest import Runner
 from tests.tiny_models import SIZE, Tiny
+from tests.tvm_compiler.conftest import Compiler
+from tests.tvm_compiler.graphs import Model
 
 OPENVINO = ("--backend", "openvino", "--dataset", "synthetic", "--queries", 20)
 WIDTH = 16_000

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.command import MAIN, ROOT, command, environment
-from tests.comparison.command import COMPARE
+from tests.compare.command import COMPARE
 from tests.synthetic_images import jpeg
 from tests.tiny_models import Tiny
 

@@ -18,10 +18,10 @@ from backend import BackendInfo
 from backend_onnxruntime import OnnxRuntimeBackend
 from mlperf_benchmark.core.errors import ModelError, UnknownNameError, UsageError
 from tests.command import ROOT, command, environment
-from tests.compiled.graphs import Model, normalised, quantized, random_images, reference
 from tests.test_backends import answers, best, colours, configuration
 from tests.tiny_models import Tiny
 from tests.tiny_onnx import save_onnx
+from tests.tvm_compiler.graphs import Model, normalised, quantized, random_images, reference
 
 OLD_CPU = frozenset({"ssse3", "avx2"})
 NEW_CPU = OLD_CPU | {"avx512_vnni"}

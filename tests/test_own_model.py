@@ -18,10 +18,10 @@ from mlperf_benchmark.models.prepare.sample import Sample
 from mlperf_benchmark.tvm_compiler.compiler import compile_model
 from mlperf_benchmark.tvm_compiler.options import CompileOptions
 from tests.command import Run
-from tests.comparison.command import comparison_of, run_compare
+from tests.compare.command import comparison_of, run_compare
 from tests.conftest import Runner
 from tests.models.test_prepare import command
-from tests.serving.commands import run_serve
+from tests.network.server.commands import run_serve
 from tests.synthetic_images import png, write_folder
 from tests.test_openvino_runs import COUNT, palette, solid
 from tests.test_torch_backends import TinyModule

@@ -16,14 +16,14 @@ from tests.command import ROOT
 from tests.environments.checkout import Checkout, checkout
 from tests.environments.client import ENVIRONMENTS
 from tests.environments.documents import Command, commands, documents, prose
-from tests.submission.trees import write_system
+from tests.submit.trees import write_system
 
 NOT_RUN: Mapping[str, str] = MappingProxyType(
     {
         r"\bdocker\b": "wants docker and images from a registry",
         r"mobilenetv3|own-model": "wants a model of the reader's own; test_own_model.py has some",
-        r"--endpoint node1:": "wants a cluster; tests/network and tests/serving drive nodes",
-        r"serve\.py start": "does not end by itself; tests/serving starts servers so",
+        r"--endpoint node1:": "wants a cluster; tests/network and tests/network/server drive nodes",
+        r"serve\.py start": "does not end by itself; tests/network/server starts servers so",
         r"\bpip install\b": "the environments hold what it would install",
         r"^git clone": "wants a network",
         r"--reconstruct|prepare\.py sensitivity|models/pruned20\.xml": "takes minutes; tests/models"

@@ -12,8 +12,8 @@ from mlperf_benchmark.core.typed_json import from_json
 from mlperf_benchmark.explain.output.csv_file import render as render_csv
 from mlperf_benchmark.explain.output.page import render
 from mlperf_benchmark.explain.record import Explanation
-from tests.comparison.browser import open_browser
-from tests.comparison.test_report import DESK, PHONE, Structure, luminance, needs_chromium, screen
+from tests.compare.browser import open_browser
+from tests.compare.test_report import DESK, PHONE, Structure, luminance, needs_chromium, screen
 from tests.explain.records import explanation, layer, variant
 
 NASTY = '<img src=x onerror="alert(1)">'

@@ -19,10 +19,10 @@ from mlperf_benchmark.images.transforms import PYTORCH
 from mlperf_benchmark.models.files.description import read_description
 from mlperf_benchmark.models.prepare.options import parse
 from mlperf_benchmark.models.prepare.preparer import prepare_model
-from tests.compiled.graphs import Model, normalised, random_images
 from tests.models.test_prepare import command
 from tests.synthetic_images import png, write_folder
 from tests.test_backends import configuration
+from tests.tvm_compiler.graphs import Model, normalised, random_images
 
 SIDE = 224
 CLASSES = 1000

@@ -27,9 +27,9 @@ from mlperf_benchmark.models.optimize.pruning.pruner import prune
 from mlperf_benchmark.models.optimize.quantizers import rounding
 from mlperf_benchmark.models.prepare.options import parse
 from mlperf_benchmark.models.prepare.preparer import prepare_model
-from tests.compiled.graphs import random_images
 from tests.models.conftest import load
 from tests.test_backends import configuration
+from tests.tvm_compiler.graphs import random_images
 
 RUN = {
     "mobilenetv2": ["onnxruntime", "openvino", "torch", "tvm"],

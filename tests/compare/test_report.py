@@ -1,0 +1,395 @@
+"""report.html as a file, and as headless Chromium shows it."""
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+
+from benchmarks.report_figure import standalone
+from mlperf_benchmark.compare.agreement import Agreement
+from mlperf_benchmark.compare.output.report.figures import drawings, pareto_front
+from mlperf_benchmark.compare.output.report.page import render
+from mlperf_benchmark.compare.paired_accuracy import difference
+from mlperf_benchmark.compare.record import Comparison
+from mlperf_benchmark.run.result import ColdStart
+from tests.compare.browser import chromium, open_browser
+from tests.compare.stored import (
+    comparison_with,
+    row_of,
+    stored,
+    swept_comparison,
+    with_costs,
+)
+
+PHONE, DESK = (390, 844), (1280, 900)
+NAMES = [
+    *("one thread, SingleStream (baseline)", "two threads, SingleStream", "missing, SingleStream"),
+    *("one thread, Offline (baseline)", "two threads, Offline", "missing, Offline"),
+]
+needs_chromium = pytest.mark.skipif(
+    chromium() is None, reason="needs chromium and chromedriver (Debian: chromium-driver)"
+)
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return render(with_costs(stored()))
+
+
+class Structure(HTMLParser):
+    """Open elements, so that unclosed ones and duplicate ids show."""
+
+    VOID = frozenset({"meta", "link", "br", "hr", "img", "input", "wbr"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.headings: list[int] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.ids += [value for name, value in attrs if name == "id" and value]
+        if tag not in self.VOID:
+            self.open.append(tag)
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.ids += [value for name, value in attrs if name == "id" and value]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_html(page: str) -> None:
+    structure = Structure()
+    structure.feed(page)
+    assert structure.open == []
+    assert len(structure.ids) == len(set(structure.ids))
+    assert structure.headings[0] == 1
+    levels = zip(structure.headings, structure.headings[1:], strict=False)
+    assert all(following <= level + 1 for level, following in levels)
+
+
+def test_the_page_needs_no_other_file(page: str) -> None:
+    names = {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    assert set(re.findall(r'https?://[^"\s<]+', page)) <= names
+    assert not re.search(r'(?:src|href)="(?!#|data:)', page)
+    assert len(page) < 500_000
+
+
+def test_names_cannot_become_markup(page: str) -> None:
+    assert "<missing>" not in page
+    nasty = row_of('<img src=x onerror="alert(1)">', [1.0] * 6)
+    assert "<img" not in render(comparison_with(nasty, row_of("b", [1.1] * 6, baseline=[1.0] * 6)))
+
+
+def test_any_name_can_be_drawn(recwarn: pytest.WarningsRecorder) -> None:
+    """Signs of mathematical text, letters of other scripts, and names of several lines."""
+    base = [1.0, 1.1, 1.0, 1.05, 1.0, 1.1]
+    names = ("$a$ and $b_{$", "\\frac{1}{", "剪枝", "a very long name that has to be broken" * 3)
+    rows = [row_of(name, base, baseline=base, good=700) for name in names]
+    page = render(comparison_with(row_of("a", base, good=700), *rows))
+    for name in names[:3]:
+        assert page.count(name) > 4
+    assert not recwarn.list
+
+
+def test_every_figure_is_told_in_words(page: str) -> None:
+    alts = re.findall(r'role="img" aria-label="([^"]+)"', page)
+    assert len(alts) == page.count("<svg ") == 11
+    speedup = next(alt for alt in alts if alt.startswith("Speed-up, Offline"))
+    assert "two threads 1.4" in speedup
+    start = next(alt for alt in alts if alt.startswith("Cold start, SingleStream"))
+    assert "one thread read 0.02, compile 0.40, first inference 0.05 s" in start
+    memory = next(alt for alt in alts if alt.startswith("Memory, Offline"))
+    assert "two threads model 240, peak 540 MB" in memory
+
+
+def test_costs_are_drawn_of_rows_that_have_them() -> None:
+    loaded = ColdStart(None, None, 0.1, 0.3, None)
+    rows = (
+        row_of("a", [1.0], cold_start=loaded),
+        row_of("b", [2.0], baseline=[1.0], cold_start=ColdStart(0.2, None, 0.1, 0.3, None)),
+        row_of("c", [2.0], baseline=[1.0]),
+    )
+    page = render(comparison_with(*rows))
+    assert "a load 0.20, first inference 0.10 s; b read 0.20, first inference 0.10 s." in page
+    assert "Memory, SingleStream" not in page
+    assert "Compile" not in page
+
+
+def test_sweeps_are_drawn_as_lines_and_told_in_words() -> None:
+    page = render(swept_comparison())
+    alts = re.findall(r'role="img" aria-label="([^"]+)"', page)
+    rate = next(alt for alt in alts if alt.startswith("Latency over rate, Server"))
+    assert "int8: 50: 0.4762 and 0.4762, 100: 0.625" in rate
+    threads = next(alt for alt in alts if alt.startswith("By threads, Offline"))
+    assert "fp32, 2 streams: 1: 7.143, 2: 4.167" in threads
+    assert any(alt.startswith("By streams, Offline") for alt in alts)
+    assert "times as fast as the baseline at the same rate" in page
+
+
+def test_every_cell_can_be_reproduced(page: str) -> None:
+    for row in stored().rows:
+        assert f"python3 main.py {' '.join(row.command[2:])}" in page
+
+
+def test_a_comparison_without_figures_has_a_page_too() -> None:
+    rows = [
+        dataclasses.replace(row, failure="no such file", measurements=[], subject=None)
+        for row in stored().rows
+    ]
+    page = render(dataclasses.replace(stored(), rows=rows, order=[]))
+    assert "nothing to draw" in page
+    assert "no such file" in page
+
+
+def test_one_round_and_no_accuracy_draw_what_there_is() -> None:
+    rows = (row_of("a", [1.0]), row_of("b", [2.0], baseline=[1.0]))
+    page = render(comparison_with(*rows))
+    assert page.count("<svg ") == 3
+    assert "Accuracy against speed" not in page
+
+
+def test_the_pareto_front_leaves_out_what_is_beaten() -> None:
+    points = [(1.0, 70.0), (2.0, 75.0), (3.0, 74.0), (2.0, 60.0), (4.0, 76.0)]
+    assert pareto_front(points, higher_is_better=False) == [(1.0, 70.0), (2.0, 75.0), (4.0, 76.0)]
+    assert pareto_front(points, higher_is_better=True) == [(4.0, 76.0)]
+
+
+@pytest.fixture(scope="module")
+def browser(page: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    folder = tmp_path_factory.mktemp("report")
+    file = folder / "report.html"
+    file.write_text(page, encoding="utf-8")
+    with open_browser(folder / "profile") as driver:
+        driver.set_window_size(*DESK)
+        driver.get(file.as_uri())
+        yield driver
+
+
+def column(browser: Chrome, heading: str) -> list[str]:
+    """The texts of one column, as they stand."""
+    script = """
+        const table = document.getElementById("table");
+        const names = [...table.tHead.rows[0].cells].map((cell) => cell.textContent.trim());
+        return [...table.tBodies[0].rows].map((row) => row.cells[names.indexOf(arguments[0])])
+            .map((cell) => cell.textContent.trim());
+    """
+    texts: list[str] = browser.execute_script(script, heading)
+    return texts
+
+
+def press(browser: Chrome, heading: str) -> str | None:
+    """Select a heading; returns the sorting that it announces."""
+    button = browser.find_element(By.XPATH, f"//thead//button[text()='{heading}']")
+    button.click()
+    return button.find_element(By.XPATH, "..").get_attribute("aria-sort")
+
+
+@needs_chromium
+def test_the_page_loads_without_console_errors(browser: Chrome) -> None:
+    assert browser.title == stored().title
+    script = "return performance.getEntriesByType('resource').length"
+    assert browser.execute("getLog", {"type": "browser"})["value"] == []
+    assert browser.execute_script(script) == 0
+
+
+@needs_chromium
+def test_the_table_sorts_by_numbers_and_by_words_both_ways(browser: Chrome) -> None:
+    assert column(browser, "Variant") == NAMES
+    assert press(browser, "samples/s") == "ascending"
+    rates = [float(text) for text in column(browser, "samples/s")[:4]]
+    assert rates == sorted(rates)
+    # What has no figure comes last, either way.
+    assert column(browser, "samples/s")[4:] == ["-", "-"]
+    assert press(browser, "samples/s") == "descending"
+    assert [float(text) for text in column(browser, "samples/s")[:4]] == rates[::-1]
+    assert column(browser, "samples/s")[4:] == ["-", "-"]
+    assert press(browser, "Variant") == "ascending"
+    assert column(browser, "Variant") == sorted(NAMES)
+    assert len(browser.find_elements(By.CSS_SELECTOR, "th[aria-sort]")) == 1
+
+
+@needs_chromium
+def test_figures_are_there_and_not_empty(browser: Chrome) -> None:
+    script = """
+        return [...document.querySelectorAll("figure svg")].map((svg) => {
+          const box = svg.getBoundingClientRect();
+          const lines = [...svg.querySelectorAll("path[style*='--series']")];
+          const shown = lines.filter((line) => line.getBBox().width + line.getBBox().height > 0);
+          return [box.width, box.height, shown.length, svg.querySelectorAll("text").length];
+        });
+    """
+    figures = browser.execute_script(script)
+    assert len(figures) == 11
+    for width, height, shown, texts in figures:
+        assert width > 300
+        assert height > 50
+        assert shown > 0
+        assert texts > 4
+
+
+@needs_chromium
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_and_lines_stand_out_in_light_and_in_dark(browser: Chrome, scheme: str) -> None:
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    script = """
+        const colour = (element, name) => getComputedStyle(element)[name];
+        const line = document.querySelector("figure svg path[style*='--series']");
+        const text = document.querySelector("figure svg text");
+        return [colour(document.body, "backgroundColor"), colour(document.body, "color"),
+                colour(text, "fill"), colour(line, "stroke"),
+                colour(document.querySelector("caption"), "color"),
+                colour(document.querySelector("tr.failed td"), "color")];
+    """
+    page, *others = (luminance(colour) for colour in browser.execute_script(script))
+    assert (page > 0.5) == (scheme == "light")
+    for other in others:
+        brighter, darker = max(page, other), min(page, other)
+        # WCAG's contrast for text.
+        assert (brighter + 0.05) / (darker + 0.05) >= 4.5
+
+
+def luminance(colour: str) -> float:
+    """WCAG's relative luminance of "rgb(r, g, b)"."""
+    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    linear = [
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@needs_chromium
+@pytest.mark.parametrize("size", [PHONE, DESK])
+def test_the_page_is_never_wider_than_the_screen(browser: Chrome, size: tuple[int, int]) -> None:
+    with screen(browser, size):
+        width = browser.execute_script("return document.documentElement.scrollWidth")
+        assert width <= size[0]
+
+
+@contextmanager
+def screen(browser: Chrome, size: tuple[int, int]) -> Iterator[None]:
+    metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        yield
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def varied() -> Comparison:
+    """Rows that differ in all that has a column of its own."""
+    base = [24.0, 24.1, 23.9, 24.2, 23.8, 24.0, 24.1]
+    rows = [row_of("OpenVINO FP32", base, good=750, accuracy_points=0.0)]
+    for place, (name, times) in enumerate((("pruned 50 %, OpenVINO INT8", 3), ("TVM FP32", 1))):
+        row = row_of(
+            name,
+            [value / times for value in base],
+            baseline=base,
+            good=749,
+            accuracy_points=-0.1,
+            accuracy_difference=difference(13, 14, 1000),
+            agreement=Agreement(948, 1000, 0.9931, 1000, []),
+        )
+        subject = row.subject
+        assert subject is not None
+        assert subject.model is not None
+        description = subject.model["description"] | {"precision": "int8"}
+        size = {"parameters": 1, "gmacs": 0.19 + place}
+        subject = dataclasses.replace(
+            subject,
+            backend=subject.backend | {"name": "tvm", "threads": place + 2},
+            model=subject.model
+            | {"bytes": 9_000_000 + place, "description": description | {"size": size}},
+        )
+        runs = [dataclasses.replace(run, validity="INVALID") for run in row.measurements]
+        rows.append(dataclasses.replace(row, subject=subject, measurements=runs))
+    return comparison_with(*rows)
+
+
+@needs_chromium
+def test_all_columns_fit_a_desk_and_those_that_answer_a_phone(
+    browser: Chrome, tmp_path: Path
+) -> None:
+    page = tmp_path / "varied.html"
+    page.write_text(render(varied()), encoding="utf-8")
+    address = browser.current_url
+    browser.get(page.as_uri())
+    script = """
+        const table = document.getElementById("table");
+        return [...table.tHead.rows[0].cells].map(
+            (cell) => [cell.textContent.trim(), cell.getBoundingClientRect().right]);
+    """
+    try:
+        with screen(browser, DESK):
+            columns = browser.execute_script(script)
+            assert len(columns) >= 15
+            assert columns[-1][1] <= DESK[0]
+        with screen(browser, PHONE):
+            answer = browser.execute_script(script)[:4]
+            assert [name for name, _ in answer][2:] == ["Top-1", "p50 ms"]
+            assert answer[-1][1] <= PHONE[0]
+    finally:
+        browser.get(address)
+
+
+@needs_chromium
+def test_a_screen_reader_finds_headers_and_names(browser: Chrome) -> None:
+    nodes = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    roles: dict[str, list[str]] = {}
+    for node in nodes:
+        if not node.get("ignored"):
+            name = node.get("name", {}).get("value", "")
+            roles.setdefault(node["role"]["value"], []).append(name)
+    assert "samples/s" in roles["columnheader"]
+    assert "missing, Offline" in roles["rowheader"]
+    assert all(roles["image"])
+    assert len(roles["image"]) == 11
+    assert stored().title in roles["heading"]
+    assert "main" in roles
+
+
+def test_no_value_is_left_unformatted(page: str) -> None:
+    for word in ("None", "Undefined", "nan", "NaN"):
+        assert not re.search(rf">\s*{word}\s*<", page)
+
+
+@needs_chromium
+def test_lines_of_sweeps_are_shown(browser: Chrome, tmp_path: Path) -> None:
+    file = tmp_path / "sweeps.html"
+    file.write_text(render(swept_comparison()), encoding="utf-8")
+    browser.get(file.as_uri())
+    script = """
+        const figures = [...document.querySelectorAll("figure")];
+        return figures.map((figure) => [figure.querySelector("h3").textContent,
+            new Set([...figure.querySelectorAll("svg g[id*=line2d] > path[style*='--series']")]
+                .filter((line) => line.getBBox().width > 20)
+                .map((line) => line.getAttribute("style"))).size]);
+    """
+    drawn = dict(browser.execute_script(script))
+    # Two models, p50 and p99; two numbers of streams; three of threads.
+    assert drawn["Latency over rate, Server"] == 4
+    assert drawn["By threads, Offline"] == 2
+    assert drawn["By streams, Offline"] == 3
+    assert browser.execute("getLog", {"type": "browser"})["value"] == []
+
+
+def test_figure_stands_alone_as_a_picture() -> None:
+    drawing = next(one for one in drawings(stored()) if one.title.startswith("Speed-up"))
+    picture = standalone(drawing)
+    root = ElementTree.fromstring(picture)
+    assert root.get("width")
+    assert "two threads" in (root.get("aria-label") or "")
+    # What only the page's style sheet gives a value.
+    assert "var(" not in picture
+    assert "currentColor" not in picture
