@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.machine import describe_system
 from mlperf_benchmark.core.terminal import say
 from mlperf_benchmark.core.versions import PRODUCT
@@ -19,7 +20,7 @@ from mlperf_benchmark.explain.layer_errors_run import find_errors
 from mlperf_benchmark.explain.measuring import Measured, measure
 from mlperf_benchmark.explain.record import Explanation, Peaks, Stream, Variant
 from mlperf_benchmark.explain.rules import statements
-from mlperf_benchmark.explain.subjects import find_subjects, load
+from mlperf_benchmark.explain.subjects import Loaded, find_subjects, load
 from mlperf_benchmark.explain.summarize import summarize
 from mlperf_benchmark.tvm_compiler.peaks import PeakMeter
 
@@ -45,6 +46,7 @@ def explain(options: argparse.Namespace, console: Console) -> Explained:
         for subject in subjects:
             models.append(load(subject, options))
             stack.callback(models[-1].backend.close)
+        _refuse_other_batches(models)
         meter = PeakMeter(max(model.info.threads for model in models))
         names = ", ".join(subject.name for subject in subjects)
         say(console, f"Timing {options.inferences} inferences of {names}, and their layers.")
@@ -69,6 +71,18 @@ def explain(options: argparse.Namespace, console: Console) -> Explained:
         warnings=tuple(_warnings(variants)),
     )
     return Explained(explanation, graphs)
+
+
+def _refuse_other_batches(models: Sequence[Loaded]) -> None:
+    """Layers of eight images at once are no slower layers of one."""
+    first = models[0]
+    for model in models[1:]:
+        if model.info.max_batch_size != first.info.max_batch_size:
+            raise UsageError(
+                f"{model.subject.name} takes {model.info.max_batch_size} images at once and "
+                f"{first.subject.name} {first.info.max_batch_size}: layers compare at one batch "
+                "only. Export both for the same one."
+            )
 
 
 def _peaks(meter: PeakMeter) -> Peaks:

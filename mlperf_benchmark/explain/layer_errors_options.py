@@ -58,7 +58,7 @@ def check_accuracy_options(options: argparse.Namespace) -> None:
         if len(options.models) < 2:
             raise UsageError("--accuracy compares variants with a baseline: name two models.")
         return
-    for name in ("dataset_path", "dataset_list", "count", "worst_layers"):
+    for name in ("dataset_path", "dataset_list", "count", "worst_layers", "labels_offset"):
         if getattr(options, name) is not None:
             raise UsageError(f"--{name.replace('_', '-')} applies to --accuracy only.")
 

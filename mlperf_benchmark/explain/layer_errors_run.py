@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from backend import BackendConfig
+from mlperf_benchmark.core.preprocessing import CUSTOM
 from mlperf_benchmark.explain.layer_errors import ErrorSettings, Model, explain_errors
 from mlperf_benchmark.explain.layer_errors_options import WORST, choose_images
 from mlperf_benchmark.explain.layer_errors_record import Accuracy
@@ -28,7 +29,7 @@ def find_errors(options: argparse.Namespace, subjects: Sequence[Subject]) -> Acc
         inputs=options.inputs or own.card.inputs or (),
         outputs=options.outputs or own.card.outputs or (),
         data_format=options.data_format or own.card.layout,
-        any_classes=own.preprocessing is not None,
+        any_classes=options.dataset is None and options.profile in (None, CUSTOM),
         cache_dir=options.cache_dir,
     )
     models = [Model(subject.name, subject.file) for subject in subjects]

@@ -132,7 +132,7 @@ def load(subject: Subject, options: argparse.Namespace) -> Loaded:
             inputs=options.inputs or own.card.inputs or (),
             outputs=options.outputs or own.card.outputs or (),
             data_format=options.data_format or own.card.layout,
-            any_classes=own.preprocessing is not None,
+            any_classes=options.dataset is None and options.profile in (None, CUSTOM),
             cache_dir=options.cache_dir,
             takes_turns=True,
         )

@@ -6,6 +6,7 @@ from backend import BACKENDS, Backend, BackendConfig, BackendInfo
 from dataset import Dataset, DatasetInfo
 from mlperf_benchmark.core.cpus import cpu_quota, usable_cpus
 from mlperf_benchmark.core.image_format import Images
+from mlperf_benchmark.core.preprocessing import CUSTOM
 from mlperf_benchmark.core.run_config import RunConfig
 from mlperf_benchmark.run.cold_start import ColdStartWatch
 
@@ -47,7 +48,8 @@ def prepare(config: RunConfig, dataset: Dataset) -> Prepared:
             network=config.network,
             execution_provider=config.execution_provider,
             takes_turns=config.queries_per_turn is not None,
-            any_classes=config.is_own_model,
+            # Prepared from such a model, a file names its data set.
+            any_classes=config.is_own_model or config.profile == CUSTOM,
         )
     )
     # The model first: its errors show in a second, and preprocessing may take an hour.

@@ -54,6 +54,11 @@ def load_module(path: Path) -> LoadedModule:
 def _checkpoint(path: Path) -> LoadedModule:
     content = read_torch_file(path)
     checkpoint = parse_checkpoint(content) if is_checkpoint(content) else None
+    if checkpoint is not None and checkpoint.graph is not None:
+        raise ModelError(
+            f"{path} was trained in INT8 (finetune.py --qat), which PyTorch does not run here: "
+            "prepare.py --precision int8 makes a file for another backend of it."
+        )
     name = checkpoint.architecture if checkpoint else _described(path)
     architecture: Architecture = ARCHITECTURES.load(name)
     module = architecture.build()

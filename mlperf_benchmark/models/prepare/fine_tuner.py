@@ -169,7 +169,7 @@ def _labelled(run: FineTuningRun, architecture: Architecture, files: ImageSelect
         return Labelled(None)
     else:
         selection = files.drawn(min(len(files.names), REPORTED_AT_MOST))
-    images = load_images(selection, architecture.dataset, run.cache_dir)
+    images = load_images(selection, architecture.dataset, run.cache_dir, architecture.preprocessing)
     return Labelled(LabelledBatches(images, selection.labels))
 
 

@@ -14,7 +14,7 @@ from dataset import image_format
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.files import file_sha256
 from mlperf_benchmark.core.image_format import ImageFormat
-from mlperf_benchmark.core.preprocessing import ModelCard
+from mlperf_benchmark.core.preprocessing import CUSTOM, ModelCard
 from mlperf_benchmark.loadgen.labels import label_offset
 from mlperf_benchmark.models.files.description import Size, Weights
 from mlperf_benchmark.models.files.foreign_onnx import ForeignModel, quantizable, read_foreign
@@ -42,7 +42,7 @@ class ForeignSubject(Subject):
         self.recipe = recipe
         self._path = Path(recipe.model)
         self.name = recipe.model_name
-        self.dataset = recipe.dataset
+        self.dataset = None if recipe.dataset == CUSTOM else recipe.dataset
         self._own = own_images(recipe, self._path)
         # Who makes no use of images need not assume anything of them.
         if self._own is not None and (self._own.is_told or recipe.quantization is not None):
@@ -104,10 +104,11 @@ class ForeignSubject(Subject):
     def label_offset(self) -> int:
         shape = self.measured.answer
         port = Port(("scores",), shape)
-        count = class_count(
-            port, shape[0] if shape else 1, False, any_count=self.preprocessing is not None
-        )
-        return label_offset(count, self.card.labels_offset if self.card else None)
+        count = class_count(port, shape[0] if shape else 1, False, any_count=True)
+        told = self.recipe.labels_offset
+        if told is None and self.card is not None:
+            told = self.card.labels_offset
+        return label_offset(count, told)
 
     def fitted(self, images: ModelInput) -> ModelInput:
         image, foreign = self._image, self._foreign

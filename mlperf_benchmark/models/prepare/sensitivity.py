@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from mlperf_benchmark.core.errors import OutputError
+from mlperf_benchmark.core.errors import OutputError, UsageError
 from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES, Architecture
 from mlperf_benchmark.models.optimize.config import CRITERIA
 from mlperf_benchmark.models.optimize.distillation import count_right
@@ -43,6 +43,10 @@ def find_sensitivity(run: SensitivityRun, report: Report) -> Path:
     earlier = None if run.overwrite else read_record(run.output)
     architecture: Architecture = ARCHITECTURES.load(run.model)
     loaded = initial_weights(architecture, run.weights, seed=run.seed, cache_dir=run.cache_dir)
+    if loaded.quantized is not None:
+        raise UsageError(
+            f"{run.weights} was trained in INT8 (finetune.py --qat): give the weights before that."
+        )
     source = CalibrationSource(
         run.calibration_path, run.calibration_count, run.validation_path, run.seed, run.cache_dir
     )
@@ -94,7 +98,9 @@ def _counted(
     images, labels, description = calibration.images, None, calibration.description
     if run.validation_path is not None:
         selection = select_images(run.validation_path, None, run.seed)
-        images = load_images(selection, architecture.dataset, run.cache_dir)
+        images = load_images(
+            selection, architecture.dataset, run.cache_dir, architecture.preprocessing
+        )
         labels = selection.labels if selection.is_labelled else None
         description = selection.description()
     if labels is not None:

@@ -12,7 +12,7 @@ from torch import nn
 
 from backend import Remark
 from mlperf_benchmark.core.errors import ModelError, UsageError
-from mlperf_benchmark.core.preprocessing import CustomPreprocessing, ModelCard
+from mlperf_benchmark.core.preprocessing import CUSTOM, CustomPreprocessing, ModelCard
 from mlperf_benchmark.images.progress import tell
 from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES, Architecture
 from mlperf_benchmark.models.architectures.importing import architecture_of, imported
@@ -194,7 +194,8 @@ class TorchSubject(Subject):
                     " preprocessed: leave --profile and the options of a model card out."
                 )
             return found
-        dataset, preprocessing = recipe.dataset or TORCHVISION, None
+        named = None if recipe.dataset == CUSTOM else recipe.dataset
+        dataset, preprocessing = named or TORCHVISION, None
         weights = Path(recipe.weights)
         own = own_images(recipe, weights if weights.is_file() else None)
         if own is not None:

@@ -66,6 +66,7 @@ class Bench:
                 # As profiles have it: left to itself, OpenVINO computes in bf16 where it can.
                 precision="f32" if "precision" in self._kind.accepts else "default",
                 cache_dir=self.cache_dir,
+                any_classes=True,
             )
             backend = self._kind(config)
             try:
