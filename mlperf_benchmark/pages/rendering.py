@@ -13,7 +13,7 @@ from markupsafe import Markup
 SHARED = Path(__file__).parent
 STYLE = SHARED / "page.css"
 INTERVAL = re.compile(r"\[[^\]]*\]")
-UNIT = re.compile(r"(?<=\d) (?=(?:%|×|ms|dB|MB|GB/s|GOP/s)(?!\w))")
+UNIT = re.compile(r"(?<=\d)(?<!p\d\d)(?<!p\d\d\.\d) (?=(?:%|×|ms|dB|MB|GB/s|GOP/s)(?!\w))")
 JOINT = re.compile(r"(?<=/)(?=\w)|(?<=[^\W_][._])(?=\w)")
 """Where a long name may be broken."""
 

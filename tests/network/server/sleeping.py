@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 NODE_CODE = ROOT / "mlperf_benchmark" / "network" / "server" / "node"
 NAME = "sleeping"
 CLASSES = 1000
