@@ -122,7 +122,7 @@ class _Lowering(NodeLowering):
 
         owners: list[Node | None] = []
         self.lowered.module = legalised(self.writer.write(body), self.target)
-        # The operators that follow return the scores.
+        # What follows returns the scores and belongs to no node.
         owners.extend([None] * (len(self.writer.emitted) - len(owners)))
         self.describe(owners)
         self.lowered.parameters = self.writer.parameters

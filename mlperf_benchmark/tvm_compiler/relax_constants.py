@@ -13,7 +13,7 @@ Numbers = NDArray[Any]
 
 
 def _by(function: Callable[..., Any]) -> Callable[..., Numbers]:
-    """Return NumPy's results in the type that Relax gives them."""
+    """Return `function` with its NumPy results in the type that Relax gives them."""
     return lambda call, *numbers: np.asarray(function(*numbers)).astype(str(call.ty.dtype))
 
 

@@ -62,7 +62,7 @@ class CpuTarget:
 
     @property
     def vnni(self) -> str | None:
-        """The feature for int8 dot products in one instruction, by its register width, or None."""
+        """The register width in bits of one-instruction int8 dot products, None without them."""
         if self.avx512 and "avx512vnni" in self.features:
             return "512"
         return "256" if "avxvnni" in self.features else None

@@ -67,7 +67,7 @@ class Machine:
 
     @classmethod
     def of(cls, target: CpuTarget, threads: int) -> "Machine":
-        """A cycle is that of two vector multiply-adds."""
+        """Return the machine of `target`; a cycle is that of two vector multiply-adds."""
         shares = min(threads, _MEMORY_THREADS)
         return cls(threads, _MEMORY_SPEED * shares * (2 if target.splits_512 else 1))
 

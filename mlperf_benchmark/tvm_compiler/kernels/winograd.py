@@ -234,7 +234,9 @@ class WinogradKernel:
     def emit_outputs(
         self, p: Parameters, squares: _Squares, products: _Squares, part: _Part
     ) -> None:
-        """Transform and multiply; `squares` begin with the first tile of `part`."""
+        """Multiply all points and transform the products back; `squares` begin with the tiles of
+        `part`.
+        """
         with tir.serial(0, self.points) as point:
             for_parts(
                 Split(part.count, self.tile.tiles),
