@@ -104,7 +104,7 @@ def _as_product(node: Node, nodes: dict[str, Node], reads: Counter[str]) -> Node
 
 
 def _together(*nodes: Node) -> tuple[str, ...]:
-    """Return the operators of the model that the nodes compute together."""
+    """Return the operators of the model that any of the nodes computes, each once."""
     return tuple(dict.fromkeys(origin for node in nodes for origin in node.origins))
 
 

@@ -247,7 +247,5 @@ def _check_layers(module: nn.Module) -> None:
 
 
 def _is_unknown(layer: nn.Module) -> bool:
-    """Whether a layer has weights but is of no known kind; containers of layers are judged by
-    these.
-    """
+    """Whether a layer has weights of its own but is of no known kind."""
     return not isinstance(layer, (*PRUNABLE, nn.LayerNorm)) and not list(layer.children())

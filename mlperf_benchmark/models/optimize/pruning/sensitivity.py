@@ -65,7 +65,9 @@ def _maker(group: ChannelGroup) -> nn.Module:
 
 
 def _silence(group: ChannelGroup, count: int) -> None:
-    """Set the weights that read `count` channels to zero, which has the effect of removing them."""
+    """Zero the weights that read the `count` least important channels, which in effect removes
+    them.
+    """
     gone = group.order[:count]
     for part in group.parts:
         if part.role is Role.READS:
