@@ -247,5 +247,5 @@ def _check_layers(module: nn.Module) -> None:
 
 
 def _is_unknown(layer: nn.Module) -> bool:
-    """Whether a layer has weights of its own but is of no known kind."""
+    """Whether a layer is of no known kind; modules that contain layers do not count as unknown."""
     return not isinstance(layer, (*PRUNABLE, nn.LayerNorm)) and not list(layer.children())
