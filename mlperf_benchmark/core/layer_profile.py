@@ -1,4 +1,4 @@
-"""What a backend tells of the layers that it really executes, and how long each takes."""
+"""What a backend reports of the layers that it executes, and how long each takes."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ LINEAR = "linear"
 POOLING = "pooling"
 ELEMENTWISE = "elementwise"
 CONVERSION = "conversion"
-"""Changes of layout or precision alone, which the runtime put in."""
+"""The kind of layers that the runtime added only to change layout or precision."""
 OTHER = "other"
 
 
@@ -19,12 +19,12 @@ OTHER = "other"
 class Layer:
     """One kernel of an inference, for its whole batch.
 
-    `origins` are the operators of the model that it computes, by their names there, the one that
-    it is named after first; none where the runtime put it in. `kernel` is the runtime's name of
-    the implementation, `precision` what it computes in ("f32", "bf16", "int8", …). `macs` are the
-    model's multiply-accumulates, `executed_macs` those of the kernel where it needs fewer, as
-    Winograd's method does. Bytes are those of the tensors, each counted once. Channels are 0 where
-    there are none to tell.
+    `origins` names the model's operators that the kernel computes, beginning with the one that the
+    layer is named after; it is empty if the runtime added the layer. `kernel` is the runtime's name
+    of the implementation, `precision` the type it computes in ("f32", "bf16", "int8", …). `macs`
+    are the model's multiply-accumulates; `executed_macs` are those of the kernel, which may need
+    fewer, as Winograd's method does. The byte counts include each tensor once. Channels are 0 if
+    they are not defined or not known.
     """
 
     name: str
@@ -43,10 +43,12 @@ class Layer:
 
 @dataclass(frozen=True)
 class Profile:
-    """`seconds` has a row for each measurement and a column for each of `layers`, which are in
-    the order of their execution. A measurement is one inference, or the mean of several where the
-    runtime tells no less. `graph` is the runtime's own drawing of what it executes, as the names
-    and contents of files for Netron.
+    """The layers of a model and their times.
+
+    `seconds` has a row for each measurement and a column for each of `layers`, which are in
+    execution order. A measurement is one inference, or the mean of several if the runtime reports
+    only means. `graph` maps the names of files that show the executed graph in Netron to their
+    contents.
     """
 
     layers: tuple[Layer, ...]

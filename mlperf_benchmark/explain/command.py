@@ -12,7 +12,7 @@ from mlperf_benchmark.explain.output.terminal import print_explanation
 
 
 def main() -> int:
-    """Exit status 0."""
+    """Run explain.py and return exit status 0; failures are raised."""
     options = parse(sys.argv[1:])
     console = Console()
     check_free(options.output, options.overwrite)

@@ -25,21 +25,24 @@ from mlperf_benchmark.explain.summarize import summarize
 from mlperf_benchmark.tvm_compiler.peaks import PeakMeter
 
 ACCOUNTED = 0.05
-"""Of the latency: by how much the sum of layers may be off without a warning."""
+"""The sum of layers may differ from the latency by this fraction without a warning."""
 
 
 @dataclass(frozen=True)
 class Explained:
-    """`graphs` are the contents of the files that the variants name."""
+    """An explanation and the contents of the graph files that its variants name."""
 
     explanation: Explanation
     graphs: Mapping[str, bytes]
 
 
 def explain(options: argparse.Namespace, console: Console) -> Explained:
-    """Measure and explain what the options name. Raises UsageError, or InferenceError."""
+    """Measure and explain the models that the options name.
+
+    Raises UsageError or InferenceError.
+    """
     subjects = find_subjects(options)
-    # First, as it refuses files that the times would have taken minutes of.
+    # Errors come first: unsuitable files are refused before minutes are spent on timing.
     accuracy = find_errors(options, subjects)
     with ExitStack() as stack:
         models = []

@@ -39,14 +39,14 @@ CALIBRATED = "some of these images were used to make the models"
 
 
 ALIKE_DB, CAP_DB = 3.0, 60.0
-"""By so much at most the ratio of the scores may differ with the layers looked at and without;
-above the cap rounding decides.
+"""ALIKE_DB is how much the SQNR of the scores may change when layer outputs are requested as well;
+above CAP_DB only rounding counts.
 """
 
 
 @dataclass(frozen=True)
 class Model:
-    """A file, and how it is called."""
+    """A model file and its display name."""
 
     name: str
     file: Path
@@ -54,9 +54,11 @@ class Model:
 
 @dataclass(frozen=True)
 class ErrorSettings:
-    """`backend` says how models are read, whatever its model is; `worst` so many layers are tried
-    in FP32 again. `labels_offset` is added to the classes that they answer, None: as their number
-    tells.
+    """How models are read and how many layers are returned to FP32.
+
+    All models are read with `backend`, whichever backend they were made for. The `worst` layers
+    with the largest errors of their own are tried in FP32. `labels_offset` is added to the classes
+    that the models answer; with None, the number of classes determines it.
     """
 
     backend: BackendConfig
@@ -72,7 +74,7 @@ def explain_errors(
     All models are run by OpenVINO, on the CPU. Raises ModelError for files that it cannot open, and
     for models of different networks.
     """
-    # Models first: they take a second to find fault with, images may take an hour.
+    # Read the models first: their faults show within a second, images may take an hour to prepare.
     baseline, *variants = (_read(model, settings.backend) for model in models)
     info = images.dataset.prepare()
     found = [_explain(baseline, variant, images, settings) for variant in variants]
@@ -87,7 +89,7 @@ class _Read:
 
     @property
     def graph(self) -> ov.Model:
-        """With the scores as the one output."""
+        """The model with the scores as its only output."""
         results = [self.fitted.model.get_results()[self.fitted.output_index]]
         return ov.Model(results, self.fitted.model.get_parameters())
 
@@ -122,7 +124,7 @@ def _explain(
         return count_answers(scores_with(ours, theirs, names, batches), reference, labels)
 
     mending = Mending((), (), None)
-    # By itself: where layers' outputs are asked for, the runtime rounds a little otherwise.
+    # A separate run, because OpenVINO rounds slightly differently when layer outputs are requested.
     answered = restore(())
     looked_at = count_answers(errors.scores, reference, labels)
     if abs(_capped(looked_at) - _capped(answered)) > ALIKE_DB:
@@ -155,7 +157,7 @@ def _explain(
 
 
 def _capped(answered: Answered) -> float:
-    """Of the scores, in dB; above lies what rounding decides."""
+    """Return the SQNR of the scores in dB, capped at CAP_DB, above which only rounding counts."""
     ratio = answered.scores_sqnr_db
     return min(CAP_DB, CAP_DB if ratio is None else ratio)
 
@@ -171,7 +173,7 @@ def _read(model: Model, config: BackendConfig) -> _Read:
     description = read_description(model.file)
     graph = read_model(model.file, config.cache_dir)
     if suffix == ".onnx":
-        # Quantization in the form that OpenVINO's own files have.
+        # This expresses quantization by FakeQuantize nodes, as OpenVINO's own files do.
         graph = ov.convert_model(model.file)
     return _Read(model, description, fit(graph, replace(config, model=model.file)))
 
@@ -179,7 +181,7 @@ def _read(model: Model, config: BackendConfig) -> _Read:
 def _labels(
     images: ErrorImages, models: Sequence[_Read]
 ) -> tuple[NDArray[np.int64] | None, str | None]:
-    """None, and why, where right answers mean nothing."""
+    """Return the labels and None, or None and the reason why top-1 would be meaningless."""
     descriptions = [model.description for model in models]
     if any(one is not None and one.has_random_weights for one in descriptions):
         return None, RANDOM_WEIGHTS
@@ -197,5 +199,5 @@ def _labels(
 
 
 def _is_quantized(graph: ov.Model) -> bool:
-    """Whether values are put on a grid of integers somewhere."""
+    """Whether the graph contains quantization (FakeQuantize nodes)."""
     return any(node.get_type_name() == "FakeQuantize" for node in graph.get_ordered_ops())

@@ -1,4 +1,4 @@
-"""The figure of how the error goes along the net."""
+"""The figure that shows how the error develops through the network."""
 
 import textwrap
 
@@ -21,8 +21,8 @@ CAPTION = (
 
 
 def draw_errors(accuracy: Accuracy) -> Drawing | None:
-    """None where no layer differs."""
-    # The baseline has the first of the page's colours.
+    """Draw the errors of all variants; return None if no layer differs from the baseline."""
+    # The first colour of the page belongs to the baseline.
     drawn = [
         (place, errors)
         for place, errors in enumerate(accuracy.variants, start=1)
@@ -59,7 +59,7 @@ def draw_errors(accuracy: Accuracy) -> Drawing | None:
 
 
 def _value(ratio: float | None) -> float:
-    """A gap where there is no error."""
+    """Return NaN, which leaves a gap in the curve, for a layer without error."""
     return float("nan") if ratio is None else ratio
 
 

@@ -1,4 +1,4 @@
-"""Which layers, back in FP32, bring the baseline's answers back."""
+"""Find the layers that restore the baseline's answers when they are returned to FP32."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,17 +10,23 @@ from mlperf_benchmark.core.image_format import Scores
 from mlperf_benchmark.models.optimize.layer_errors import scores_ratio_db
 
 ENOUGH = 0.9
-"""The fewest layers are advised that remove this part of the noise of the scores which all the
-worst ones together remove."""
+"""The advised layers are the smallest set that removes this fraction of the score noise that all
+the worst layers together remove.
+"""
 
 MENDED = 0.5
-"""And they count as the cure where so many of the changed answers are the baseline's again."""
+"""The advised layers count as a cure if they restore at least this fraction of the
+changed answers.
+"""
 
 
 @dataclass(frozen=True)
 class Answered:
-    """Of `total` images `same` have the baseline's answer and `good` the right one, None where
-    that means nothing. `scores_sqnr_db` is of the scores, None where they are the baseline's own.
+    """How a model answers `total` images.
+
+    `same` answers equal the baseline's and `good` ones are right; `good` is None if labels are
+    missing or meaningless. `scores_sqnr_db` is the SQNR of the scores in dB, None if they equal the
+    baseline's exactly.
     """
 
     total: int
@@ -30,7 +36,7 @@ class Answered:
 
     @property
     def noise(self) -> float:
-        """Of the scores, over their signal."""
+        """The ratio of noise to signal power in the scores."""
         return 0.0 if self.scores_sqnr_db is None else 10 ** (-self.scores_sqnr_db / 10)
 
     @property
@@ -40,7 +46,7 @@ class Answered:
 
 @dataclass(frozen=True)
 class Restored:
-    """What the variant answers with these layers in FP32."""
+    """The variant's answers with `layers` returned to FP32."""
 
     layers: tuple[str, ...]
     answered: Answered
@@ -48,9 +54,12 @@ class Restored:
 
 @dataclass(frozen=True)
 class Mending:
-    """`alone` are the worst layers, each alone in FP32, the one first that mends most; `together`
-    more and more of them in that order, `advised` the fewest that nearly suffice. None: where no
-    layer has an error, or the answers do not come nearer the baseline's.
+    """What returning the worst layers to FP32 achieves.
+
+    `alone` has each of them alone in FP32, the most effective first. `together` adds them one after
+    the other in that order. `advised` is the smallest of these sets that is nearly as effective as
+    all of them; it is None if no layer has an error or if the scores do not come closer to the
+    baseline's.
     """
 
     alone: tuple[Restored, ...]
@@ -58,7 +67,7 @@ class Mending:
     advised: Restored | None
 
     def is_cure(self, variant: Answered) -> bool:
-        """Whether at least half of the changed answers come back."""
+        """Whether `advised` restores at least half of the variant's changed answers."""
         if self.advised is None or not variant.changed:
             return False
         back = variant.changed - self.advised.answered.changed
@@ -66,7 +75,10 @@ class Mending:
 
 
 def count_answers(scores: Scores, baseline: Scores, labels: NDArray[np.int64] | None) -> Answered:
-    """Scores have shape (images, classes), labels (images,) or None."""
+    """Compare `scores` with the baseline's and, if given, with the labels.
+
+    Scores have shape (images, classes), labels have shape (images,).
+    """
     answers = scores.argmax(axis=1)
     return Answered(
         total=len(answers),
@@ -79,7 +91,10 @@ def count_answers(scores: Scores, baseline: Scores, labels: NDArray[np.int64] | 
 def find_mending(
     worst: Sequence[str], variant: Answered, restore: Callable[[Sequence[str]], Answered]
 ) -> Mending:
-    """Return layers of `worst` to FP32 by `restore`, each alone, then several."""
+    """Try the `worst` layers in FP32, each alone and then cumulatively.
+
+    `restore` returns what the variant answers with the given layers in FP32.
+    """
     alone = [Restored((name,), restore((name,))) for name in worst]
     alone.sort(key=lambda one: one.answered.noise)
     names = tuple(one.layers[0] for one in alone)

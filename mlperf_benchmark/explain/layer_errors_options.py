@@ -18,7 +18,7 @@ WORST = 5
 
 @dataclass(frozen=True)
 class ErrorImages:
-    """A data set that is not prepared yet, and whether its labels mean something."""
+    """A data set that is not prepared yet; `has_labels` says whether its labels are meaningful."""
 
     dataset: Dataset
     has_labels: bool
@@ -53,7 +53,7 @@ def add_accuracy_options(parser: argparse.ArgumentParser) -> None:
 
 
 def check_accuracy_options(options: argparse.Namespace) -> None:
-    """Raises UsageError before anything is measured."""
+    """Refuse contradicting options before anything is measured. Raises UsageError."""
     if options.accuracy:
         if len(options.models) < 2:
             raise UsageError("--accuracy compares variants with a baseline: name two models.")
@@ -68,9 +68,9 @@ def choose_images(
     dataset: str,
     preprocessing: CustomPreprocessing | None = None,
 ) -> ErrorImages:
-    """Images of `--dataset-path` in the preprocessing of `dataset`, or the user's own.
+    """Choose the images for --accuracy, preprocessed as for `dataset` or by `preprocessing`.
 
-    Raises UsageError, or DatasetError where there are none.
+    Raises UsageError for unsuitable options and DatasetError if there are no images.
     """
     kind: type[Dataset] = DATASETS.load(dataset)
     folder = options.dataset_path
@@ -114,7 +114,7 @@ def _unlabelled(folder: Path) -> LabelList:
 
 
 def _spread(found: LabelList, count: int | None) -> LabelList:
-    """As lists may go class by class, the first images would be of few classes."""
+    """Take `count` images at even distances: lists may be sorted by class."""
     available = len(found.names)
     if count is not None and count > available:
         raise DatasetError(f"{count} images were asked for, but {found.source} names {available}.")

@@ -1,4 +1,4 @@
-"""What explain.json says of the accuracy of variants, layer by layer."""
+"""The part of explain.json that describes the variants' accuracy, layer by layer."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,14 @@ from mlperf_benchmark.models.optimize.layer_errors import PointError
 
 @dataclass(frozen=True)
 class VariantErrors:
-    """One variant beside the baseline, on the same images.
+    """One variant compared with the baseline on the same images.
 
-    `points` are in the order of execution, `skipped` the baseline's layers and joins that the
-    variant has in another shape or not at all. `baseline_good` are the images that the baseline
-    answers right; None where labels mean nothing, which `note` says why. `kept_fp32` are layers
-    that the variant was told to keep in FP32 when it was made, by `quantizer`, where that is known.
-    `sentences` say what all that comes
-    to, `options` are those of prepare.py that mend it, None where none do.
+    `points` are in execution order. `skipped` names the baseline's layers and joins that the
+    variant lacks or computes in another shape. `baseline_good` is how many images the baseline
+    answers right; it is None if labels are missing or meaningless, and `note` then says why.
+    `kept_fp32` names the layers that the variant's `quantizer` was told to keep in FP32; both come
+    from the model description. `sentences` summarise the findings. `options` are the prepare.py
+    options that reduce the error, or None if no options do.
     """
 
     name: str
@@ -36,8 +36,9 @@ class VariantErrors:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """`images` of the data set `dataset` in the folder `path`, answered by all. The models were run
-    by OpenVINO, whatever runs them else.
+    """The errors of all variants on the `images` images of `dataset` in the folder `path`.
+
+    OpenVINO ran all models, whichever backend they are meant for.
     """
 
     baseline: str

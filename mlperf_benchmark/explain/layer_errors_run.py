@@ -1,4 +1,4 @@
-"""What --accuracy does."""
+"""Measures the errors that --accuracy asks for."""
 
 import argparse
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from mlperf_benchmark.explain.subjects import Subject
 
 
 def find_errors(options: argparse.Namespace, subjects: Sequence[Subject]) -> Accuracy | None:
-    """Errors of the layers of all subjects against the first's; None where not asked for.
+    """Compare each subject's layers with the first subject's; None without --accuracy.
 
-    Raises UsageError and its kinds, or InferenceError.
+    Raises UsageError, one of its subclasses, or InferenceError.
     """
     if not options.accuracy:
         return None
-    # Of an ONNX file without a card, what was made of it may tell more.
+    # If an ONNX file has no card, the models made from it may still tell its preprocessing.
     own = next((one.images for one in subjects if one.images.is_told), subjects[0].images)
     images = choose_images(options, own.dataset, own.preprocessing)
     offset = own.card.labels_offset if options.labels_offset is None else options.labels_offset

@@ -21,7 +21,7 @@ CSV_FIELDS = ("place", "name", "kind", "sqnr_db", "cosine", "own_sqnr_db", "inpu
 
 @dataclass(frozen=True)
 class ErrorColumn:
-    """`number` is what a number column sorts by; None for text."""
+    """A column of the table. `number` returns the value to sort by; it is None for text columns."""
 
     title: str
     text: Callable[[PointError], str]
@@ -29,7 +29,10 @@ class ErrorColumn:
 
 
 def error_columns(errors: VariantErrors) -> list[ErrorColumn]:
-    """Of the variant's table; the last is left out where no layer was tried in FP32."""
+    """Return the columns of a variant's table.
+
+    The last one, "Alone in FP32", is left out if no layer was tried in FP32.
+    """
     alone = {one.layers[0]: one.answered for one in errors.mending.alone}
     tried = ErrorColumn("Alone in FP32", lambda point: _answers(alone.get(point.name)))
     return [
@@ -50,14 +53,14 @@ def error_columns(errors: VariantErrors) -> list[ErrorColumn]:
 
 
 def worst_points(points: Sequence[PointError], count: int) -> list[PointError]:
-    """By their own error, the worst first; those without any last."""
+    """Return the `count` points with the largest errors of their own, the worst first."""
     return sorted(points, key=lambda one: math.inf if one.own_sqnr_db is None else one.own_sqnr_db)[
         :count
     ]
 
 
 def print_errors(accuracy: Accuracy, console: Console, every: bool) -> None:
-    """A table and the sentences of each variant; of the worst layers alone unless `every`."""
+    """Print each variant's table and sentences, with the worst layers only unless `every`."""
     for errors in accuracy.variants:
         heading = f"{errors.name}: errors against {accuracy.baseline} on {accuracy.images} images"
         console.print(plain(heading, "bold"))
@@ -82,7 +85,10 @@ def print_errors(accuracy: Accuracy, console: Console, every: bool) -> None:
 
 
 def render_csv(accuracy: Accuracy) -> str:
-    """A line a layer and variant, plain numbers, empty where there is none; with CRLF."""
+    """Return one CSV line per layer and variant, with plain numbers and CRLF line ends.
+
+    Missing values are empty fields.
+    """
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["variant", *CSV_FIELDS, "alone_same", "alone_good", "total"])
@@ -91,7 +97,7 @@ def render_csv(accuracy: Accuracy) -> str:
         for point in errors.points:
             answered = alone.get(point.name)
             counts = (answered.same, answered.good) if answered else (None, None)
-            # The module writes None as an empty field.
+            # The csv module writes None as an empty field.
             values = [getattr(point, field) for field in CSV_FIELDS]
             writer.writerow([errors.name, *values, *counts, errors.answered.total])
     return text.getvalue()

@@ -1,4 +1,4 @@
-"""What the errors of the layers come to, in sentences; each follows from a rule."""
+"""Sentences that summarise the errors of the layers, each produced by a rule."""
 
 import shlex
 from collections.abc import Iterator, Sequence
@@ -11,14 +11,14 @@ NAMED = 3
 SKIPPED_NAMED = 4
 GROWS_BY_DB = 3.0
 OUTPUTS_TOO = "onnxruntime"
-"""The quantizer that puts outputs of layers on a grid, too, whoever reads them."""
+"""The quantizer that also quantizes the outputs of layers, even if FP32 layers read them."""
 
 FEW = 0.05
-"""Of the answers: INT8 without a fault changes so many."""
+"""The fraction of answers that INT8 may change without any fault."""
 
 
 def sentences(errors: VariantErrors) -> tuple[str, ...]:
-    """The answers first, then where the error enters and grows, then what mends it."""
+    """Summarise the answers, then where the error enters and grows, then what reduces it."""
     return (
         _answers(errors),
         *_entering(errors.points),
@@ -29,7 +29,7 @@ def sentences(errors: VariantErrors) -> tuple[str, ...]:
 
 
 def advised_options(errors: VariantErrors) -> str | None:
-    """Options of prepare.py that make the variant anew without its worst errors; None: none do."""
+    """Return the prepare.py options that keep the worst layers in FP32, None if that is no cure."""
     advised = errors.mending.advised
     if advised is None or not errors.mending.is_cure(errors.answered):
         return None
@@ -38,14 +38,14 @@ def advised_options(errors: VariantErrors) -> str | None:
 
 
 def counted(answered: Answered, baseline_good: int | None) -> str:
-    """Top-1 where there are labels, else agreement."""
+    """Return top-1 in words if there are labels, otherwise the agreement with the baseline."""
     if answered.good is None or baseline_good is None:
         return f"{answered.same}/{answered.total} answers are the baseline's"
     return f"top-1 {answered.good}/{answered.total} (baseline {baseline_good}/{answered.total})"
 
 
 def decibel(ratio: float | None) -> str:
-    """As shown everywhere; layers without any error are equal."""
+    """Format an SQNR; None, which stands for no error, becomes "equal"."""
     return "equal" if ratio is None else f"{ratio:.1f} dB"
 
 

@@ -1,4 +1,4 @@
-"""Times the models in rounds: whole inferences, and layer by layer."""
+"""Time the models in rounds, both as whole inferences and layer by layer."""
 
 import random
 import time
@@ -21,8 +21,10 @@ ORDER_SEED = 0
 
 @dataclass(frozen=True)
 class Measured:
-    """`latencies` are seconds of inferences without profiling, `seconds` those of `layers`, of
-    shape (measurements, layers). `graph` as in Profile.
+    """The times of one model.
+
+    `latencies` are the seconds of inferences without profiling. `seconds` are those of `layers`, of
+    shape (measurements, layers). `graph` is as in Profile.
     """
 
     loaded: Loaded
@@ -35,10 +37,10 @@ class Measured:
 def measure(
     models: Sequence[Loaded], inferences: int, between: Callable[[], None]
 ) -> list[Measured]:
-    """About `inferences` of each model, with and without the times of layers.
+    """Run about `inferences` inferences of each model, both with and without layer times.
 
-    Each round takes all models, and both ways of timing them, in another order, so that a machine
-    whose speed changes is unfair to all alike; `between` is called before each. Raises
+    Each round covers all models and both ways of timing in a new random order, so that changes of
+    the machine's speed affect all alike. `between` is called before each measurement. Raises
     InferenceError.
     """
     rounds = min(ROUNDS, inferences)
@@ -94,5 +96,5 @@ class _Collected:
 
 
 def _same(before: Sequence[Layer], now: Sequence[Layer]) -> bool:
-    """By what they compute: runtimes number what they put in anew each time."""
+    """Whether the layers are the same, whatever names the runtime gave to those that it added."""
     return [(one.kind, one.origins) for one in before] == [(one.kind, one.origins) for one in now]

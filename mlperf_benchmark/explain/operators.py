@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from mlperf_benchmark.core.layer_profile import CONVERSION, ELEMENTWISE, Layer
 
-# Operators that are a module's whole work in an exported graph, which the module names better.
+# Operators that do all the work of a module in an exported graph; the module's name says more.
 OF_MODULES = re.compile(
     r"(AveragePool|BatchNormalization|Clip|Conv|ConvTranspose|Gemm|GlobalAveragePool|HardSigmoid"
     r"|HardSwish|MatMul|MaxPool|Relu|Sigmoid|Softmax)"
@@ -16,17 +16,20 @@ OF_MODULES = re.compile(
 RUNTIMES: Mapping[str, str] = MappingProxyType(
     {CONVERSION: "(layout and precision)", ELEMENTWISE: "(normalisation)"}
 )
-"""What runtimes and backends put in; quantizing the input is a part of the second."""
+"""Kinds of layers that runtimes and backends add; the second includes quantizing the input."""
 
 
 def module_name(operator: str) -> str:
-    """ "layer1.0.conv1" of torch's "/layer1/layer1.0/conv1/Conv"; other names stay."""
+    """Return the module's name: "layer1.0.conv1" for torch's "/layer1/layer1.0/conv1/Conv".
+
+    Names of other forms are returned unchanged.
+    """
     if not operator.startswith("/"):
         return operator
     *modules, last = operator.strip("/").split("/")
     path = ""
     for module in modules:
-        # A child is named with its parent's name where that is a list.
+        # torch repeats the parent's name in the name of a list's element.
         parent = path.rpartition(".")[2]
         if parent and module.startswith(f"{parent}."):
             path = f"{path}{module.removeprefix(parent)}"
@@ -38,12 +41,15 @@ def module_name(operator: str) -> str:
 
 
 def operator_of(layer: Layer) -> str:
-    """What `layer` is matched by: its first origin; what the runtime put in, by what it is."""
+    """Return the name by which `layer` is matched: its first origin.
+
+    Layers that the runtime added have no origin and are matched by their kind.
+    """
     if layer.origins:
         return module_name(layer.origins[0])
     return RUNTIMES.get(layer.kind, f"({layer.kind})")
 
 
 def fused(origins: Sequence[str]) -> list[str]:
-    """The other operators that a layer computes, by their short names."""
+    """Return the short names of the other operators that a layer computes."""
     return [module_name(origin) for origin in origins[1:]]

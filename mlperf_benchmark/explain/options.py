@@ -18,7 +18,7 @@ from profiles import PROFILES
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """The command line. Options that were not given are None (flags: False).
+    """Parse the command line. Options that were not given are None (flags: False).
 
     Raises UsageError for options that contradict each other.
     """

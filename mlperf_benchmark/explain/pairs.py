@@ -1,4 +1,4 @@
-"""A variant's layers beside those of the baseline that compute the same operator of the model."""
+"""Matches a variant's layers with the baseline's layers that compute the same operator."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,10 @@ from mlperf_benchmark.explain.record import LayerRecord, Variant
 
 @dataclass(frozen=True)
 class Pair:
-    """Layers of one operator; none on one side where it is fused there, or does not exist."""
+    """The layers that compute one operator in the baseline (`before`) and the variant (`after`).
+
+    One side is empty if the operator is fused into another layer there or does not exist.
+    """
 
     operator: str
     before: tuple[LayerRecord, ...]
@@ -26,7 +29,7 @@ class Pair:
 
     @property
     def possible_ms(self) -> float:
-        """The time of the variant if it came as near to its roofline as the baseline does."""
+        """The variant's time if it came as close to its roofline as the baseline does."""
         if not self.before or not self.after:
             return 0.0
         before, after = _sum(self.before, _bound), _sum(self.after, _bound)
@@ -38,7 +41,7 @@ class Pair:
 
     @property
     def main(self) -> LayerRecord | None:
-        """The variant's layer that does most of it."""
+        """The variant's slowest layer of this pair."""
         return max(self.after, key=lambda layer: layer.ms.value, default=None)
 
 
@@ -51,11 +54,11 @@ def _sum(layers: tuple[LayerRecord, ...], value: Callable[[LayerRecord], float])
 
 
 def pairs_of(variant: Variant, baseline: Variant | None) -> list[Pair]:
-    """In the order of the variant's execution, then what only the baseline has."""
+    """Return the pairs in the variant's execution order, then those of the baseline alone."""
     before, after = _by_operator(baseline), _by_operator(variant)
     last, now = _classifier(baseline), _classifier(variant)
     if last and now and last not in after and now not in before:
-        # One of them is named after the model's output.
+        # One of the two models names its classifier after the model's output.
         before = {now if name == last else name: layers for name, layers in before.items()}
     return [
         Pair(operator, before.get(operator, ()), after.get(operator, ()))
@@ -71,13 +74,13 @@ def _by_operator(variant: Variant | None) -> dict[str, tuple[LayerRecord, ...]]:
 
 
 def _classifier(variant: Variant | None) -> str | None:
-    """The last linear layer."""
+    """Return the operator of the variant's last linear layer."""
     linear = [one.operator for one in (variant.layers if variant else ()) if one.kind == LINEAR]
     return linear[-1] if linear else None
 
 
 def fused_into(variant: Variant, operator: str) -> str | None:
-    """The operator of the layer that computes `operator` with its own, if there is one."""
+    """Return the operator of the layer that `operator` is fused into, or None."""
     for layer in variant.layers:
         if layer.operator != operator and operator in map(module_name, layer.origins):
             return layer.operator

@@ -1,4 +1,4 @@
-"""explain.json: what was measured of each layer, and what follows from it."""
+"""The content of explain.json: what was measured of each layer, and the conclusions."""
 
 import dataclasses
 import json
@@ -14,7 +14,7 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class Spread:
-    """A median, and the quartiles beside it."""
+    """A median with its lower and upper quartile."""
 
     value: float
     low: float
@@ -23,7 +23,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Stream:
-    """Reading `bytes` again and again."""
+    """The bandwidth of reading the same `bytes` repeatedly."""
 
     bytes: int
     gigabytes_per_second: float
@@ -31,10 +31,10 @@ class Stream:
 
 @dataclass(frozen=True)
 class Peaks:
-    """What `threads` threads of this machine reach at most, measured beside the models.
+    """The highest rates that `threads` threads of this machine reach, measured beside the models.
 
-    `gops` are 1e9 operations a second by precision, two for a multiply-accumulate. `lanes` is how
-    many 32-bit numbers a vector register holds.
+    `gops` maps a precision to 1e9 operations per second; a multiply-accumulate is two operations.
+    `lanes` is the number of 32-bit values in a vector register.
     """
 
     threads: int
@@ -45,12 +45,14 @@ class Peaks:
 
 @dataclass(frozen=True)
 class LayerRecord:
-    """One layer of a variant; see core.layer_profile.Layer for what the runtime tells.
+    """One layer of a variant; core.layer_profile.Layer explains the fields that the runtime
+    reports.
 
-    `operator` is what it is matched by: the operator of the model that it is named after. `share`
-    is of the sum of all layers. `bound_ms` is the least that the machine's peaks allow, `gops`
-    what was reached, `peak_share` and `stream_share` how near that is to the arithmetic peak and to
-    a stream of as many bytes; None without multiply-accumulates or where the peak is not known.
+    `operator` is the name that layers are matched by: the model operator that the layer is named
+    after. `share` is the layer's part of the sum of all layers. `bound_ms` is the shortest time
+    that the machine's peaks allow, and `gops` is the rate reached. `peak_share` and `stream_share`
+    compare the layer with the arithmetic peak and with a stream of as many bytes; they are None
+    without multiply-accumulates or if the peak is not known.
     """
 
     name: str
@@ -76,8 +78,10 @@ class LayerRecord:
 
 @dataclass(frozen=True)
 class Variant:
-    """One model. `latency_ms` is of whole inferences without profiling, `layers_ms` the sum of
-    the layers' medians. `graph` are files of what was executed, for Netron.
+    """One model and its layers.
+
+    `latency_ms` is that of whole inferences without profiling, `layers_ms` the sum of the layers'
+    medians. `graph` names the files that show the executed graph in Netron.
     """
 
     name: str
@@ -94,13 +98,15 @@ class Variant:
 
     @property
     def unaccounted(self) -> float:
-        """How far the sum of layers is from the latency, as a part of it."""
+        """The difference between the latency and the sum of the layers, as a fraction of the
+        latency.
+        """
         return self.layers_ms / self.latency_ms.value - 1
 
 
 @dataclass(frozen=True)
 class Statement:
-    """One thing that a rule found of `variant`, with the milliseconds that it costs."""
+    """One finding of a rule about `variant`, with the milliseconds that it costs."""
 
     rule: str
     variant: str
@@ -112,9 +118,10 @@ class Statement:
 
 @dataclass(frozen=True)
 class Explanation:
-    """The first of `variants` is the baseline. `statements` are the worst first.
+    """The whole explanation: `variants`, of which the first is the baseline, and `statements`.
 
-    `accuracy` is what was found of the layers' errors, where that was asked for.
+    The most expensive statements come first. `accuracy` holds the errors of the layers if
+    --accuracy asked for them.
     """
 
     created: str
@@ -131,5 +138,5 @@ class Explanation:
     warnings: tuple[str, ...] = field(default=())
 
     def to_json(self) -> str:
-        """As it is written to explain.json."""
+        """Return the text of explain.json."""
         return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"

@@ -1,4 +1,4 @@
-"""What the differences mean, in words: a small rule for each kind of loss.
+"""Rules that put the differences into words, one for each kind of loss.
 
 To add a rule, write a function that takes `Facts` and yields `Statement`s, and add it to `RULES`.
 """
@@ -20,12 +20,12 @@ from mlperf_benchmark.explain.record import LayerRecord, Peaks, Statement, Varia
 from mlperf_benchmark.tvm_compiler.storage import LANES
 
 WORTH_TELLING = 0.005
-"""Of the latency: what costs less is left out."""
+"""Losses below this fraction of the latency are not reported."""
 
 FLOATS = ("f32", "f16", "bf16", "f64")
 MULTIPLYING = (CONVOLUTION, LINEAR)
 WAITING = 0.5
-"""Of what memory allows: what comes nearer is said to wait for it."""
+"""Layers that reach more than this fraction of the memory roofline are said to wait for memory."""
 
 LITTLE_ARITHMETIC: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -45,7 +45,7 @@ SHORT_OF_BASELINE = 0.8
 
 @dataclass(frozen=True)
 class Facts:
-    """`baseline` is None for a model that is explained alone."""
+    """What the rules look at. `baseline` is None if a model is explained alone."""
 
     peaks: Peaks
     variant: Variant
@@ -58,7 +58,7 @@ class Facts:
 
     @property
     def lanes(self) -> int:
-        """Channels that are computed at once; those of TVM's kernels lie in blocks of 16."""
+        """The number of channels computed at once; TVM's kernels use blocks of 16 channels."""
         return max(self.peaks.lanes, LANES if self.variant.backend == "tvm" else 1)
 
     def statement(
@@ -71,7 +71,7 @@ Rule = Callable[[Facts], Iterable[Statement]]
 
 
 def statements(variants: Sequence[Variant], peaks: Peaks) -> list[Statement]:
-    """Of all rules: first what to expect of each variant, then the losses, the worst first."""
+    """Apply all rules and return the verdict of each variant, then the losses, the worst first."""
     baseline = variants[0] if len(variants) > 1 else None
     found: list[Statement] = []
     for variant in variants[1:] or variants:
@@ -84,8 +84,10 @@ VERDICT = "verdict"
 
 
 def verdict(facts: Facts) -> Iterator[Statement]:
-    """Expected by multiply-accumulates, possible by the roofline, reached; the first two where
-    there is what they compare.
+    """Yield the expected, possible and reached speed-up.
+
+    The expected one follows from the multiply-accumulates, the possible one from the roofline;
+    either is left out if there is nothing to compare.
     """
     baseline, variant = facts.baseline, facts.variant
     if baseline is None:
@@ -102,7 +104,7 @@ def verdict(facts: Facts) -> Iterator[Statement]:
 
 
 def _arithmetic(variant: Variant, peaks: Peaks) -> float:
-    """Seconds of the model's multiply-accumulates at the peaks of what computes them."""
+    """Return the seconds that the model's multiply-accumulates take at the machine's peaks."""
     return sum(
         2e-9 * layer.macs / peaks.gops.get(layer.precision, peaks.gops["f32"])
         for layer in variant.layers
@@ -110,7 +112,7 @@ def _arithmetic(variant: Variant, peaks: Peaks) -> float:
 
 
 def padded_channels(facts: Facts) -> Iterator[Statement]:
-    """Channels that a vector's lanes have to be filled up for, more of them than before."""
+    """Yield layers that fill up vector lanes with more unused channels than the baseline does."""
     lanes = facts.lanes
     for pair in facts.pairs:
         layer = pair.main
@@ -142,7 +144,7 @@ def _wasted(layer: LayerRecord, lanes: int) -> float:
 
 
 def stayed_in_float(facts: Facts) -> Iterator[Statement]:
-    """Layers with weights that compute in floating point in a model that has INT8 ones."""
+    """Yield layers with weights that compute in floating point although others compute in INT8."""
     layers = [one for one in facts.variant.layers if one.macs]
     peaks = facts.peaks.gops
     if not any(one.precision == "int8" for one in layers) or "int8" not in peaks:
@@ -167,7 +169,7 @@ def _shown(precision: str) -> str:
 
 
 def conversions(facts: Facts) -> Iterator[Statement]:
-    """What the runtime put in to change layout or precision, beyond the baseline's."""
+    """Yield the time of layout and precision changes that exceeds the baseline's."""
     added = _of_kind(facts.variant, CONVERSION)
     before = _of_kind(facts.baseline, CONVERSION) if facts.baseline else []
     lost = sum(one.ms.value for one in added) - sum(one.ms.value for one in before)
@@ -190,7 +192,7 @@ def _of_kind(variant: Variant, *kinds: str) -> list[LayerRecord]:
 
 
 def little_arithmetic(facts: Facts) -> Iterator[Statement]:
-    """Layers that INT8's arithmetic cannot make so much quicker, for want of such arithmetic."""
+    """Yield kinds of layers that do too little arithmetic to gain the full speed-up of INT8."""
     peaks = facts.peaks.gops
     if facts.baseline is None or "int8" not in peaks:
         return
@@ -237,7 +239,7 @@ def _bytes(layer: LayerRecord) -> int:
 
 
 def slower_than_baseline(facts: Facts) -> Iterator[Statement]:
-    """Layers that take longer than the baseline's, by more than both vary."""
+    """Yield layers that are slower than the baseline's by more than their times vary."""
     for pair in facts.pairs:
         lost = pair.after_ms - pair.before_ms
         if lost < facts.least_ms or not _is_slower(pair):
@@ -255,7 +257,10 @@ def slower_than_baseline(facts: Facts) -> Iterator[Statement]:
 
 
 def _is_slower(pair: Pair) -> bool:
-    """By more than both vary. What the runtime put in has a rule of its own."""
+    """Whether the variant is slower by more than the times vary.
+
+    False for layers that the runtime added, which have a rule of their own.
+    """
     # Some runtimes tell whole microseconds, and so none at all of a small layer.
     if not pair.before_ms or not pair.after or not pair.after[0].origins:
         return False
@@ -263,7 +268,7 @@ def _is_slower(pair: Pair) -> bool:
 
 
 def not_fused(facts: Facts) -> Iterator[Statement]:
-    """Operators that run by themselves, and in the baseline do not."""
+    """Yield operators that are fused in the baseline but run on their own here."""
     found = [
         pair
         for pair in facts.pairs
@@ -289,7 +294,7 @@ def not_fused(facts: Facts) -> Iterator[Statement]:
 
 
 def reference_kernels(facts: Facts) -> Iterator[Statement]:
-    """Layers whose kernel was written to be right, not to be quick."""
+    """Yield layers that run in an unoptimized reference kernel."""
     for layer in facts.variant.layers:
         if (
             layer.kernel.startswith(("ref", "default schedule"))
@@ -306,7 +311,7 @@ def reference_kernels(facts: Facts) -> Iterator[Statement]:
 
 
 def falls_behind(facts: Facts) -> Iterator[Statement]:
-    """Layers that come less near to the roofline than the baseline's, beyond other reasons."""
+    """Yield layers further from their roofline than the baseline's if no other rule explains it."""
     lanes = facts.lanes
     for pair in facts.pairs:
         layer = pair.main

@@ -1,4 +1,4 @@
-"""The models of the command line, and their backends."""
+"""Finds the models that the command line names, and their backends."""
 
 import argparse
 import dataclasses
@@ -28,7 +28,7 @@ SYNTHETIC = "synthetic"
 
 @dataclass(frozen=True)
 class Subject:
-    """One model on one backend. `images` is what it takes, as a data set makes it."""
+    """One model on one backend. `images` says what images it takes and how to preprocess them."""
 
     name: str
     file: Path
@@ -39,7 +39,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A subject that is ready to run, and a full batch of noise for it."""
+    """A loaded subject with a full batch of random input."""
 
     subject: Subject
     backend: Backend
@@ -48,7 +48,10 @@ class Loaded:
 
 
 def find_subjects(options: argparse.Namespace) -> list[Subject]:
-    """What `options.models` name. Raises UsageError for a file or backend that there is not."""
+    """Return the subjects that `options.models` names.
+
+    Raises UsageError for a file or backend that does not exist.
+    """
     files = [_file_and_backend(text, options.profile) for text in options.models]
     stems = [file.stem for file, _ in files]
     found: list[Subject] = []
@@ -80,7 +83,7 @@ def _file_and_backend(text: str, profile_name: str | None) -> tuple[Path, str]:
 
 
 def _backend_for(file: Path, profile_name: str | None) -> str:
-    """The profile's where it reads such files, else the one that they are made for."""
+    """Return the profile's backend if it reads `file`, otherwise the one made for that format."""
     suffix = file.suffix.lower().removeprefix(".").replace("pth", "pt")
     preferred = profile(profile_name).backend if profile_name else None
     if preferred is not None and suffix in BACKEND_FORMATS.get(preferred, ()):
@@ -92,7 +95,11 @@ def _backend_for(file: Path, profile_name: str | None) -> str:
 
 
 def _images(options: argparse.Namespace, file: Path) -> OwnModel:
-    """As named, else as options, a card or the description of `file` tell, else made-up ones."""
+    """Return the preprocessing of the model's images.
+
+    It is that of the named data set, or what options, a card or the description of `file` say, or
+    else assumed.
+    """
     named = options.dataset or (profile(options.profile).dataset if options.profile else CUSTOM)
     known_name("data set", named, DATASETS.names())
     given = given_card(vars(options)) or ModelCard()
@@ -116,10 +123,10 @@ def _images(options: argparse.Namespace, file: Path) -> OwnModel:
 
 
 def load(subject: Subject, options: argparse.Namespace) -> Loaded:
-    """Load the model for one image at a time, or for the batch that its file fixes."""
+    """Load the model for single images, or for the batch size that its file fixes."""
     own, image = subject.images, subject.images.image
     kind = BACKENDS.load(subject.backend)
-    # As profiles have it: an FP32 model is measured in FP32.
+    # Profiles do the same: an FP32 model is measured in FP32.
     precision = (options.precision or "f32") if "precision" in kind.accepts else "default"
     quota = None if cpu_quota() is None else usable_cpus()
     backend: Backend = kind(

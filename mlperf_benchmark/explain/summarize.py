@@ -1,4 +1,4 @@
-"""From measurements to the record."""
+"""Turns measurements into the records of explain.json."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ from mlperf_benchmark.explain.roofline import (
 
 
 def summarize(measured: Measured, peaks: Peaks, graph: Sequence[str]) -> Variant:
-    """The record of one model. `graph` are the names of its files."""
+    """Return the record of one model; `graph` lists the names of its graph files."""
     info, subject = measured.loaded.info, measured.loaded.subject
     medians = np.median(measured.seconds, axis=0)
     total, weights = float(medians.sum()), weights_of(measured.layers)
@@ -43,7 +43,7 @@ def summarize(measured: Measured, peaks: Peaks, graph: Sequence[str]) -> Variant
 
 
 def spread(seconds: NDArray[np.float64]) -> Spread:
-    """In milliseconds."""
+    """Return the median and quartiles in milliseconds."""
     low, middle, high = np.percentile(seconds, (25, 50, 75)) * 1e3
     return Spread(float(middle), float(low), float(high))
 

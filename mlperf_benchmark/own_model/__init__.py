@@ -1,1 +1,1 @@
-"""What is known of a model of the user's own before it is loaded: options, card, description."""
+"""What options, card and description tell about the user's own model before it is loaded."""

@@ -1,4 +1,4 @@
-"""Options that say what a model of the user's own takes and answers."""
+"""The options that describe the inputs, outputs and images of the user's own model."""
 
 import argparse
 from collections.abc import Mapping
@@ -33,11 +33,11 @@ CARD_OPTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "channel_order": ("NAME", f"{' or '.join(CHANNEL_ORDERS)} (default: RGB)"),
     }
 )
-"""Placeholder and help of those about the images; `ModelCard` has the fields."""
+"""Placeholder and help of the options about the images; their names are fields of `ModelCard`."""
 
 
 def add_port_options(parser: Any) -> None:
-    """Add those about the model's input and output to a parser or a group of one."""
+    """Add the options for the model's input and output to a parser or argument group."""
     add = parser.add_argument
     add("--inputs", type=VALUES["inputs"], metavar="NAME", help="model input (default: found)")
     add("--outputs", type=VALUES["outputs"], metavar="NAME", help="model output (default: found)")
@@ -50,7 +50,7 @@ def add_port_options(parser: Any) -> None:
 
 
 def add_card_options(parser: argparse.ArgumentParser) -> None:
-    """Add --model-card and what may stand in its place."""
+    """Add --model-card and the options that can replace it."""
     group = parser.add_argument_group(
         "your own model, with --profile custom or none (docs/own-model.md)"
     )
@@ -74,13 +74,19 @@ def add_card_options(parser: argparse.ArgumentParser) -> None:
 
 
 def given_card(options: Mapping[str, Any]) -> ModelCard | None:
-    """What the command line says of the images, None for nothing. Raises UsageError."""
+    """Return what the command line says about the images, or None if it says nothing.
+
+    Raises UsageError.
+    """
     card = ModelCard(**{name: options.get(name) for name in CARD_OPTIONS})
     return card if card.said else None
 
 
 def refuse_card(options: argparse.Namespace, dataset: str) -> None:
-    """Raises UsageError where they say how to preprocess what `dataset` preprocesses its way."""
+    """Refuse preprocessing options for a `dataset` that has its own preprocessing.
+
+    Raises UsageError.
+    """
     for option in ("model_card", *CARD_OPTIONS):
         if getattr(options, option) is not None:
             raise UsageError(

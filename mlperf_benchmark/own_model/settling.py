@@ -1,4 +1,4 @@
-"""Completes the configuration of a run of the user's own model by what its card and file say."""
+"""Completes the configuration of a run of the user's own model from its card and its file."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -28,10 +28,10 @@ BORDERS = (
 
 @dataclass(frozen=True)
 class OwnModel:
-    """What is known of a model before it is loaded, and what is to be told of that.
+    """What is known of a model before it is loaded, and the `remarks` to show about it.
 
-    `dataset` is another than asked for where the model's description names one. `is_told`: not all
-    had to be assumed.
+    `dataset` is the one that the model's description names, if it names one, rather than the one
+    asked for. `is_told` is False if all of the preprocessing had to be assumed.
     """
 
     dataset: str
@@ -42,14 +42,15 @@ class OwnModel:
 
     @property
     def image(self) -> ImageFormat:
-        """What the model takes."""
+        """The format of the images that the model takes."""
         return image_format(self.dataset, self.preprocessing)
 
 
 def settled(config: RunConfig) -> tuple[RunConfig, tuple[Remark, ...]]:
-    """The configuration with the preprocessing that was asked for, found or assumed.
+    """Return the configuration with the preprocessing that was requested, found or assumed.
 
-    Others than those of the user's own model are as they were. Raises UsageError and its kinds.
+    Configurations for other models are returned unchanged. Raises UsageError or one of its
+    subclasses.
     """
     if not config.is_own_model:
         return config, ()
@@ -85,8 +86,10 @@ def own_model(
     inputs: tuple[str, ...] = (),
     layout: str | None = None,
 ) -> OwnModel:
-    """What `given` says on the command line comes before the card `card_file`, that before the card
-    beside the file `model`, then what prepare.py, transformers or timm left there.
+    """Combine what is known about the model's input and the preprocessing of its images.
+
+    `given`, from the command line, takes precedence over `card_file`, then the card beside the file
+    `model`, then what prepare.py, transformers or timm left beside it.
 
     Raises ModelError or UsageError.
     """
@@ -98,7 +101,7 @@ def own_model(
         if described is not None and described.card is not None:
             found = FoundCard(described.card, description_path(model), is_foreign=False)
         elif has_images and described and not given.said and described.dataset in _named():
-            # Prepared here: its preprocessing is known by name.
+            # A model that was prepared here: the description names its preprocessing.
             return OwnModel(described.dataset, None, given)
         elif not given.tells_all(takes.takes_bytes):
             found = card_in_folder(model, takes.size)
@@ -125,7 +128,7 @@ def own_model(
 
 
 def _named() -> set[str]:
-    """The data sets whose names tell the preprocessing."""
+    """Return the data sets whose names determine the preprocessing."""
     return {*DATASETS.names()} - {CUSTOM}
 
 

@@ -1,4 +1,4 @@
-"""Templates filled in to one file that needs no other and no network."""
+"""Renders templates to single HTML files that need no other file and no network."""
 
 import json
 import re
@@ -15,12 +15,12 @@ STYLE = SHARED / "page.css"
 INTERVAL = re.compile(r"\[[^\]]*\]")
 UNIT = re.compile(r"(?<=\d)(?<!p\d\d)(?<!p\d\d\.\d) (?=(?:%|×|ms|dB|MB|GB/s|GOP/s)(?!\w))")
 JOINT = re.compile(r"(?<=/)(?=\w)|(?<=[^\W_][._])(?=\w)")
-"""Where a long name may be broken."""
+"""The positions where a long name may be broken."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What every page ends with: the machine, the versions, and when it was measured."""
+    """The footer of every page: the machine, the versions and the time of measurement."""
 
     machine: Sequence[tuple[str, str]]
     versions: Sequence[tuple[str, str]]
@@ -29,7 +29,7 @@ class Facts:
 
 
 def facts(system: Mapping[str, Any], product: str, created: str) -> Facts:
-    """Of the fields of core.machine.System."""
+    """Return the footer's facts; `system` has the fields of core.machine.System."""
     machine = [
         (name.replace("_", " "), value if isinstance(value, str) else json.dumps(value))
         for name, value in system.items()
@@ -39,7 +39,10 @@ def facts(system: Mapping[str, Any], product: str, created: str) -> Facts:
 
 
 def render_page(folder: Path, title: str, facts: Facts, **values: Any) -> str:
-    """page.html of `folder`, which extends layout.html. What is not marked safe is escaped."""
+    """Render page.html of `folder`, which extends layout.html.
+
+    Values are escaped unless they are marked safe.
+    """
     environment = Environment(
         loader=FileSystemLoader((folder, SHARED)),
         autoescape=True,
@@ -53,12 +56,12 @@ def render_page(folder: Path, title: str, facts: Facts, **values: Any) -> str:
 
 
 def _unbroken(text: str) -> str:
-    """Keep intervals, and numbers with their units, on one line each."""
+    """Replace spaces so that intervals, and numbers with their units, are not broken over lines."""
     text = INTERVAL.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
     text = text.replace("no difference", "no\N{NO-BREAK SPACE}difference")
     return UNIT.sub("\N{NO-BREAK SPACE}", text)
 
 
 def _breakable(name: str) -> Markup:
-    """A name that narrow columns break where a reader would."""
+    """Return `name` with line-break opportunities where a reader would break it."""
     return Markup("<wbr>").join(JOINT.split(name))

@@ -1,4 +1,4 @@
-"""matplotlib's SVG, made to follow the page's colours and to be read aloud."""
+"""Makes matplotlib's SVG follow the page's colours and readable by screen readers."""
 
 import io
 import re
@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# Colours that matplotlib writes and the page's style sheet replaces, in light and in dark.
+# matplotlib writes these colours; the page's style sheet replaces them for light and dark mode.
 TEXT, GRID = "#010101", "#020202"
 SERIES = tuple(f"#0300{number:02x}" for number in range(8))
 VARIABLES: Mapping[str, str] = MappingProxyType(
@@ -27,7 +27,7 @@ LINES = ("-", "--", "-.", ":")
 SETTINGS: Mapping[Any, Any] = MappingProxyType(
     {
         "svg.fonttype": "none",
-        # Names are text, whatever signs they hold.
+        # Names are plain text: "$" must not start a formula.
         "text.parse_math": False,
         "font.family": "sans-serif",
         "font.sans-serif": ["DejaVu Sans"],
@@ -50,7 +50,7 @@ SETTINGS: Mapping[Any, Any] = MappingProxyType(
         "lines.linewidth": 1.6,
     }
 )
-# What no reader needs, and what differs from one run to the next.
+# Left out: readers do not need these fields, and the date differs between runs.
 METADATA: Mapping[str, None] = MappingProxyType(
     {"Date": None, "Creator": None, "Format": None, "Type": None}
 )
@@ -58,7 +58,7 @@ METADATA: Mapping[str, None] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure of the page. `alt` says in words what it shows, `caption` what it is."""
+    """A figure of the page. `alt` describes it for those who cannot see it, `caption` titles it."""
 
     name: str
     title: str
@@ -69,7 +69,7 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Series:
-    """How one variant is drawn everywhere: told apart by shape as well as by colour."""
+    """How one variant is drawn in all figures: its shape identifies it as well as its colour."""
 
     colour: str
     marker: str
@@ -77,7 +77,7 @@ class Series:
 
 
 def series(number: int) -> Series:
-    """The style of the variant at that place; colours, markers and lines repeat after eight."""
+    """Return the style of the variant at index `number`; styles repeat after eight."""
     return Series(
         SERIES[number % len(SERIES)], MARKERS[number % len(MARKERS)], LINES[number % len(LINES)]
     )
@@ -85,21 +85,21 @@ def series(number: int) -> Series:
 
 @contextmanager
 def page_style() -> Iterator[None]:
-    """A context in which matplotlib draws in the page's style."""
+    """Return a context in which matplotlib draws in the page's style."""
     with mpl.rc_context(dict(SETTINGS)), warnings.catch_warnings():
-        # The reader's fonts have letters that the font used for measuring lacks.
+        # Text is measured in matplotlib's font, which lacks letters that the reader's fonts have.
         warnings.filterwarnings("ignore", "Glyph .* missing")
         yield
 
 
 def new_figure(height: float) -> tuple[Figure, Axes]:
-    """As wide as all figures of the pages, and so many inches high."""
+    """Return a figure as wide as all figures of the pages and `height` inches high."""
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     return figure, figure.add_subplot()
 
 
 def to_svg(figure: Figure, name: str, alt: str) -> Markup:
-    """The <svg> element with `alt` for those who do not see it, and ids of its own."""
+    """Return the <svg> element with `alt` as its description and ids that are unique to `name`."""
     buffer = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": name}):
         figure.savefig(buffer, format="svg", metadata=dict(METADATA))
@@ -110,7 +110,7 @@ def to_svg(figure: Figure, name: str, alt: str) -> Markup:
     text = re.sub(r'((?:xlink:)?href="|url\()#', rf"\1#{name}-", text)
     for colour, variable in VARIABLES.items():
         text = text.replace(colour, variable)
-    # Its size is the page's affair; the view box keeps the proportions.
+    # The page determines the size; the view box keeps the proportions.
     opening = re.sub(r'\s(width|height)="[^"]*"', "", text[: text.index(">")])
     label = f' role="img" aria-label="{escape(alt)}"'
     return Markup(opening + label + text[text.index(">") :])  # noqa: S704 - text is escaped

@@ -1,7 +1,7 @@
-"""Where the values of a network lie in its working memory, chosen when it is compiled.
+"""Places the values of a network in its working memory when it is compiled.
 
-Left to an allocator, two runs of the same model would find their values at other distances from
-each other, in other sets of the caches, and one would be slower than the other until its end.
+An allocator would give them other distances, and so other cache sets, in each run of the same
+model, and some runs would be slower than others throughout.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,9 @@ from mlperf_benchmark.tvm_compiler.artifact import ALIGNMENT
 
 @dataclass
 class Life:
-    """Of a value of `size` bytes, from the step that writes it to the last one that reads it."""
+    """The lifetime of a value of `size` bytes: from the step that writes it to the last that reads
+    it.
+    """
 
     size: int
     first: int
@@ -20,9 +22,9 @@ class Life:
 
 
 def offsets(lives: Sequence[Life]) -> list[int]:
-    """The first byte of each, so that none lies over another that is needed at the same time.
+    """Return the first byte of each value, so that values needed at the same time do not overlap.
 
-    The largest are placed first, each as low as it fits.
+    The largest are placed first, each as low as possible.
     """
     placed: dict[int, int] = {}
     for number in sorted(range(len(lives)), key=lambda number: (-lives[number].size, number)):

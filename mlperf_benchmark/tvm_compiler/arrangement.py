@@ -32,7 +32,7 @@ Dimension = tuple[Factor, ...]
 
 @dataclass(frozen=True)
 class Arranged:
-    """The tensor with these dimensions, from position `start` of (N, C, H, W) of `value` on.
+    """A tensor with these dimensions, starting at position `start` of (N, C, H, W) of `value`.
 
     Its numbers are those of the value times `factor`.
     """
@@ -47,14 +47,14 @@ class Arranged:
         return tuple(extent(dim) for dim in self.dims)
 
     def covers(self, shape: Shape) -> bool:
-        """Whether these are all numbers of a value of this shape, unchanged."""
+        """Whether the tensor has all numbers of a value of this shape, unchanged."""
         return self.factor == 1.0 and int(np.prod(self.shape)) == int(np.prod(shape))
 
     def scaled(self, number: float) -> "Arranged":
         return replace(self, factor=self.factor * number)
 
     def is_channels(self, dim: int, count: int) -> bool:
-        """Whether this dimension runs over the `count` channels, and no other one over any."""
+        """Whether only this dimension runs over channels, and over all `count` of them."""
         others = (f for i, d in enumerate(self.dims) if i != dim % len(self.dims) for f in d)
         exact = self.dims[dim] == _whole(CHANNELS, count)
         return exact and not any(factor.axis == CHANNELS for factor in others)
@@ -68,7 +68,9 @@ class Arranged:
         return replace(self, dims=tuple(self.dims[axis] for axis in axes))
 
     def reshaped(self, shape: Shape) -> "Arranged | None":
-        """None where a dimension would need a part of a factor that is no factor itself."""
+        """Return the reshaped tensor, or None if this would divide a factor in a way factors cannot
+        express.
+        """
         left = [factor for dim in self.dims for factor in dim]
         dims = []
         for count in shape:
@@ -90,7 +92,7 @@ class Arranged:
         return replace(self, dims=tuple(dims))
 
     def sliced(self, dim: int, first: int, count: int, step: int = 1) -> "Arranged | None":
-        """`count` positions of a dimension; None where its factors would have to be cut."""
+        """Return `count` positions of a dimension, or None if its factors would have to be cut."""
         if self.dims[dim] == ():
             return self
         outer, inner = self.dims[dim][0], self.dims[dim][1:]
@@ -104,18 +106,20 @@ class Arranged:
         return replace(self.with_dim(dim, merged([part, *inner])), start=(n, c, h, w))
 
     def without(self, dim: int) -> "Arranged":
-        """Without a dimension of extent 1."""
+        """Return the tensor without a dimension of extent 1."""
         return replace(self, dims=tuple(d for i, d in enumerate(self.dims) if i != dim))
 
     def positions(self, axis: int, dim: int) -> Indices:
-        """Where the elements of a dimension, all of whose factors are of `axis`, lie on it."""
+        """Return the positions on `axis` of the elements of a dimension with factors of only that
+        axis.
+        """
         places = np.full(1, self.start[axis], np.int64)
         for factor in self.dims[dim]:
             places = (places[:, np.newaxis] + factor.stride * np.arange(factor.extent)).reshape(-1)
         return places
 
     def index_of(self, coordinates: tuple[Indices, ...], dim: int) -> Indices:
-        """The index along a dimension of those elements of the value, given as N, C, H, W."""
+        """Return the index along a dimension of elements of the value, given as N, C, H, W."""
         index = np.zeros((), np.int64)
         for factor in self.dims[dim]:
             digit = coordinates[factor.axis] // factor.stride % factor.extent
@@ -128,7 +132,7 @@ def extent(dim: Dimension) -> int:
 
 
 def merged(factors: list[Factor] | Dimension) -> Dimension:
-    """In their shortest form."""
+    """Return the shortest equivalent list of factors."""
     result: list[Factor] = []
     for factor in factors:
         if factor.extent == 1:
@@ -142,14 +146,15 @@ def merged(factors: list[Factor] | Dimension) -> Dimension:
 
 
 def plain(value: str, shape: Shape) -> Arranged:
-    """(N, C, H, W) or (N, C) as it is."""
+    """Return a value (N, C, H, W) or (N, C) as a tensor, unchanged."""
     return Arranged(value, tuple(_whole(axis, count) for axis, count in enumerate(shape)))
 
 
 def natural(tensor: Shape, channels: int) -> tuple[Shape, tuple[Dimension, ...]]:
-    """The shape (N, C, H, W) of a value that holds a tensor, and the tensor's dimensions in it.
+    """Return the shape (N, C, H, W) of a value that holds a tensor, and the tensor's dimensions in
+    it.
 
-    The first dimension is N, `channels` is C, the others are H and W, or all of them W.
+    The first dimension is N, `channels` is C, the others are H and W, or together W.
     """
     spatial = [dim for dim in range(1, len(tensor)) if dim != channels]
     dims: list[Dimension] = [()] * len(tensor)
@@ -168,7 +173,7 @@ def natural(tensor: Shape, channels: int) -> tuple[Shape, tuple[Dimension, ...]]
 
 
 def likely_channels(arranged: Arranged) -> int:
-    """The dimension of a tensor that holds most of the channels of the value it comes from."""
+    """Return the dimension that holds most of the channels of the value."""
     rank = len(arranged.dims)
     counts = [extent(tuple(f for f in dim if f.axis == CHANNELS)) for dim in arranged.dims]
     best = max(range(1, rank), key=lambda dim: counts[dim])
@@ -178,7 +183,7 @@ def likely_channels(arranged: Arranged) -> int:
 
 
 def usual_channels(rank: int) -> int:
-    """Of (N, C, H, W) and (N, C); of (N, tokens, C)."""
+    """Return the usual channel dimension of (N, C, H, W), (N, C) and (N, tokens, C)."""
     return rank - 1 if rank == 3 else 1
 
 

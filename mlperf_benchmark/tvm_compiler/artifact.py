@@ -36,7 +36,7 @@ _COPIED = 1 << 20
 
 @dataclass(frozen=True)
 class Buffer:
-    """`count` elements of `dtype` from byte `offset` of the working memory on."""
+    """`count` elements of `dtype`, starting at byte `offset` of the working memory."""
 
     dtype: str
     count: int
@@ -49,8 +49,9 @@ class Buffer:
 
 @dataclass(frozen=True)
 class WorkingMemory:
-    """The places of the values between the layers of a library. Behind them each thread has one
-    for its own, of as many float32 elements as the kernel wants that runs: one of `scratch`."""
+    """The places of the values between the layers of a library. They are followed by one place per
+    thread, of as many float32 elements as the running kernel needs: one of `scratch`.
+    """
 
     buffers: tuple[Buffer, ...]
     scratch: tuple[int, ...]
@@ -69,9 +70,8 @@ class WorkingMemory:
 class Library:
     """One shared library of the file, compiled for `batch` images.
 
-    `weights` are the numbers of the arrays that it takes. `convolutions` counts those that each
-    method computes, "direct" or "Winograd F(4x4)". `layers` are its kernels in the order of their
-    execution.
+    `weights` are the numbers of the arrays that it takes. `convolutions` counts the convolutions
+    per method, such as "direct" or "Winograd F(4x4)". `layers` are its kernels in execution order.
     """
 
     batch: int
@@ -84,16 +84,17 @@ class Library:
 
     @property
     def computes_by(self) -> str:
-        """ "batch 8: 41 direct, 13 Winograd F(4x4)"."""
+        """The methods as text: "batch 8: 41 direct, 13 Winograd F(4x4)"."""
         counts = (f"{count} {method}" for method, count in self.convolutions.items())
         return f"batch {self.batch}: {', '.join(counts)}"
 
 
 @dataclass(frozen=True)
 class WeightArray:
-    """`shape` elements of `dtype` from byte `offset` of the weights on, which others may share.
+    """An array of `shape` and `dtype`, starting at byte `offset` of the weights; arrays may share
+    bytes.
 
-    With `winograd` kernels read them transformed (`constants.Constant`).
+    With `winograd`, kernels read it transformed (`constants.Constant`).
     """
 
     dtype: str
@@ -104,7 +105,7 @@ class WeightArray:
 
     @property
     def bytes(self) -> int:
-        """Of what is in the file."""
+        """The number of bytes in the file."""
         return math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
@@ -144,7 +145,7 @@ def write_artifact(path: Path, model: CompiledModel, folder: Path) -> None:
     try:
         with zipfile.ZipFile(temporary, "w") as archive:
             text = json.dumps(dataclasses.asdict(model), indent=2)
-            # A fixed date makes the same model the same file; machine code is not compressed,
+            # A fixed date makes files of the same model identical; machine code is not compressed,
             # so that loading is quick.
             archive.writestr(zipfile.ZipInfo(DESCRIPTION, _EPOCH), text + "\n")
             for name in (WEIGHTS, *(library.file for library in model.libraries)):
@@ -160,11 +161,11 @@ def write_artifact(path: Path, model: CompiledModel, folder: Path) -> None:
 
 
 def read_description(path: Path) -> CompiledModel:
-    """What a compiled model says of itself. Raises ModelError where it is none."""
+    """Read the description in a compiled model. Raises ModelError if it is not one."""
     try:
         with zipfile.ZipFile(path) as archive:
             content = json.loads(archive.read(DESCRIPTION))
-        # Before the types are checked, which may be another format's.
+        # This check comes before that of the types, which may be another format's.
         if content["format"] != FORMAT:
             raise ModelError(
                 f"{path} has format {content['format']} of compiled models, this program reads "
@@ -184,7 +185,7 @@ def read_description(path: Path) -> CompiledModel:
 
 
 def check_size(path: Path, model: CompiledModel, image: ImageFormat) -> None:
-    """Raise ModelError where the model takes images of another size than the data set makes."""
+    """Raise ModelError if the model takes images of another size than the data set's."""
     expected = (image.height, image.width, 3)
     if model.input_shape != expected:
         raise ModelError(
@@ -198,7 +199,7 @@ def _size(shape: tuple[int, int, int]) -> str:
 
 
 def extract_library(path: Path, library: Library, folder: Path) -> Path:
-    """Copy one library of a compiled model to `folder`, if it is intact, and return its path."""
+    """Copy one library of a compiled model to `folder` and return its path, if it is intact."""
     if Path(library.file).name != library.file:
         raise ModelError(f"{path} names a library outside of itself: {library.file}.")
     target = folder / library.file

@@ -17,15 +17,16 @@ CALLS = ("relax.call_tir", "relax.call_tir_inplace")
 
 
 def legalised(module: Any, target: CpuTarget) -> Any:
-    """A written module whose `main` calls nothing but functions of the module."""
+    """Return a written module in which `main` calls only functions of the module."""
     with target.tvm_target():
         return relax.transform.LegalizeOps()(module)
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call of the function `symbol`, for the variable of this number; `is_last` where its result
-    is that variable."""
+    """A call of the function `symbol` for the variable of this number; `is_last` says that its
+    result is that variable.
+    """
 
     symbol: str
     number: int
@@ -33,8 +34,8 @@ class Call:
 
 
 def calls(module: Any, variables: Sequence[Any]) -> list[Call]:
-    """What `main` of a legalised module calls, in the order of execution, for each of `variables`,
-    which were emitted in this order. TVM may compute one of them by several functions.
+    """Return the calls of a legalised module's `main`, in execution order, for each of `variables`,
+    which were emitted in this order. TVM may compute a variable by several functions.
     """
     numbers = {variable: number for number, variable in enumerate(variables)}
     found: list[Call] = []
@@ -54,7 +55,9 @@ def calls(module: Any, variables: Sequence[Any]) -> list[Call]:
 
 
 def build(module: Any, target: CpuTarget) -> Any:
-    """The Relax executable of a lowered module, whose `main` takes its weights as one tuple."""
+    """Return the Relax executable of a lowered module; its `main` takes the weights as
+    one tuple.
+    """
     transform = relax.transform
     pipeline = tvm.transform.Sequential(
         [
@@ -75,7 +78,7 @@ def build(module: Any, target: CpuTarget) -> Any:
 
 
 def check_linker() -> None:
-    """Raises RunError where there is no compiler that TVM could link a library with."""
+    """Raise RunError if no compiler is installed with which TVM can link a library."""
     compiler = get_cc()
     if compiler is None or shutil.which(compiler) is None:
         raise RunError(
@@ -95,7 +98,7 @@ def link(executable: Any, file: Path) -> None:
 
 
 def _parallelise(module: Any, _: Any) -> Any:
-    """Give every function that has no schedule a parallel loop in each of its blocks."""
+    """Give every function without a schedule a parallel loop in each of its blocks."""
     for variable, function in module.functions.items():
         scheduled = not isinstance(function, tirx.PrimFunc) or (
             function.attrs and function.attrs.get("tirx.is_scheduled")

@@ -1,5 +1,4 @@
-"""How a convolution is computed when nothing was tuned: directly or by Winograd's method, and with
-which tile."""
+"""Chooses without tuning between a direct convolution and Winograd's method, and the tile."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ DIRECT = "direct"
 
 
 def choice_from(fields: Mapping[str, Any]) -> Choice:
-    """What `dataclasses.asdict` made of a choice. Raises TypeError."""
+    """Return the choice that `dataclasses.asdict` turned into `fields`. Raises TypeError."""
     return WinogradTile(**fields) if "outputs" in fields else Tile(**fields)
 
 
@@ -27,7 +26,7 @@ def method_of(choice: Choice) -> str:
 
 @dataclass(frozen=True)
 class Rule:
-    """With `exact` no convolution is computed by Winograd's method."""
+    """The rule for choices; with `exact` it never chooses Winograd's method."""
 
     machine: Machine
     exact: bool = False
@@ -36,7 +35,7 @@ class Rule:
         return self.candidates(spec)[0]
 
     def candidates(self, spec: ConvolutionSpec) -> list[Choice]:
-        """The rule's choice first, then those of each method in turn, the likeliest first."""
+        """Return the rule's choice, then each method's in turn, the most promising first."""
         direct = candidate_tiles(spec)
         winograd = [] if self.exact else expected_winograd(spec, self.machine)
         methods: list[list[Choice]] = [
@@ -51,5 +50,5 @@ class Rule:
 
 
 def _methods(expected: list[Expected]) -> list[int]:
-    """The sizes that occur, that of the quickest first."""
+    """Return the output sizes of the methods that occur, that of the fastest first."""
     return list(dict.fromkeys(e.tile.outputs for e in expected))

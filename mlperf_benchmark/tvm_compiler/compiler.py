@@ -1,4 +1,4 @@
-"""The way from an ONNX model to a compiled one."""
+"""Compiles an ONNX model to a compiled file."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -83,7 +83,7 @@ def compile_model(
 
 
 def image_graph(source: OnnxSource, batch: int) -> Graph:
-    """The fused graph of a model that takes uint8 images."""
+    """Return the fused graph of a model that takes uint8 images."""
     imported = import_relax(source, batch)
     graph = read_relax(imported.module, imported.origins, source.channels_last)
     shape = graph.output_shape
@@ -94,7 +94,7 @@ def image_graph(source: OnnxSource, batch: int) -> Graph:
 
 @contextmanager
 def _faults_named() -> Iterator[None]:
-    """What TVM says of a model that it cannot compile, in a line, as ModelError."""
+    """Turn TVM's errors about a model that it cannot compile into a one-line ModelError."""
     try:
         yield
     except (ValueError, TypeError, RuntimeError, KeyError, IndexError, AttributeError) as error:
@@ -115,14 +115,14 @@ def _write_tiles(target: CpuTarget, options: CompileOptions, tiles: Tiles) -> No
 def _tuned(
     graph: Graph, target: CpuTarget, rule: Rule, options: CompileOptions, report: Report
 ) -> Tiles:
-    """The winners for the batch of `graph`, which gets its share of the time."""
+    """Tune for the batch of `graph` in its share of the time and return the best tiles."""
     check_host_runs("The tuned model", target.cpu, target.features)
     seconds = options.tune / len(set(options.batches))
     return tune(graph, target, seconds, rule, report)
 
 
 def _chooser(rule: Rule, tiles: Tiles) -> TileChooser:
-    """The winners of tuning where there are some, else what the rule says."""
+    """Return a chooser that prefers tuned tiles to those of the rule."""
 
     def choose(spec: ConvolutionSpec) -> Choice:
         winner = tiles.get(key(spec))
@@ -136,7 +136,7 @@ def _chooser(rule: Rule, tiles: Tiles) -> TileChooser:
 def _export(
     lowered: Lowered, target: CpuTarget, batch: int, folder: Path, weights: tuple[int, ...]
 ) -> Library:
-    """Compile to a library in `folder`. `weights` are the numbers of those that it takes."""
+    """Compile to a library in `folder`; `weights` are the numbers of the arrays that it takes."""
     file = folder / f"batch{batch}.so"
     with _faults_named():
         executable = build(lowered.module, target)
@@ -186,7 +186,7 @@ def _describe(
 
 
 def _precision(integer: int, macs: int) -> str:
-    """What computes most of the multiply-accumulates, and what the others: "int8 (97.2 % of …"."""
+    """Return what computes most multiply-accumulates, and its share: "int8 (97.2 % of …"."""
     if integer in (0, macs):
         return "int8" if integer else "float32"
     shares = {"int8": integer / macs, "f32": 1 - integer / macs}

@@ -1,4 +1,4 @@
-"""The arrays that kernels read, and the form in which a model's file holds them."""
+"""The arrays that kernels read, and how a model's file stores them."""
 
 import math
 from dataclasses import dataclass
@@ -11,19 +11,20 @@ from mlperf_benchmark.tvm_compiler.winograd_weights import transform_weights, tr
 
 @dataclass(frozen=True, eq=False)
 class Constant:
-    """`stored` is in the file. A kernel reads its elements one after the other, or with `winograd`
-    what `transform_weights` makes of weights (O, I, 3, 3) for F(winograd x winograd)."""
+    """An array of the file, `stored`. A kernel reads its elements in order or, with `winograd`, the
+    result of `transform_weights` for F(winograd x winograd) on weights (O, I, 3, 3).
+    """
 
     stored: NDArray[Any]
     winograd: int = 0
 
     @property
     def size(self) -> int:
-        """How many elements the kernel reads."""
+        """The number of elements that the kernel reads."""
         return constant_size(self.stored.shape, self.winograd)
 
     def write(self, place: NDArray[Any]) -> None:
-        """What the kernel reads, to `place` of `size` elements."""
+        """Write what the kernel reads to `place`, which has `size` elements."""
         if self.winograd:
             transform_weights(self.stored, self.winograd, place)
         else:

@@ -145,7 +145,7 @@ class _Planner:
         self.offset = offset
 
     def settle(self) -> None:
-        """Emit all that is pending, before what is not linear."""
+        """Emit everything pending before a non-linear operation."""
         self.apply_limit()
         self.flush()
         self.restart(_ONE, _ZERO)
@@ -166,14 +166,16 @@ class _Planner:
         self.operations.append(Multiply(self.branch(product.left), self.branch(product.right)))
 
     def branch(self, steps: Sequence[Step]) -> tuple[Operation, ...]:
-        """The operations of steps that start from what is running now, and read no values."""
+        """Return the operations of steps that start from the running value and read no other
+        values.
+        """
         state = _Planner(self.channels, [(None, _ONE)], _ZERO, arrays=self.arrays)
         state.take(steps, {})
         state.settle()
         return tuple(state.operations)
 
     def take(self, steps: Sequence[Step], values: Mapping[str, Value]) -> list[str]:
-        """Plan `steps`; the dtypes of what they add or multiply by."""
+        """Plan `steps`; return the dtypes of what they add or multiply by."""
         addends: list[str] = []
         for step in steps:
             if isinstance(step, Requantize):
@@ -218,7 +220,7 @@ class _Planner:
             self.limit = (-np.inf, np.inf)
 
     def clip(self, low: float, high: float) -> None:
-        """Keep the limit pending: a rounding that follows takes it for nothing."""
+        """Keep the limit pending: a rounding that follows includes it at no cost."""
         self.limit = (
             min(max(self.limit[0], low), high),
             max(min(self.limit[1], high), low),
@@ -231,7 +233,7 @@ class _Planner:
             for bound in self.limit
         )
         if low.size > 1 or high.size > 1:
-            # Limits that differ between channels once they are rounded.
+            # Limits that differ between channels after rounding.
             self.apply_limit()
             low, high = np.array([0.0]), np.array([255.0])
         self.limit = (-np.inf, np.inf)
@@ -255,9 +257,9 @@ class Scaling:
 def plan(
     steps: Sequence[Step], values: Mapping[str, Value], scaling: Scaling, sink: View
 ) -> tuple[Epilogue, list[FloatArray]]:
-    """The epilogue for `steps` after `scaling`, and its arrays of shape (channels,).
+    """Return the epilogue for `steps` after `scaling`, and its arrays of shape (channels,).
 
-    `sink` is what is stored; uint8 must come from a last step that quantizes.
+    `sink` is the view of the stored value; for uint8, the last step must quantize.
     """
     state = _Planner(sink.channels, [(None, scaling.scale)], scaling.offset)
     addends = state.take(steps, values)

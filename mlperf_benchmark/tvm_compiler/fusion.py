@@ -21,9 +21,9 @@ from mlperf_benchmark.tvm_compiler.graph import (
 
 
 def fuse(graph: Graph) -> Graph:
-    """The graph with every `Identity` merged that has a producer to merge with.
+    """Merge every `Identity` into the operator that produces its input, if there is one.
 
-    A merged node takes the place of the later one, so that all that it adds is there already.
+    The merged node takes the place of the later node, where everything that it adds is available.
     """
     found = _used(graph)
     reads = Counter(name for node in found for name in node.reads())
@@ -51,7 +51,7 @@ def fuse(graph: Graph) -> Graph:
 def _producer(
     node: Node, nodes: dict[str, Node], reads: Counter[str], graph: Graph
 ) -> tuple[Node, tuple[Step, ...]] | None:
-    """The node whose result alone `node` finishes, and the steps that remain of `node`."""
+    """Return the node whose result only `node` uses, and the remaining steps of `node`."""
     if not isinstance(node.operator, Identity):
         return None
     options = [(node.inputs[0], node.steps)]
@@ -67,15 +67,15 @@ def _producer(
     ]
     if not candidates:
         return None
-    # The latest: its result is still in the cache, and the other one is complete.
+    # Prefer the latest: its result is still in the cache, and the other value is complete.
     _, producer, steps = max(candidates, key=lambda candidate: candidate[0])
     return producer, steps
 
 
 def _as_product(node: Node, nodes: dict[str, Node], reads: Counter[str]) -> Node:
-    """x * f(x), an activation such as SiLU, as steps from x on; other nodes as they are.
+    """Express x * f(x), an activation such as SiLU, as steps from x; return other nodes unchanged.
 
-    Both factors may be computed from x, each without other values and for this node alone.
+    Both factors may be computed from x, but only without other values and only for this node.
     """
     first = node.steps[0] if isinstance(node.operator, Identity) and node.steps else None
     if not isinstance(first, MultiplyValue):
@@ -104,7 +104,7 @@ def _as_product(node: Node, nodes: dict[str, Node], reads: Counter[str]) -> Node
 
 
 def _together(*nodes: Node) -> tuple[str, ...]:
-    """The operators of the model that all of them compute."""
+    """Return the operators of the model that any of the nodes computes, each once."""
     return tuple(dict.fromkeys(origin for node in nodes for origin in node.origins))
 
 
@@ -115,7 +115,7 @@ def _is_pure(node: Node | None) -> bool:
 
 
 def _used(graph: Graph) -> list[Node]:
-    """Without nodes whose results nobody reads."""
+    """Return the nodes whose results are used."""
     wanted = {graph.output}
     used = []
     for node in reversed(graph.nodes):

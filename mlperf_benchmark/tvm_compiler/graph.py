@@ -157,7 +157,7 @@ class MaxPool:
 
 @dataclass(frozen=True)
 class AveragePool:
-    """`padding` counts as pixels, zeros, where `counts_padding`."""
+    """`padding` counts as pixels of zeros if `counts_padding` is set."""
 
     kernel: tuple[int, int]
     stride: tuple[int, int]
@@ -189,7 +189,7 @@ class ConstantValue:
 
 @dataclass(frozen=True)
 class Argument:
-    """A value as argument of a Relax call that expects it in `shape`, arranged so."""
+    """A value as the argument of a Relax call that expects it in `shape` and this arrangement."""
 
     value: str
     shape: tuple[int, ...]
@@ -219,7 +219,7 @@ class Custom:
     """Base of the operators in `operators/`."""
 
     def multiply_accumulates(self, shapes: tuple[tuple[int, ...], ...]) -> int:
-        """For inputs of these shapes; others than sums of products do not count."""
+        """Return the number for inputs of these shapes; only sums of products count."""
         del shapes
         return 0
 

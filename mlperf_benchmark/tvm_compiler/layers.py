@@ -1,4 +1,4 @@
-"""What is to be known of each kernel when its time is told."""
+"""Describes each kernel for the reports of layer times."""
 
 import math
 from collections.abc import Mapping
@@ -48,17 +48,19 @@ KINDS: Mapping[type, str] = MappingProxyType(
 
 
 def conversion(symbol: str) -> Layer:
-    """The function `symbol` that changes a layout."""
+    """Describe the function `symbol`, which changes a layout."""
     return Layer(symbol, CONVERSION, (), symbol, "f32")
 
 
 def part_of(symbol: str, node: Node) -> Layer:
-    """A function that TVM computes a part of `node` by, whose last one tells of its work."""
+    """Describe a function that computes a part of `node` in TVM; the last part describes
+    the work.
+    """
     return Layer(symbol, OTHER, node.origins, _kernel(symbol, node), "f32")
 
 
 def layer_of(symbol: str, node: Node, values: dict[str, Value], tile: Choice | None) -> Layer:
-    """The kernel `symbol` that computes `node`; `tile` is that of a convolution."""
+    """Describe the kernel `symbol`, which computes `node`; `tile` is that of a convolution."""
     is_fallback = isinstance(node.operator, Fallback)
     macs = multiply_accumulates(node, values)
     weights, executed = _weight_bytes(node), macs
@@ -109,7 +111,7 @@ def _weight_bytes(node: Node) -> int:
 
 
 def _bytes(value: Value, is_float: bool) -> int:
-    """Of the tensor; what is left to TVM takes and gives float32."""
+    """Return the bytes of the tensor; operators left to TVM read and write float32."""
     element = FLOAT_BYTES if value.quantization is None or is_float else 1
     return math.prod(value.shape) * element
 

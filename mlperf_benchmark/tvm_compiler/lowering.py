@@ -64,7 +64,7 @@ TileChooser = Callable[[ConvolutionSpec], Choice]
 
 @dataclass(frozen=True)
 class Work:
-    """Multiply-accumulates and bytes read and written by operators of one name."""
+    """The multiply-accumulates and the bytes read and written by operators of one name."""
 
     macs: int = 0
     bytes: int = 0
@@ -122,7 +122,7 @@ class _Lowering(NodeLowering):
 
         owners: list[Node | None] = []
         self.lowered.module = legalised(self.writer.write(body), self.target)
-        # What follows gives the scores back.
+        # What follows returns the scores and belongs to no node.
         owners.extend([None] * (len(self.writer.emitted) - len(owners)))
         self.describe(owners)
         self.lowered.parameters = self.writer.parameters
@@ -132,7 +132,7 @@ class _Lowering(NodeLowering):
         return self.lowered
 
     def describe(self, owners: list[Node | None]) -> None:
-        """Note what `main` calls; `owners` are the nodes that what was emitted belongs to."""
+        """Record what `main` calls; `owners` are the nodes that the emitted code belongs to."""
         emitted = self.writer.emitted
         for call in calls(self.lowered.module, [emission.variable for emission in emitted]):
             tile = self.lowered.tiles.get(call.symbol)
@@ -300,7 +300,7 @@ class _Lowering(NodeLowering):
         )
 
     def argument(self, argument: Any) -> Any:
-        """The Relax expression of an argument of a fallback."""
+        """Return the Relax expression of a fallback's argument."""
         if isinstance(argument, tuple):
             return relax.Tuple([self.argument(field) for field in argument])
         if isinstance(argument, Argument):
@@ -308,7 +308,7 @@ class _Lowering(NodeLowering):
         return argument
 
     def scaling(self, node: Node, operator: Convolution) -> Scaling:
-        """From sums of products to real numbers; the offset undoes the input's zero point."""
+        """Return the scaling of sums of products; the offset cancels the input's zero point."""
         quantization = self.value(node.inputs[0]).quantization
         if quantization is None or operator.weights.scales is None:
             return Scaling.none()

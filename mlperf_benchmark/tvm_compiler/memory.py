@@ -16,10 +16,10 @@ _HUGE_PAGE = 2 * 1024 * 1024
 
 
 class Memory:
-    """One run of huge pages where the system has them.
+    """One block of memory, in huge pages if the system has them.
 
-    With small pages the processor looks up thousands of addresses in an inference, and which sets
-    of a cache a value shares with others is chance, anew in every process.
+    With small pages the processor would look up thousands of addresses in an inference, and in each
+    process it would be chance which values share the sets of a cache.
     """
 
     def __init__(self, size: int) -> None:
@@ -38,8 +38,9 @@ class Memory:
 
 
 def working_tensors(memory: NDArray[np.uint8], working: WorkingMemory, threads: int) -> list[Any]:
-    """What a compiled `main` takes after its weights: places in `memory`, and the number of
-    threads. Raises ValueError where a place is outside of it."""
+    """Return what a compiled `main` takes after its weights: places in `memory`, and the number of
+    threads. Raises ValueError if a place is outside of it.
+    """
     if any(not 0 <= b.offset <= memory.size - b.bytes for b in working.buffers):
         raise ValueError("a value lies outside of the working memory")
     places = [memory[b.offset : b.offset + b.bytes].view(b.dtype) for b in working.buffers]
@@ -49,12 +50,12 @@ def working_tensors(memory: NDArray[np.uint8], working: WorkingMemory, threads: 
 
 
 def arguments(weights: Sequence[Any], working: Sequence[Any]) -> Any:
-    """The last parameter of a compiled `main`, of tensors."""
+    """Return the last parameter of a compiled `main`, made from tensors."""
     return tvm_ffi.convert([*weights, *working])
 
 
 def in_memory(weights: Sequence[Constant], working: WorkingMemory, threads: int) -> Any:
-    """The last parameter of `main` for weights that were never in a file."""
+    """Return the last parameter of `main` for weights that are not in a file."""
     sizes = [constant.size * constant.stored.itemsize for constant in weights]
     memory = Memory(working.bytes(threads) + sum(size + ALIGNMENT for size in sizes))
     values = memory.take(working.bytes(threads))

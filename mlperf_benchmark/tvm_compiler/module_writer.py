@@ -28,7 +28,7 @@ COPY = "copy"
 
 @dataclass(frozen=True)
 class TirFunction:
-    """A function that `write` makes, once for all with an equal `key`."""
+    """A function that `write` makes, only once for all with an equal `key`."""
 
     name: str
     key: Hashable
@@ -38,14 +38,14 @@ class TirFunction:
 
 @dataclass(frozen=True)
 class Emission:
-    """What computes a variable of `main`, or only `converts` another one to a layout."""
+    """The computation of a variable of `main`; with `converts`, only a change of layout."""
 
     variable: Any
     converts: bool
 
 
 class ModuleWriter:
-    """Values are kept as Relax expressions: in channel blocks, by view, or in plain NCHW."""
+    """Keeps values as Relax expressions: in channel blocks, by view, or in plain NCHW."""
 
     def __init__(self, graph: Graph, placement: Placement) -> None:
         self.graph = graph
@@ -66,7 +66,7 @@ class ModuleWriter:
         self._scratch: dict[int, Any] = {}
 
     def write(self, body: Callable[[], None]) -> Any:
-        """The module whose `main` is what `body` emits."""
+        """Return the module whose `main` is what `body` emits."""
         value = self.graph.values[self.graph.input]
         parameters = [relax.Var(value.name, TensorType(value.shape, "float32"))]
         if value.name == PIXELS:
@@ -80,7 +80,7 @@ class ModuleWriter:
         self._plain[value.name] = parameters[0]
         self.input = parameters[0]
         self.normalisation = parameters[1:]
-        # Weights and buffers follow, a parameter each, of which `build` makes one.
+        # Weights and buffers follow as one parameter each, which `build` combines into one.
         attributes = {"num_input": len(parameters)}
         with self.builder.function("main", attrs=attributes):
             with self.builder.dataflow():
@@ -96,7 +96,7 @@ class ModuleWriter:
         return self.placement.views[name]
 
     def blocked(self, name: str, wanted: View | None = None) -> Any:
-        """A value in channel blocks, in the view it has or else in `wanted`."""
+        """Return a value in channel blocks, in its own view or in `wanted`."""
         view = self.view(name)
         if (name, view) not in self._blocked:
             pack = TirFunction(f"{PACK}_{shape_name(view)}", view, lambda: from_plain(view))
@@ -112,10 +112,10 @@ class ModuleWriter:
         return self._blocked[name, wanted]
 
     def plain(self, name: str, wanted: tuple[int, ...], arrangement: Arranged | None = None) -> Any:
-        """A float32 value in the layout of the model, of the shape `wanted`.
+        """Return a float32 value in the model's layout, with the shape `wanted`.
 
-        (N, C) and (N, C, 1, 1) are one value to the graph, but not to operators of TVM. An
-        `arrangement` of the whole value is followed.
+        (N, C) and (N, C, 1, 1) are the same value to the graph, but not to operators of TVM. An
+        `arrangement` of the whole value is applied.
         """
         if name not in self._plain:
             view = self.view(name)
@@ -130,7 +130,7 @@ class ModuleWriter:
         return self._emit(relax.op.reshape(expression, wanted), converts=True)
 
     def transposed(self, expression: Any, arrangement: Arranged) -> Any:
-        """The factors of an arrangement in their order, a dimension each."""
+        """Return the factors of an arrangement in their order, one dimension each."""
         factors = [factor for dim in arrangement.dims for factor in dim]
         ordered = sorted(factors, key=lambda factor: (factor.axis, -factor.stride))
         if ordered == factors:
@@ -147,8 +147,9 @@ class ModuleWriter:
         return str(self._functions[_identity(function)].name_hint)
 
     def store_plain(self, name: str, expression: Any, shape: tuple[int, ...]) -> None:
-        """Keep what TVM computes as a value of `shape`: of tokens (N, tokens, C) the channels come
-        first there, of other tensors only dimensions are merged."""
+        """Keep the result of a TVM operator as a value of `shape`: tokens (N, tokens, C) become
+        channels first; of other tensors, only dimensions are merged.
+        """
         result = self._emit(expression)
         known = _shape(result)
         if len(known) == 3:
@@ -179,7 +180,7 @@ class ModuleWriter:
         self._blocked[name, view] = self.constant(Constant(bordered.reshape(-1)))
 
     def call(self, function: TirFunction, arguments: list[Any], view: View) -> Any:
-        """What `function` computes, in a buffer of the working memory."""
+        """Return the result of `function` in a buffer of the working memory."""
         step = self._use(arguments)
         if function.scratch:
             together = self._buffer(function.scratch.together, "float32", step)
@@ -193,14 +194,14 @@ class ModuleWriter:
         return value
 
     def _scratch_of(self, size: int) -> Any:
-        """That of each thread; kernels that want as much share it."""
+        """Return the scratch of each thread; kernels of equal needs share it."""
         if size not in self._scratch:
             name = f"scratch{len(self._scratch)}"
             self._scratch[size] = relax.Var(name, TensorType((size,), "float32"))
         return self._scratch[size]
 
     def _buffer(self, size: int, dtype: str, step: int) -> Any:
-        """A place in the working memory that is needed in one step at least."""
+        """Return a place in the working memory that is needed from `step` on."""
         buffer = relax.Var(f"buffer{len(self._buffers)}", TensorType((size,), dtype))
         self._buffers.append(buffer)
         self._lives[buffer] = Life(size * np.dtype(dtype).itemsize, step, step)
@@ -209,7 +210,7 @@ class ModuleWriter:
     def emit(
         self, function: TirFunction, arguments: list[Any], shape: tuple[int, ...], dtype: str
     ) -> Any:
-        """What `function` computes, in memory that TVM allocates."""
+        """Return the result of `function` in memory that TVM allocates."""
         self._use(arguments)
         call = relax.call_tir(self.function(function), arguments, TensorType(shape, dtype))
         return self._emit(call, converts=_converts(function))
@@ -226,7 +227,7 @@ class ModuleWriter:
         return variable
 
     def _use(self, arguments: list[Any]) -> int:
-        """The number of the step that reads `arguments`."""
+        """Return the number of the step that reads `arguments`."""
         self._steps += 1
         for argument in arguments:
             if argument in self._lives:
@@ -234,13 +235,14 @@ class ModuleWriter:
         return self._steps
 
     def kernels(self) -> frozenset[str]:
-        """The names of the functions that compute: none of TVM's own, nor the changes of layout
-        that these need."""
+        """The names of our functions that compute, without TVM's own and the layout changes for
+        them.
+        """
         names = {str(variable.name_hint) for variable in self._functions.values()}
         return frozenset(name for name in names if not name.startswith((PACK, UNPACK)))
 
     def constant(self, constant: Constant) -> Any:
-        """A parameter for `constant`, one for equal ones."""
+        """Return a parameter for `constant`, the same for equal constants."""
         array = np.ascontiguousarray(constant.stored)
         key = (str(array.dtype), hashlib.sha256(array.data).digest(), constant.winograd)
         if key not in self._weights:
@@ -249,11 +251,11 @@ class ModuleWriter:
         return self._weights[key][0]
 
     def weights(self) -> tuple[Constant, ...]:
-        """What the module wants after its parameters, in their order."""
+        """The constants that the module takes after its parameters, in order."""
         return tuple(constant for _, constant in self._weights.values())
 
     def working_memory(self) -> WorkingMemory:
-        """What the module wants after the weights, and then the number of threads."""
+        """The memory that the module takes after the weights; the number of threads follows."""
         places = offsets([self._lives[buffer] for buffer in self._buffers])
         buffers = tuple(
             Buffer(str(buffer.ty.dtype), _shape(buffer)[0], place)
@@ -262,14 +264,14 @@ class ModuleWriter:
         return WorkingMemory(buffers, tuple(self._scratch))
 
     def channel_constant(self, values: FloatArray, view: View) -> Any:
-        """One number per channel, as many as the blocks of `view` have."""
+        """Return one number per channel, for all channels in the blocks of `view`."""
         full = np.zeros(view.blocks * LANES, np.float32)
         full[: view.channels] = values
         return self.constant(Constant(full))
 
 
 def _identity(function: TirFunction) -> Hashable:
-    """Of functions of one kind those with equal keys are the same."""
+    """Return what identifies a function: those of one kind with equal keys are the same."""
     return (function.name.partition("_")[0], function.key)
 
 

@@ -1,4 +1,4 @@
-"""What the lowering of every operator needs: values as arguments, epilogues, the writer."""
+"""What all lowerings share: values as arguments, epilogues, the writer."""
 
 from typing import Any
 
@@ -19,11 +19,11 @@ class NodeLowering:
         return self.graph.values[name]
 
     def source(self, node: Node) -> Any:
-        """The input of `node`, in the view that it reads."""
+        """Return the input of `node` in the view that it reads."""
         return self.writer.blocked(node.inputs[0], self.writer.placement.inputs[node.output])
 
     def stored(self, node: Node, scaling: Scaling) -> tuple[Stored, list[Any]]:
-        """Where the results of `node` go, and its addends and arrays as arguments."""
+        """Return how the results of `node` are stored, and its addends and arrays as arguments."""
         view = self.writer.view(node.output)
         epilogue, arrays = plan(node.steps, self.graph.values, scaling, view)
         names = added_values(node.steps)
@@ -32,7 +32,7 @@ class NodeLowering:
         return Stored(view, tuple(self.writer.view(name) for name in names), epilogue), arguments
 
     def dequantization(self, node: Node) -> Scaling:
-        """From what is stored of the input of `node` to real numbers."""
+        """Return the scaling from the stored input of `node` to real numbers."""
         quantization = self.value(node.inputs[0]).quantization
         if quantization is None:
             return Scaling.none()

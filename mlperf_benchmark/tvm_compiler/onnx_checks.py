@@ -1,4 +1,4 @@
-"""Refuses ONNX models that cannot be compiled, each with the way out."""
+"""Refuses ONNX models that cannot be compiled, and says what to do."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,14 +19,14 @@ INTEGER_OPERATORS = (
 
 @dataclass(frozen=True)
 class ImageInput:
-    """(C, H, W) of the images that a model takes, as (N, H, W, C) where `channels_last`."""
+    """The shape (C, H, W) of the images; with `channels_last` the model takes (N, H, W, C)."""
 
     shape: tuple[int, int, int]
     channels_last: bool
 
 
 def image_input(value: Any) -> ImageInput:
-    """The model's input. Raises ModelError for one that takes no RGB images."""
+    """Return the model's input. Raises ModelError for one that does not take RGB images."""
     tensor = value.type.tensor_type
     extents = [dimension.dim_value for dimension in tensor.shape.dim]
     element = _name(tensor.elem_type)
@@ -49,15 +49,15 @@ def image_input(value: Any) -> ImageInput:
 
 
 def check_types(model: Any) -> None:
-    """Raises ModelError where something is computed in other floating-point types than float32.
+    """Raise ModelError if the model computes in other floating-point types than float32.
 
-    Constants are to be folded before: weights that are only stored in such types are fine.
+    Constants must be folded before: weights that are only stored in such types are allowed.
     """
     inferred = onnx.shape_inference.infer_shapes(model).graph
     types = {
         value.name: _name(value.type.tensor_type.elem_type)
         for value in (*inferred.value_info, *inferred.output)
-        # Numbers that shapes are computed with do no harm.
+        # Numbers that shapes are computed from are harmless.
         if not value.type.tensor_type.HasField("shape") or len(value.type.tensor_type.shape.dim) > 1
     }
     for node in model.graph.node:
@@ -70,7 +70,7 @@ def check_types(model: Any) -> None:
 
 
 def check_operators(model: Any) -> None:
-    """Raises ModelError for INT8 in another form than QDQ."""
+    """Raise ModelError for INT8 in another form than QDQ."""
     for node in model.graph.node:
         if node.op_type.startswith(INTEGER_OPERATORS):
             raise ModelError(

@@ -1,4 +1,4 @@
-"""Simplifies an ONNX graph in place, as far as the import into Relax needs it."""
+"""Simplifies an ONNX graph in place as far as the import into Relax requires."""
 
 from collections import Counter
 from typing import Any
@@ -42,9 +42,9 @@ def fold_constants(model: Any) -> None:
 
 
 def with_fixed_shape(model: Any, name: str, shape: list[int]) -> Any:
-    """The model for inputs of this shape alone: what it computes from it becomes constant.
+    """Return the model for inputs of this shape only, in which all shapes become constant.
 
-    A copy, unless the model asks for no shape.
+    It is a copy, unless the model reads no shape.
     """
     if not any(node.op_type == "Shape" for node in model.graph.node):
         return model
@@ -59,7 +59,7 @@ def with_fixed_shape(model: Any, name: str, shape: list[int]) -> Any:
 
 
 def _fold_shapes(model: Any) -> bool:
-    """Make those shapes constants that are known now; whether there was one."""
+    """Turn known shapes into constants; return whether there were any."""
     del model.graph.value_info[:]
     graph = onnx.shape_inference.infer_shapes(model).graph
     known = {
@@ -92,9 +92,9 @@ def _evaluate(model: Any, node: Any, values: dict[str, Any]) -> list[Any]:
 
 
 def merge_padding(model: Any) -> None:
-    """Merge zero padding of H and W into the convolution that alone reads it.
+    """Merge zero padding of H and W into the convolution that is its only reader.
 
-    The importer would make a function of its own of it, which hides the widths.
+    The importer would turn it into a separate function, which hides the widths.
     """
     constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
     reads = Counter(name for node in model.graph.node for name in node.input)
@@ -114,7 +114,7 @@ def merge_padding(model: Any) -> None:
 
 
 def _zero_padding(pad: Any, constants: dict[str, NDArray[Any]]) -> list[int] | None:
-    """[top, left, bottom, right]; None where the padding is anything else than that."""
+    """Return [top, left, bottom, right], or None for any other padding."""
     attributes = {a.name: onnx.helper.get_attribute_value(a) for a in pad.attribute}
     if attributes.get("mode", b"constant") != b"constant" or len(pad.input) not in (2, 3):
         return None
@@ -129,7 +129,7 @@ def _zero_padding(pad: Any, constants: dict[str, NDArray[Any]]) -> list[int] | N
 
 
 def _add_padding(conv: Any, widths: list[int]) -> bool:
-    """Add `widths` to the padding of `conv`, unless that is not given as numbers."""
+    """Add `widths` to the padding of `conv`, if that is given as numbers."""
     for attribute in conv.attribute:
         if attribute.name == "auto_pad" and attribute.s not in (b"", b"NOTSET", b"VALID"):
             return False

@@ -1,4 +1,4 @@
-"""TVM's importer of ONNX, which forgets the operators' names, made to keep them."""
+"""Makes TVM's ONNX importer keep the names of operators, which it would drop."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ from tvm import relax
 from tvm.ir import TupleGetItem
 from tvm.relax.frontend.onnx.onnx_frontend import ONNXGraphImporter
 
-# They change how a value is stored, which is another operator's business.
+# These change only how a value is stored, which belongs to another operator.
 SILENT = frozenset({"QuantizeLinear", "DequantizeLinear"})
 
 
 class NamingImporter(ONNXGraphImporter):  # type: ignore[misc]  # TVM has no types here
-    """Binds what each operator computes to a variable; `origins` tells whose it is."""
+    """Binds each operator's result to a variable; `origins` maps variables to operators."""
 
     def __init__(self, shapes: dict[str, list[int]], dtype: str) -> None:
         super().__init__(shapes, dtype)
@@ -25,7 +25,7 @@ class NamingImporter(ONNXGraphImporter):  # type: ignore[misc]  # TVM has no typ
         if op_name in SILENT or not name:
             return result
         if isinstance(result, relax.Tuple):
-            # Of normalisation: what it computes, and statistics that nobody reads.
+            # Normalisation returns its result and statistics that are not read.
             first, *others = result.fields
             return relax.Tuple([self._bound(first, name), *others])
         return self._bound(result, name)
@@ -36,13 +36,13 @@ class NamingImporter(ONNXGraphImporter):  # type: ignore[misc]  # TVM has no typ
         if isinstance(result, (relax.Call, TupleGetItem)):
             result = self.bb.emit(result)
         if isinstance(result, relax.Var):
-            # What only passes its input on leaves it to who computed it.
+            # An input that is only passed on belongs to the operator that computed it.
             self.origins.setdefault(str(result.name), name)
         return result
 
 
 def _is_float(ty: Any) -> bool:
-    """Whether this is the type of a float32 tensor, or of several, as of a split."""
+    """Whether this is the type of a float32 tensor, or of several, as a split returns."""
     if isinstance(ty, relax.TupleType):
         return all(_is_float(part) for part in ty.fields)
     return isinstance(ty, relax.TensorType) and str(ty.dtype) == "float32"

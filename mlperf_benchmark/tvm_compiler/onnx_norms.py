@@ -1,4 +1,4 @@
-"""Layer normalisation that was exported before ONNX had an operator for it, as that operator."""
+"""Replaces layer normalisation that was exported as separate operators by the ONNX operator."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ _NORM_OPSET = 17
 def merge_layer_norms(model: Any) -> None:
     """Replace (x - mean) / sqrt(variance + epsilon) * scale + shift, over the last dimension.
 
-    What computed its parts stays where it is; unless something else reads it, it is dead.
+    The nodes that computed its parts remain; they are dead unless something else reads them.
     """
     opset = next((entry for entry in model.opset_import if entry.domain in ("", "ai.onnx")), None)
     if opset is None or opset.version < _FIRST_OPSET or opset.version > _NORM_OPSET:
@@ -42,7 +42,9 @@ class _Finder:
         }
 
     def norm_that_ends_with(self, node: Any) -> Any | None:
-        """The operator in place of the addition `node` of the shift; None for any other node."""
+        """Return the operator that replaces the addition `node` of the shift, or None for other
+        nodes.
+        """
         scaled, shift = self._with_constant(node, "Add")
         normal, scale = self._with_constant(self._maker(scaled, "Mul"), "Mul")
         division = self._maker(normal, "Div")
@@ -70,7 +72,7 @@ class _Finder:
         return node if node is not None and node.op_type == kind else None
 
     def _with_constant(self, node: Any | None, kind: str) -> tuple[str | None, str | None]:
-        """The other input of a node of two inputs, and the constant one."""
+        """Return the other input of a node of two inputs, and the constant one."""
         if node is None or node.op_type != kind:
             return None, None
         for name, other in (node.input, reversed(node.input)):
@@ -79,7 +81,7 @@ class _Finder:
         return None, None
 
     def _mean_of(self, name: str | None) -> str | None:
-        """What `name` is the mean of, over the last dimension, which is kept."""
+        """Return the value whose mean over the last, kept dimension is `name`, or None."""
         node = self._maker(name, "ReduceMean")
         if node is None:
             return None
@@ -97,7 +99,7 @@ class _Finder:
         return source if squares and source == power.input[0] else None
 
     def _centred(self, name: str | None) -> str | None:
-        """x, where `name` is x - mean(x)."""
+        """Return x if `name` is x - mean(x), otherwise None."""
         node = self._maker(name, "Sub")
         if node is None or self._mean_of(node.input[1]) != node.input[0]:
             return None

@@ -22,8 +22,9 @@ from mlperf_benchmark.tvm_compiler.onnx_norms import merge_layer_norms
 
 @dataclass(frozen=True)
 class OnnxSource:
-    """A model with one float32 input of images of `shape` (C, H, W), which it takes as (N, H, W, C)
-    where `channels_last`. `sha256` is that of the file."""
+    """A model with one float32 input of images of `shape` (C, H, W), given as (N, H, W, C) with
+    `channels_last`. `sha256` is that of the file.
+    """
 
     model: Any
     input_name: str
@@ -53,7 +54,7 @@ def open_model(model: Any) -> OnnxSource:
     check_operators(model)
     fold_constants(simplified)
     for node in simplified.graph.node:
-        # As other runtimes call what has no name.
+        # Other runtimes give unnamed operators the same names.
         node.name = node.name or node.output[0]
     check_types(simplified)
     merge_padding(simplified)
@@ -64,7 +65,7 @@ def open_model(model: Any) -> OnnxSource:
 
 @dataclass(frozen=True)
 class Imported:
-    """A Relax module; `origins` are operators of the ONNX graph, by the variables they end in."""
+    """A Relax module; `origins` maps the variables that operators end in to the ONNX operators."""
 
     module: Any
     origins: Mapping[str, str]
@@ -79,7 +80,7 @@ def import_relax(source: OnnxSource, batch: int) -> Imported:
         fixed = with_fixed_shape(source.model, source.input_name, shape)
         importer = NamingImporter({source.input_name: shape}, "float32")
         module = importer.from_onnx(fixed.graph, _operator_set(fixed))
-        # The importer also emits results that nobody reads, such as batch norm's statistics.
+        # The importer also emits results that are never read, such as batch norm's statistics.
         return Imported(relax.transform.DeadCodeElimination()(module), importer.origins)
     except Exception as error:
         raise ModelError(f"TVM cannot import the model: {first_line(error)}") from error

@@ -1,4 +1,4 @@
-"""What a compilation can be told. Imports no TVM, so that a command line costs nothing."""
+"""The options of a compilation. Importing them does not import TVM, which takes long."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,14 +6,14 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class CompileOptions:
-    """`batches` are the numbers of images that get a library each; `target` is "host" or an
-    LLVM processor name.
+    """`batches` are the numbers of images that get a library each; `target` is "host" or an LLVM
+    processor name.
 
-    `threads` is how many shall run the model (default: all cores): the rule that chooses how
-    convolutions are computed cuts work for so many. `tune` is for how many seconds to look for
-    better choices than the rule's. `tiles` is the file of winners: read where it exists, written
-    after tuning. With `exact_convolutions` none is computed by Winograd's method, whose roundings
-    differ more.
+    `threads` is the number of threads that will run the model (default: all cores); the rule for
+    convolutions divides the work accordingly. `tune` is how many seconds to search for better
+    choices than the rule's. `tiles` is the file of the best choices: read if it exists, written
+    after tuning. With `exact_convolutions`, Winograd's method, whose rounding errors are larger, is
+    not used.
     """
 
     batches: tuple[int, ...] = (1, 8)

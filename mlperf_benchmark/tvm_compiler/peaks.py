@@ -1,4 +1,4 @@
-"""What this machine can do at most, measured with the instructions of our kernels."""
+"""Measures the highest rates of this machine with the instructions of our kernels."""
 
 import time
 from collections.abc import Callable
@@ -32,13 +32,13 @@ _Measurement = Callable[[], float]
 
 
 class PeakMeter:
-    """Measures with so many threads; `measure` again and again, the best of all counts."""
+    """Measures with `threads` threads; of repeated calls of `measure` the best counts."""
 
     def __init__(self, threads: int | None) -> None:
         self.threads = usable_threads(threads)
         target = host_target()
         self.lanes = LANES if target.avx512 else LANES // 2
-        # Weights of pairs that cannot overflow have the quicker products without VNNI.
+        # Weights whose pairs cannot overflow allow the faster products without VNNI.
         dots: dict[str, Dot] = {
             "f32": float_dot(target),
             "int8": int8_dot(target, np.zeros((1, 2, 1, 1), np.int8)),
@@ -85,7 +85,7 @@ class PeakMeter:
 
 
 def _shortest(function: Any, arguments: list[Any]) -> float:
-    """Seconds of the quickest of a few calls: a peak is what nothing else disturbed."""
+    """Return the seconds of the fastest of a few calls: a peak must be undisturbed."""
     seconds = []
     for _ in range(REPEATS):
         start = time.perf_counter()
@@ -95,13 +95,13 @@ def _shortest(function: Any, arguments: list[Any]) -> float:
 
 
 def _aligned_ones(count: int) -> FloatArray:
-    """To a cache line, which vector loads take for granted."""
+    """Return ones aligned to a cache line, as vector loads require."""
     whole = np.ones(count + _LINE, np.float32)
     start = -(whole.ctypes.data // 4) % _LINE
     return whole[start : start + count]
 
 
 def _compiled(function: Any, target: CpuTarget) -> Any:
-    """Machine code in memory; nothing has to be linked."""
+    """Compile to machine code in memory, without linking."""
     named = function.with_attr("global_symbol", "peak")
     return tvm.compile(tvm.IRModule({"peak": named}), target=target.tvm_target())["peak"]

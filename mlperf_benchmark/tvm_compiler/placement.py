@@ -1,4 +1,4 @@
-"""Decides how each value of a graph lies in memory, from who reads it."""
+"""Decides how each value of a graph is stored in memory, depending on who reads it."""
 
 from dataclasses import dataclass, replace
 
@@ -21,9 +21,9 @@ from mlperf_benchmark.tvm_compiler.storage import Halo, View
 
 @dataclass(frozen=True)
 class Placement:
-    """`views` by value; `inputs` by the output of a node, in what view it reads its input.
+    """`views` maps values to their views; `inputs` maps nodes' outputs to the view of their input.
 
-    Where the two differ the node needs a copy of its input.
+    If the two differ, the node needs a copy of its input.
     """
 
     views: dict[str, View]
@@ -31,7 +31,7 @@ class Placement:
 
 
 def place(graph: Graph) -> Placement:
-    """A value gets the largest halo of the readers that agree with the first on its contents."""
+    """Give each value the largest halo of the readers that agree with the first on its contents."""
     readers = graph.readers()
     writers = {node.output: node for node in graph.nodes}
     views: dict[str, View] = {}
@@ -71,7 +71,9 @@ def _plain_view(value: Value) -> View:
 
 
 def _image_view(view: View, readers: list[Node]) -> View:
-    """An image has few channels; only convolutions over all of them read shorter blocks."""
+    """Return the view of an image, which has few channels; only full convolutions read short
+    blocks.
+    """
     for node in readers:
         if not isinstance(node.operator, Convolution) or node.operator.groups > 1:
             return view
@@ -110,7 +112,7 @@ def _with_halo(
 
 
 def _needed_halo(node: Node, values: dict[str, Value]) -> Halo:
-    """How far the windows of `node` reach beyond its input."""
+    """Return how far the windows of `node` reach beyond its input."""
     operator = node.operator
     if isinstance(operator, Convolution):
         kernel, dilation = operator.weights.data.shape[2:], operator.dilation
@@ -132,7 +134,7 @@ def _extents(value: Value) -> tuple[int, ...]:
 
 
 def _fill(node: Node, writer: Node | None, values: dict[str, Value]) -> float:
-    """What lies outside of the input: zero for convolutions, the least number for maxima."""
+    """Return the value outside the input: zero for convolutions, the least number for maxima."""
     quantization = values[node.inputs[0]].quantization
     if isinstance(node.operator, MaxPool):
         last = writer.steps[-1] if writer is not None and writer.steps else None

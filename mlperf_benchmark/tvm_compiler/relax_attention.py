@@ -17,7 +17,7 @@ from mlperf_benchmark.tvm_compiler.storage import LANES
 
 
 def scores(reader: Reader, call: Any) -> Meaning | None:
-    """Q K^T, noted down: no other product of two computed tensors is known."""
+    """Note Q K^T for later: no other product of two computed tensors is supported."""
     queries, keys = (reader.arranged(argument) for argument in call.args)
     if queries is None or keys is None or len(queries.dims) < 3:
         return None
@@ -37,7 +37,7 @@ def softmax(reader: Reader, call: Any) -> Meaning | None:
 
 
 def attention(reader: Reader, call: Any) -> Meaning | None:
-    """The softmax of scores times V."""
+    """Read the product of softmaxed scores with V."""
     known = reader.meaning(call.args[0])
     values = reader.arranged(call.args[1])
     if not isinstance(known, Scores) or not known.normalised or values is None:
@@ -69,7 +69,7 @@ def attention(reader: Reader, call: Any) -> Meaning | None:
 
 
 def _heads(reader: Reader, tensor: Arranged) -> tuple[str, Heads]:
-    """A tensor (…, tokens, channels of a head) in the value that it is in, or else copied."""
+    """Return a tensor (…, tokens, channels of a head) as a value's heads, copied if necessary."""
     n, _, height, width = reader.shape(tensor.value)
     size = tensor.shape[-1]
     batch = merged([factor for dim in tensor.dims[:-2] for factor in dim])

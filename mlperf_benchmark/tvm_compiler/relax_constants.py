@@ -1,4 +1,4 @@
-"""Operators of Relax on constants only: what is left of shapes once the batch is known."""
+"""Evaluates Relax operators on constants: shape computations, once the batch is known."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -13,7 +13,7 @@ Numbers = NDArray[Any]
 
 
 def _by(function: Callable[..., Any]) -> Callable[..., Numbers]:
-    """NumPy's results in the type that Relax gives them."""
+    """Return `function` with its NumPy results in the type that Relax gives them."""
     return lambda call, *numbers: np.asarray(function(*numbers)).astype(str(call.ty.dtype))
 
 

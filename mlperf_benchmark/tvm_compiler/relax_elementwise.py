@@ -1,4 +1,4 @@
-"""Additions, multiplications and functions of single numbers in Relax, as steps of the graph."""
+"""Reads additions, multiplications and elementwise functions in Relax as steps of the graph."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ from mlperf_benchmark.tvm_compiler.relax_walk import Handler, Reader
 
 @dataclass(frozen=True)
 class _Kind:
-    """The step of an operation with a constant, and with another value."""
+    """The step for an operation with a constant, and that for one with another value."""
 
     constant: Callable[[FloatArray], Step]
     value: Callable[[str], Step]
@@ -40,7 +40,7 @@ _PRODUCT = _Kind(MultiplyConstant, MultiplyValue)
 
 
 def steps(*made: Step) -> Handler:
-    """Handles a function of one argument."""
+    """Return a handler of a function with one argument."""
     return lambda reader, call: reader.step(call, *made)
 
 
@@ -154,7 +154,7 @@ def batch_norm(reader: Reader, call: Any) -> Meaning | None:
 def _scaled_part(
     reader: Reader, call: Any, source: Any, number: FloatArray | None
 ) -> Meaning | None:
-    """A part of a value times a number stays a part, and scores stay scores: attention scales."""
+    """Multiply a part of a value, or attention scores, by a number without making a new value."""
     if number is None or number.size != 1:
         return None
     factor = float(number.reshape(()))
@@ -199,8 +199,9 @@ def _with_constant(
 
 
 def spread(values: FloatArray, arranged: Arranged, shape: Shape) -> FloatArray | None:
-    """A constant beside a tensor that covers a value of `shape`: (1, C, H, W), or with extents of
-    1 where it is the same for all. None where it differs between images."""
+    """Return a constant as (1, C, H, W) beside a tensor that covers a value of `shape`, with
+    extents of 1 if it is the same for all; None if it differs between images.
+    """
     rank = len(arranged.dims)
     values = values.reshape((1,) * (rank - values.ndim) + values.shape)
     axes = {f.axis for d, dim in enumerate(arranged.dims) for f in dim if values.shape[d] > 1}
@@ -231,9 +232,9 @@ def _with_value(
 
 
 def beside(reader: Reader, other: Arranged, one: Arranged) -> str | None:
-    """`other` as a value laid out as that of `one`, with extents of 1 where it is the same for all.
+    """Return `other` as a value in the layout of `one`, with extents of 1 where it is repeated.
 
-    None where it differs along parts of an axis only.
+    None if it differs only along parts of an axis.
     """
     padded = ((),) * (len(one.dims) - len(other.dims)) + other.dims
     extents = (1,) * (len(one.dims) - len(other.dims)) + other.shape

@@ -1,4 +1,4 @@
-"""What Relax expressions mean to the reader: constants, quantized constants, values."""
+"""What Relax expressions mean to the reader: constants, quantized constants and values."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,10 +13,10 @@ from mlperf_benchmark.tvm_compiler.graph import FloatArray, Quantization
 
 @dataclass(frozen=True, eq=False)
 class QuantizedConstant:
-    """A constant tensor of 8 bits, its zero point taken off, that is dequantized with `scales`.
+    """An 8-bit constant without its zero point, to be dequantized with `scales`.
 
-    These are one number in all, or one per index of `axis`. `data` is int8, or int16 where a zero
-    point makes the differences larger than that.
+    There is one scale, or one per index of `axis`. `data` is int8, or int16 if subtracting the zero
+    point exceeds the range of int8.
     """
 
     data: NDArray[Any]
@@ -30,7 +30,7 @@ class QuantizedConstant:
         return np.asarray(self.data * self.scales.reshape(shape), np.float32)
 
     def reshape(self, shape: tuple[int, ...]) -> "QuantizedConstant | FloatArray":
-        """In real numbers where the axis of the scales would be lost."""
+        """Reshape; the result is in real numbers if the axis of the scales would be lost."""
         if self._has_one_scale:
             return QuantizedConstant(self.data.reshape(shape), self.scales[:1], 0)
         return self.real().reshape(shape)
@@ -40,7 +40,7 @@ class QuantizedConstant:
         return bool(np.all(self.scales == self.scales[0]))
 
     def scales_of(self, axis: int) -> FloatArray | None:
-        """One scale per index of `axis`; None where kernels cannot take it so."""
+        """Return one scale per index of `axis`, or None if kernels cannot apply it in this way."""
         if self.data.dtype != np.int8:
             return None
         if self._has_one_scale:
@@ -50,9 +50,9 @@ class QuantizedConstant:
 
 @dataclass(frozen=True)
 class Deferred:
-    """What is computed later, as a part of something larger; `call` would compute it by itself.
+    """A computation that is postponed because it is a part of something larger.
 
-    `origins` are the operators of the model that have added to it.
+    `call` would compute it alone. `origins` are the operators of the model that contributed to it.
     """
 
     call: Any
@@ -78,7 +78,7 @@ def dequantized(data: NDArray[Any], scale: Any, zero: Any, axis: int) -> Meaning
 
 
 def quantized(real: FloatArray, scale: Any, zero: Any, attributes: Any) -> NDArray[Any]:
-    """A constant as `relax.quantize` with these attributes stores it."""
+    """Return a constant as `relax.quantize` with these attributes stores it."""
     shape = [1] * real.ndim
     if np.size(scale) > 1:
         shape[int(attributes.axis)] = -1
@@ -88,7 +88,9 @@ def quantized(real: FloatArray, scale: Any, zero: Any, attributes: Any) -> NDArr
 
 
 def quantization_of(scale: Any, zero: Any, call: Any) -> Quantization | None:
-    """The quantization as uint8; None when it is not constant or of a form that kernels have."""
+    """Return the quantization as uint8, or None if it is not constant or not supported by
+    kernels.
+    """
     if not isinstance(scale, np.ndarray) or not isinstance(zero, np.ndarray):
         return None
     if zero.dtype not in (np.int8, np.uint8) or np.unique(zero).size != 1:
@@ -114,7 +116,7 @@ def four(numbers: Any) -> tuple[int, int, int, int]:
 
 
 def number_of(expression: Any) -> float | None:
-    """A scalar constant, in any of the forms that Relax has for one."""
+    """Return the value of a scalar constant in any of Relax's forms, or None."""
     if isinstance(expression, GenericConst):
         array = expression.value.numpy()
         return float(array.reshape(())) if array.size == 1 else None

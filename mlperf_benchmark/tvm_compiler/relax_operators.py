@@ -1,4 +1,4 @@
-"""What the operators of Relax become in the operator graph."""
+"""Turns operators of Relax into operators of the graph."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -54,9 +54,9 @@ def convolution(reader: Reader, call: Any) -> Meaning | None:
 def same_precision(
     reader: Reader, name: str, weights: Weights, depthwise: bool
 ) -> tuple[str, Weights]:
-    """Input and weights, both int8 where one accumulator can hold their products.
+    """Return input and weights, both in int8 if one accumulator can hold their products.
 
-    Sums over input channels need one scale for all of these.
+    Sums over input channels require one scale for all of these channels.
     """
     value = reader.graph.values[name]
     was_quantized = weights.restored or weights.scales is not None
@@ -69,7 +69,7 @@ def same_precision(
 
 
 def weights_of(reader: Reader, expression: Any) -> Weights | None:
-    """Weights (O, ...) of a constant; None for what is none."""
+    """Return the weights (O, ...) of a constant, or None for other expressions."""
     constant = reader.constant(expression)
     if constant is None:
         return None
@@ -81,8 +81,9 @@ def weights_of(reader: Reader, expression: Any) -> Weights | None:
 
 
 def matmul(reader: Reader, call: Any) -> Meaning | None:
-    """(…, K) x constant (K, M) as a convolution: of 1x1 where K are the channels, else of all
-    pixels, as after flattening. Other products are those of attention."""
+    """Read (…, K) x constant (K, M) as a convolution: 1x1 if K are the channels, otherwise over all
+    pixels, as after flattening. Other products belong to attention.
+    """
     matrix = reader.constant(call.args[1])
     if matrix is None:
         return attention(reader, call) or scores(reader, call)
@@ -115,7 +116,7 @@ def matmul(reader: Reader, call: Any) -> Meaning | None:
 
 
 def _as_kernel(weights: Any, source: Arranged, shape: tuple[int, int, int]) -> Any:
-    """(O, K), K being channels and pixels in the order of `source`, as (O, C, H, W)."""
+    """Return (O, K) as (O, C, H, W); K holds channels and pixels in the order of `source`."""
     places = np.indices((1, *shape))
     index = source.index_of(tuple(places), 1)[0]
     return np.ascontiguousarray(weights[:, index.reshape(-1)]).reshape(-1, *shape)
@@ -154,7 +155,7 @@ def adaptive_pool(reader: Reader, call: Any) -> Meaning | None:
 
 
 def mean(reader: Reader, call: Any) -> Meaning | None:
-    """Over all pixels, in whatever arrangement they are."""
+    """Read a mean over all pixels, in any arrangement."""
     source = reader.arranged(call.args[0])
     if source is None:
         return None

@@ -1,4 +1,4 @@
-"""Where quantize and dequantize (QDQ) are understood as the form that a value is stored in."""
+"""Reads quantize and dequantize (QDQ) as the form in which a value is stored."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -51,7 +51,7 @@ def dequantize(reader: Reader, call: Any) -> Meaning | None:
 
 
 def stored_as(reader: Reader, meaning: Meaning) -> Quantization | None:
-    """How a value is stored, or one that is only read in another shape."""
+    """Return the quantization of a stored value, which may be read in another shape."""
     name = meaning.value if isinstance(meaning, Arranged) else meaning
     return reader.graph.values[name].quantization if isinstance(name, str) else None
 

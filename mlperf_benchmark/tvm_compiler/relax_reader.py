@@ -13,10 +13,10 @@ from mlperf_benchmark.tvm_compiler.relax_walk import Reader
 
 
 def read_relax(module: Any, origins: Mapping[str, str], channels_last: bool = False) -> Graph:
-    """The graph of `main`, whose input is (N, C, H, W), or else (N, H, W, C); `origins` names
-    operators of the model for its variables.
+    """Read `main`, whose input is (N, C, H, W) or, with `channels_last`, (N, H, W, C).
 
-    Raises ModelError for what cannot be expressed in it.
+    `origins` maps its variables to operators of the model. Raises ModelError for what the graph
+    cannot express.
     """
     handlers = {**OPERATORS, **ELEMENTWISE, **SHAPES, **ATTENTION, **QUANTIZERS}
     return Reader(module, handlers, origins).read(channels_last)

@@ -1,5 +1,7 @@
-"""What reshapes, transposes, cuts and joins tensors in Relax: where possible, only their
-arrangement changes."""
+"""Reads operators that reshape, transpose, cut and join tensors in Relax.
+
+If possible, only the arrangement of a tensor changes.
+"""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -87,14 +89,15 @@ def strided_slice(reader: Reader, call: Any) -> Meaning | None:
 
 
 def _integers(argument: Any) -> list[int]:
-    """The numbers of a tuple, which the importer knows."""
+    """Return the numbers of a tuple, which the importer knows."""
     numbers = [number_of(field) for field in argument.fields]
     return [int(number) for number in numbers if number is not None]
 
 
 def take(reader: Reader, call: Any) -> Meaning | None:
-    """One position of a dimension, which is left out then; or all of them in their order, as
-    torch's exporter writes strided tensors."""
+    """Read one position of a dimension, which is then dropped, or all positions in order, as
+    torch's exporter writes strided tensors.
+    """
     index = reader.constant(call.args[1])
     arranged = reader.arranged(call.args[0])
     if index is not None and arranged is not None and len(arranged.dims) == 1:
@@ -147,7 +150,7 @@ def concat(reader: Reader, call: Any) -> Meaning | None:
 
 
 def _constant_part(reader: Reader, constant: Any) -> Arranged | None:
-    """A tensor of the model as a part; (1, ...) or the same for all images."""
+    """Return a tensor of the model as a part to join; it is (1, ...) or the same for all images."""
     if constant.ndim not in (2, 3, 4):
         return None
     first = constant[:1]
@@ -161,7 +164,7 @@ def _constant_part(reader: Reader, constant: Any) -> Arranged | None:
 
 
 def _joined(reader: Reader, parts: list[Arranged], dim: int) -> Arranged | None:
-    """Joined along the channels, where all else of the parts is in the same arrangement."""
+    """Join along the channels if the other dimensions of all parts are arranged alike."""
     channels: list[tuple[int, int]] = []
     first = parts[0]
     n, _, h, w = reader.shape(first.value)
@@ -187,7 +190,7 @@ def _joined(reader: Reader, parts: list[Arranged], dim: int) -> Arranged | None:
 
 
 def _copied(reader: Reader, parts: list[Arranged], dim: int) -> Arranged:
-    """Joined along any dimension, each part copied."""
+    """Join along any dimension by copying each part."""
     extents = list(parts[0].shape)
     extents[dim] = sum(part.shape[dim] for part in parts)
     extents[0] = max(part.shape[0] for part in parts) if dim else extents[0]

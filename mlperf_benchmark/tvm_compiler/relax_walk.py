@@ -81,8 +81,8 @@ class Reader:
         return self.graph
 
     def origins_of(self, block: Any) -> list[str]:
-        """The operator of the model that each binding is a part of: that of the next variable that
-        is known to be one's result. Quantizers are no part of any.
+        """Return the operator of the model that each binding belongs to: the operator of the next
+        variable that is known to be an operator's result. Quantizers belong to none.
         """
         found: list[str] = []
         origin = ""
@@ -112,7 +112,7 @@ class Reader:
             part: Meaning = whole[index]
             return part
         if index == 0:
-            # Of the results of batch norm only the first one is read in inference.
+            # Inference reads only the first result of batch norm.
             return whole
         raise ModelError("An operator of the model has several results, which is not supported.")
 
@@ -126,7 +126,9 @@ class Reader:
         return np.asarray(expression.value.numpy())
 
     def value(self, expression: Any) -> str:
-        """The name of a value of shape (N, C, H, W) or (N, C), made now if there is none."""
+        """Return the name of a value (N, C, H, W) or (N, C), which is made now if it does not
+        exist.
+        """
         meaning = self.meaning(expression)
         if isinstance(meaning, np.ndarray | QuantizedConstant):
             raise ModelError("The output of the model, or of one operator, is constant.")
@@ -140,8 +142,9 @@ class Reader:
         return name
 
     def arranged(self, expression: Any) -> Arranged | None:
-        """A computed tensor as an arrangement of a value; None for constants, and for values that
-        have no channels."""
+        """Return a computed tensor as an arrangement of a value; None for constants and for values
+        without channels.
+        """
         if not isinstance(expression, relax.Var):
             return None
         meaning = self.meaning(expression)
@@ -155,14 +158,14 @@ class Reader:
         return plain(meaning, shape)
 
     def made_now(self, variable: Any, call: Any) -> Meaning:
-        """What was deferred, by the operator of the model that it is a part of."""
+        """Compute what was deferred, as a part of the operator that it belongs to."""
         reader, self.origin = self.origin, self.origin_of[variable]
         meaning = self.fallback(call)
         self.origin = reader
         return meaning
 
     def whole(self, arranged: Arranged, channels: int | None = None) -> Arranged:
-        """The same tensor as all of a value; with `channels`, this dimension being its C."""
+        """Return the tensor as a whole value; `channels` is the dimension that becomes its C."""
         shape = self.shape(arranged.value)
         fits = channels is None or arranged.is_channels(channels, shape[1])
         if fits and arranged.covers(shape):
@@ -170,7 +173,7 @@ class Reader:
         return self.rearranged(arranged, channels)
 
     def rearranged(self, arranged: Arranged, channels: int | None = None) -> Arranged:
-        """A copy with a value of its own."""
+        """Return a copy with a value of its own."""
         dim = likely_channels(arranged) if channels is None else channels % len(arranged.dims)
         shape, dims = natural(arranged.shape, dim)
         source = replace(arranged, value=self.real(arranged.value), factor=1.0)
@@ -184,7 +187,7 @@ class Reader:
         return replace(target, value=name)
 
     def as_meaning(self, arranged: Arranged, shape: Shape) -> Meaning:
-        """A value's name where the arrangement is that of the value itself."""
+        """Return the value's name if the arrangement is the value's own."""
         known = self.shape(arranged.value)
         if arranged.covers(known) and arranged == plain(arranged.value, known[: len(shape)]):
             return arranged.value
@@ -196,7 +199,7 @@ class Reader:
         return n, c, h, w
 
     def is_number(self, expression: Any) -> bool:
-        """Whether this is a tensor of the model that is not quantized."""
+        """Whether this is a constant of the model that is not quantized."""
         known = isinstance(expression, (relax.Var, GenericConst))
         return known and isinstance(self.meaning(expression), np.ndarray)
 
@@ -219,7 +222,9 @@ class Reader:
         *steps: Step,
         also: tuple[str, ...] = (),
     ) -> str:
-        """A node's output; it computes what is deferred of the operators `also` as well."""
+        """Make a node and return its output; it also computes what the operators `also`
+        deferred.
+        """
         name = f"v{len(self.graph.values)}"
         last = steps[-1] if steps else None
         quantization = last.quantization if isinstance(last, Requantize) else None
@@ -246,7 +251,7 @@ class Reader:
         return Arranged(self.emit(fallback, inputs, stored), dims)
 
     def argument(self, expression: Any) -> Any:
-        """An argument of a fallback, see there."""
+        """Return an argument of a fallback, see `Fallback`."""
         if isinstance(expression, relax.Tuple):
             return tuple(self.argument(field) for field in expression.fields)
         if not isinstance(expression, relax.Var):
@@ -264,7 +269,7 @@ class Reader:
         return Argument(name, shape_of(expression), replace(arranged, value=name))
 
     def real(self, name: str) -> str:
-        """The value itself, or a float32 copy of one that is stored as uint8."""
+        """Return the value itself, or a float32 copy if it is stored as uint8."""
         value = self.graph.values[name]
         if value.quantization is None:
             return name
@@ -276,14 +281,14 @@ class Reader:
         return quantization is None or len(quantization.scales) == 1
 
     def step(self, call: Any, *steps: Step) -> Meaning | None:
-        """`steps` after the first argument of `call`."""
+        """Apply `steps` to the first argument of `call`."""
         source = self.arranged(call.args[0])
         if source is None:
             return None
         return self.as_meaning(self.applied(source, *steps), shape_of(call))
 
     def applied(self, source: Arranged, *steps: Step) -> Arranged:
-        """`steps` after a tensor."""
+        """Apply `steps` to a tensor."""
         source = self.whole(source)
         shape = self.graph.values[source.value].shape
         return replace(source, value=self.emit(Identity(), (source.value,), shape, *steps))

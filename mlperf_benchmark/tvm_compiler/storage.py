@@ -1,4 +1,6 @@
-"""How a value lies in its flat buffer: channel-blocked, with a border for the next operator."""
+"""How a value is stored in its flat buffer: in channel blocks, with a border for the next
+operator.
+"""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -33,7 +35,7 @@ class View:
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """(N, C, H, W)."""
+        """The shape (N, C, H, W)."""
         return self.batch, self.channels, self.height, self.width
 
     @property
@@ -58,19 +60,21 @@ class View:
 
     @property
     def size(self) -> int:
-        """Elements in the buffer."""
+        """The number of elements in the buffer."""
         if self.interleaved:
             return self.blocks * self.block_stride
         return self.batch * self.image_stride
 
     def as_row(self) -> "View":
-        """The same memory as one image whose pixels are the images of an interleaved value."""
+        """Return the memory of an interleaved value as one image whose pixels are the images."""
         if not self.interleaved:
             return self
         return replace(self, batch=1, width=self.batch, interleaved=False)
 
     def offset(self, n: Any, block: Any, y: Any, x: Any) -> Any:
-        """Index of channel 0 of a pixel; y and x may reach into the halo, from -top and -left."""
+        """Return the index of channel 0 of a pixel; y and x may reach into the halo, from -top and
+        -left.
+        """
         row = (y + self.halo[0]) * self.row_stride
         column = (x + self.halo[1]) * self.block
         return n * self.image_stride + block * self.block_stride + row + column

@@ -1,4 +1,4 @@
-"""What processor a library is compiled for, and whether this one can run it."""
+"""The processor that a library is compiled for, and whether this one can run it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +51,7 @@ _CPU_INFO = Path("/proc/cpuinfo")
 
 @dataclass(frozen=True)
 class CpuTarget:
-    """An LLVM processor name and those of its features that a kernel may use."""
+    """The LLVM name of a processor and those of its features that kernels may use."""
 
     cpu: str
     features: tuple[str, ...]
@@ -62,7 +62,7 @@ class CpuTarget:
 
     @property
     def vnni(self) -> str | None:
-        """The bits of the registers that int8 dot products in one instruction work on."""
+        """The register width in bits of one-instruction int8 dot products, None without them."""
         if self.avx512 and "avx512vnni" in self.features:
             return "512"
         return "256" if "avxvnni" in self.features else None
@@ -73,14 +73,18 @@ class CpuTarget:
         return self.cpu == "znver4"
 
     def tvm_target(self) -> Any:
-        """Features that the processor has by name but not in `features` are switched off."""
+        """Return TVM's target; features that the name implies but `features` lacks are switched
+        off.
+        """
         named = _features_of(self.cpu)
         off = [f"-{feature}" for feature in named if feature not in self.features]
         return tvm.target.Target({"kind": "llvm", "mcpu": self.cpu, "mattr": off})
 
 
 def host_target() -> CpuTarget:
-    """This machine, without what a hypervisor hides. Raises UsageError on unknown machines."""
+    """Return this machine without what a hypervisor hides. Raises UsageError on unknown
+    machines.
+    """
     cpu = str(codegen.llvm_get_system_cpu())
     flags = _host_flags()
     features = tuple(f for f in _features_of(cpu) if _LINUX_NAMES[f] in flags)
@@ -88,7 +92,7 @@ def host_target() -> CpuTarget:
 
 
 def cpu_target(name: str) -> CpuTarget:
-    """The target of an LLVM processor name ("znver4", "haswell", "x86-64-v3") or "host"."""
+    """Return the target of an LLVM processor name ("znver4", "haswell", "x86-64-v3") or "host"."""
     if name == "host":
         return host_target()
     generic = tvm.target.Target("llvm")
@@ -97,7 +101,7 @@ def cpu_target(name: str) -> CpuTarget:
 
 
 def check_host_runs(what: Path | str, cpu: str, features: tuple[str, ...]) -> None:
-    """Raises ModelError when this processor lacks one of `features`, which `what` needs."""
+    """Raise ModelError if this processor lacks one of `features`, which `what` needs."""
     missing = host_lacks(features)
     if missing:
         raise ModelError(
@@ -107,7 +111,7 @@ def check_host_runs(what: Path | str, cpu: str, features: tuple[str, ...]) -> No
 
 
 def host_lacks(features: tuple[str, ...]) -> list[str]:
-    """Those of `features` that this processor does not have."""
+    """Return those of `features` that this processor lacks."""
     flags = _host_flags()
     return [name for name in features if _LINUX_NAMES.get(name, name) not in flags]
 

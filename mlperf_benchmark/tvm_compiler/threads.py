@@ -1,4 +1,4 @@
-"""How many threads TVM uses, and where."""
+"""Sets how many threads TVM uses."""
 
 import os
 
@@ -10,12 +10,14 @@ By default it binds them to the first cores, which two processes then fight for.
 
 
 def usable_threads(wanted: int | None) -> int:
-    """`wanted`, or as many as there are cores that this process may use, which is the limit."""
+    """Return `wanted` or, if it is None or larger, the number of cores that this process
+    may use.
+    """
     cores = len(os.sched_getaffinity(0))
     return min(wanted or cores, cores)
 
 
 def use_threads(count: int) -> None:
-    """Set the pool of the calling thread; every thread that calls TVM has one of its own."""
+    """Set the size of the calling thread's pool; every thread that calls TVM has its own."""
     configure = tvm.get_global_func("runtime.config_threadpool")
     configure(_SHARE_CORES, count, [str(core) for core in sorted(os.sched_getaffinity(0))])

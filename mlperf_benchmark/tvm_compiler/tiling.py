@@ -1,4 +1,4 @@
-"""Which tile a direct convolution gets when nothing was tuned, from a simple machine model."""
+"""Chooses the tile of a direct convolution without tuning, by a simple machine model."""
 
 from dataclasses import dataclass
 from itertools import product
@@ -28,8 +28,9 @@ _IN_ORDER = 768
 
 @dataclass(frozen=True)
 class _Cache:
-    """What may be counted on of a core's second-level cache (half of it), and how many bytes a
-    cycle come from it."""
+    """The usable part (half) of a core's second-level cache, and the bytes per cycle that it
+    delivers.
+    """
 
     size: int
     speed: int
@@ -57,37 +58,40 @@ least, and for each pass over the weights."""
 
 @dataclass(frozen=True)
 class Machine:
-    """So many threads of it, and the bytes a cycle that they get from memory together."""
+    """`threads` threads of a machine, and the bytes per cycle that memory delivers to all
+    of them.
+    """
 
     threads: int
     memory: float
 
     @classmethod
     def of(cls, target: CpuTarget, threads: int) -> "Machine":
-        """Cycles are those of two vector multiply-adds."""
+        """Return the machine of `target`; a cycle is that of two vector multiply-adds."""
         shares = min(threads, _MEMORY_THREADS)
         return cls(threads, _MEMORY_SPEED * shares * (2 if target.splits_512 else 1))
 
     def makespan(self, tasks: int) -> int:
-        """How many tasks the busiest thread gets."""
+        """Return the number of tasks of the busiest thread."""
         return -(-tasks // self.threads)
 
     def beside_memory(self, arithmetic: float, weights: int, passes: int) -> float:
-        """Cycles of `arithmetic` in so many passes over weights (bytes) that come from memory:
-        those of a whole network are more than caches hold."""
+        """Return the cycles of `arithmetic` with `passes` passes over `weights` bytes from memory:
+        the weights of a whole network do not fit into caches.
+        """
         waiting = weights / self.memory
         least, each = _IN_THE_WAY
         return max(arithmetic, waiting) + (least + each * passes) * min(arithmetic, waiting)
 
 
 def fits_registers(registers: Registers, pixels: int, blocks: int) -> bool:
-    """What does not would be spilled to memory, step by step."""
+    """Whether a tile fits; otherwise registers would be spilled to memory in each step."""
     needed = registers.sums * pixels * blocks + registers.weights * blocks + registers.element
     return needed <= registers.total
 
 
 def candidate_tiles(spec: ConvolutionSpec) -> list[Tile]:
-    """All tiles that fit the registers, those that the model expects most of first."""
+    """Return all tiles that fit the registers, the most promising first."""
     chunk = _chunk(spec)
     shapes = [(shape, c) for shape in _shapes(spec) for c in ((0, chunk) if chunk else (0,))]
     shapes.sort(key=lambda candidate: (_cost(spec, *candidate), candidate))
@@ -103,7 +107,7 @@ def candidate_tiles(spec: ConvolutionSpec) -> list[Tile]:
 
 
 def expected_cycles(spec: ConvolutionSpec, tile: Tile, machine: Machine) -> float:
-    """Of the whole batch."""
+    """Return the expected cycles of the whole batch."""
     source, sink = spec.source, spec.stored.sink
     steps = -(-source.channels // spec.dot.group) * _taps(spec)
     cycles = _cost(spec, (tile.rows, tile.columns, tile.blocks), tile.chunk) * steps * sink.batch
@@ -114,7 +118,7 @@ def expected_cycles(spec: ConvolutionSpec, tile: Tile, machine: Machine) -> floa
 
 
 def _shapes(spec: ConvolutionSpec) -> list[Size]:
-    """Those that fit the registers; several rows only of whole ones."""
+    """Return the shapes that fit the registers; several rows only if these are whole."""
     sink, registers = spec.stored.sink, spec.dot.registers
     found = []
     for blocks, columns in product(range(1, sink.blocks + 1), range(1, sink.width + 1)):
@@ -128,9 +132,9 @@ def _shapes(spec: ConvolutionSpec) -> list[Size]:
 
 
 def _chunk(spec: ConvolutionSpec) -> int:
-    """Blocks of input channels whose weights and pixels fit the nearest cache beside the sums.
+    """Return how many blocks of input channels fit the nearest cache with their weights and pixels.
 
-    0 where those are too few for sums to be worth a way to memory and back.
+    0 if these are too few to be worth moving sums to memory and back.
     """
     source, sink = spec.source, spec.stored.sink
     sums = sink.height * sink.width * LANES * 4
@@ -142,7 +146,7 @@ def _chunk(spec: ConvolutionSpec) -> int:
 
 
 def _cost(spec: ConvolutionSpec, shape: Size, chunk: int) -> float:
-    """Cycles per step, over the whole output."""
+    """Return the cycles per step, over the whole output."""
     sink = spec.stored.sink
     total = 0.0
     for rows, row_times in parts(sink.height, shape[0]):
@@ -154,9 +158,9 @@ def _cost(spec: ConvolutionSpec, shape: Size, chunk: int) -> float:
 
 
 def _cycles(spec: ConvolutionSpec, pixels: int, blocks: int, chunk: int) -> float:
-    """Of one step, at two multiply-adds and two loads a cycle.
+    """Return the cycles of one step, at two multiply-adds and two loads per cycle.
 
-    Every tile reads the weights of its channels, which therefore better fit the nearest cache.
+    Every tile reads the weights of its channels, so that these should fit the nearest cache.
     """
     sums = spec.dot.registers.sums * pixels * blocks
     streamed = again = 0.0
@@ -169,17 +173,17 @@ def _cycles(spec: ConvolutionSpec, pixels: int, blocks: int, chunk: int) -> floa
 
 
 def step_cycles(registers: Registers, pixels: int, blocks: int, streamed: float = 0.0) -> float:
-    """Of one step that also waits `streamed` cycles for weights, meanwhile."""
+    """Return the cycles of one step that also waits `streamed` cycles for weights."""
     sums = registers.sums * pixels * blocks
     loads = (pixels + registers.weights * blocks) / 2
     return max(sums / 2, loads, streamed, _LATENCY) + _STEP_OVERHEAD
 
 
 def channels_first(spec: ConvolutionSpec, shape: Size) -> bool:
-    """Whether each group of output channels shall see the whole input before the next one.
+    """Whether each group of output channels should process the whole input before the next group.
 
-    What the second-level cache does not hold comes anew from beyond: the input for each group
-    of channels in this order, the weights for each group of rows in the other one.
+    What the second-level cache cannot hold is read again: the input for each group of channels in
+    this order, the weights for each group of rows in the other order.
     """
     rows, columns, blocks = shape
     sink, near = spec.stored.sink, cache(spec).size
@@ -187,9 +191,9 @@ def channels_first(spec: ConvolutionSpec, shape: Size) -> bool:
     inputs = source * (sink.blocks / blocks) if source > near else 0.0
     if source * sink.batch > _SHARED_BYTES:
         inputs *= _MEMORY_SLOWER
-    # Of rows the cache holds few at a time, so that weights may have most of it.
+    # The cache holds few rows at a time, so that weights may take most of it.
     passes = weights * (sink.height / rows) if weights > near * 5 / 4 else 0.0
-    # Weights lie in order; of the input a tile reads a short run in each block of channels.
+    # Weights are contiguous; of the input, a tile reads a short run in each block of channels.
     run = columns * spec.source.block * _element_bytes(spec)
     return passes * min(1.0, run / _IN_ORDER) >= inputs
 
@@ -199,7 +203,7 @@ def cache(spec: ConvolutionSpec) -> _Cache:
 
 
 def _source_bytes(spec: ConvolutionSpec) -> float:
-    """Of one image, as far as the windows touch it."""
+    """Return the bytes of one image that the windows touch."""
     kernel, stride = spec.window.kernel, spec.window.stride
     touched = min(1.0, kernel[0] / stride[0]) * min(1.0, kernel[1] / stride[1])
     return spec.source.image_stride * _element_bytes(spec) * touched
@@ -219,7 +223,9 @@ def _element_bytes(spec: ConvolutionSpec) -> int:
 
 
 def depthwise_columns(spec: DepthwiseSpec, target: CpuTarget) -> int:
-    """Pixels at once: as many as leave registers for the weights of a row, evenly cut."""
+    """Return the pixels per tile: as many as leave registers for a row's weights, evenly
+    divided.
+    """
     width = spec.stored.sink.width
     room = (24 if target.avx512 else 6) - spec.window.kernel[1]
     passes = -(-width // max(room, 1))
@@ -227,6 +233,6 @@ def depthwise_columns(spec: DepthwiseSpec, target: CpuTarget) -> int:
 
 
 def parts(extent: int, size: int) -> list[tuple[int, int]]:
-    """(size, how often) of the parts that an extent is cut into."""
+    """Return (size, count) of the parts that an extent is divided into."""
     whole = [(size, extent // size)] if extent // size else []
     return whole + ([(extent % size, 1)] if extent % size else [])

@@ -34,7 +34,9 @@ class CallTimer:
         machine.set_instrument(self._instrument)
 
     def run(self, *arguments: Any) -> list[tuple[str, float]]:
-        """The functions that one inference calls, in their order, with their seconds."""
+        """Run one inference and return the functions that it calls, in order, with their
+        seconds.
+        """
         self._calls = []
         self._main(*arguments)
         return self._calls
@@ -48,7 +50,7 @@ class CallTimer:
 
 
 class TimedNetwork:
-    """A network out of a shared library, with ones for its parameters of `shapes` and dtypes."""
+    """A network from a shared library, with parameters of ones in its `shapes` and dtypes."""
 
     def __init__(
         self,
@@ -64,7 +66,7 @@ class TimedNetwork:
         self._arguments.append(in_memory(weights, working, threads))
 
     def run(self) -> Mapping[str, float]:
-        """Seconds of one inference by the name of the function."""
+        """Return the seconds of one inference by function name."""
         times: dict[str, float] = defaultdict(float)
         for symbol, seconds in self._timer.run(*self._arguments):
             times[symbol] += seconds
@@ -73,22 +75,25 @@ class TimedNetwork:
 
 @dataclass(frozen=True)
 class Others:
-    """The part of an inference that functions other than our kernels take, and the seconds of
-    each, the slowest first."""
+    """The share of an inference that functions other than our kernels take, and the seconds of
+    each, slowest first.
+    """
 
     share: float
     seconds: Mapping[str, float]
 
 
 def times_of_others(network: TimedNetwork, kernels: Collection[str]) -> Others:
-    """Of each function's times the median counts: now and then another program takes the core."""
+    """Return the times of functions that are not kernels, as medians, because other programs
+    interfere.
+    """
     for _ in range(WARM_UP):
         network.run()
     runs = [network.run() for _ in range(ROUNDS)]
     times = {symbol: statistics.median(run[symbol] for run in runs) for symbol in runs[0]}
     others: dict[str, float] = defaultdict(float)
     for symbol, seconds in times.items():
-        # What the virtual machine does for every function is nobody's fault.
+        # The virtual machine's overhead per function is not attributed to any.
         if symbol not in kernels and not symbol.startswith(BUILTIN):
             others[symbol.rstrip("0123456789").removeprefix("tir_")] += seconds
     ordered = sorted(others.items(), key=lambda item: -item[1])
@@ -96,9 +101,10 @@ def times_of_others(network: TimedNetwork, kernels: Collection[str]) -> Others:
 
 
 def profile(machine: Any, library: Library, arguments: Sequence[Any], inferences: int) -> Profile:
-    """The times of the kernels of `library`, which `machine` has loaded, over so many inferences.
+    """Return the times of the kernels of `library`, loaded in `machine`, over `inferences`
+    inferences.
 
-    Raises ModelError where the library does not tell its kernels.
+    Raises ModelError if the library does not describe its kernels.
     """
     if not library.layers:
         raise ModelError(

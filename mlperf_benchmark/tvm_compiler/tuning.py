@@ -38,7 +38,7 @@ Report = Callable[[str], None]
 
 
 def key(spec: ConvolutionSpec) -> str:
-    """What a tile depends on, as a line to be read."""
+    """Return what a tile depends on, as a readable line."""
     source, sink, window = spec.source, spec.stored.sink, spec.window
     return (
         f"{spec.dot.kind} batch {source.batch}, {source.channels}x{source.height}x{source.width}"
@@ -51,7 +51,7 @@ def key(spec: ConvolutionSpec) -> str:
 
 
 def read_tiles(path: Path, target: CpuTarget) -> Tiles:
-    """The winners in `path`. Raises UsageError where they are for another target, or damaged."""
+    """Read tuned tiles. Raises UsageError if they are damaged or for another target."""
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
         if content["format"] != FORMAT or content["target"] != target.cpu:
@@ -67,7 +67,7 @@ def read_tiles(path: Path, target: CpuTarget) -> Tiles:
 
 
 def write_tiles(path: Path, target: CpuTarget, tiles: Mapping[str, Choice]) -> None:
-    """Raises OutputError where `path` cannot be written."""
+    """Write tuned tiles. Raises OutputError if `path` cannot be written."""
     content = {
         "format": FORMAT,
         "target": target.cpu,
@@ -84,7 +84,7 @@ def write_tiles(path: Path, target: CpuTarget, tiles: Mapping[str, Choice]) -> N
 
 
 def tune(graph: Graph, target: CpuTarget, seconds: float, rule: Rule, report: Report) -> Tiles:
-    """The winners after about `seconds`, and at least one variant of the network."""
+    """Return the best tiles after about `seconds` and at least one variant of the network."""
     threads = rule.machine.threads
     use_threads(threads)
     end = time.monotonic() + seconds
@@ -102,7 +102,7 @@ def tune(graph: Graph, target: CpuTarget, seconds: float, rule: Rule, report: Re
 
 
 class _Network:
-    """A lowered network, loaded, that tells the time of each kernel of a run."""
+    """A loaded network that measures the time of each kernel in a run."""
 
     def __init__(self, lowered: Lowered, target: CpuTarget, threads: int) -> None:
         self.tiles = lowered.tiles
@@ -115,7 +115,7 @@ class _Network:
             )
 
     def run(self) -> dict[str, float]:
-        """Seconds by the key of a convolution, over all of the network."""
+        """Run once and return the seconds of all convolutions by key."""
         totals: dict[str, float] = defaultdict(float)
         for symbol, seconds in self._timed.run().items():
             if symbol in self.specs:
@@ -139,7 +139,9 @@ class _Search:
         self._best: dict[str, _Winner] = {}
 
     def candidates(self, number: int) -> TileChooser:
-        """Candidate `number` of each, the likeliest first; the rule's where there are no more."""
+        """Return a chooser of candidate `number`, the most promising first; the rule's if there are
+        no more.
+        """
 
         def choose(spec: ConvolutionSpec) -> Choice:
             name = key(spec)

@@ -13,7 +13,7 @@ _PINS = {"apache-tvm": TVM, "apache-tvm-ffi": TVM_FFI}
 
 
 def check_versions() -> None:
-    """Raises RunError, naming the remedy, where another version is installed."""
+    """Raise RunError, naming the remedy, if another version is installed."""
     for package, wanted in _PINS.items():
         try:
             found = version(package)

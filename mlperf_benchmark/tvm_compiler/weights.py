@@ -1,4 +1,4 @@
-"""The weights of a compiled model, each array once for all the libraries that read it."""
+"""The weights of a compiled model; libraries share equal arrays, which are stored once."""
 
 import hashlib
 import zipfile
@@ -39,7 +39,7 @@ class WeightsWriter:
         return tuple(self._numbers)
 
     def add(self, constants: Iterable[Constant]) -> tuple[int, ...]:
-        """Where each of `constants` is in `arrays`."""
+        """Add `constants` and return their places in `arrays`."""
         with self._file.open("ab") as file:
             return tuple(self._add(file, constant) for constant in constants)
 
@@ -63,10 +63,10 @@ class WeightsWriter:
 def read_arguments(
     path: Path, arrays: Sequence[WeightArray], libraries: Sequence[Library], threads: int
 ) -> dict[int, Any]:
-    """The last parameter of the `main` of each library of the compiled model `path`, by batch.
+    """Return the last parameter of each library's `main` of the compiled model `path`, by batch.
 
-    Libraries share what they have in common, and the working memory: only one runs at a time.
-    Raises ModelError where weights are not as they were written.
+    Libraries share common weights and the working memory: only one runs at a time. Raises
+    ModelError if weights have changed since they were written.
     """
     wanted = {number for library in libraries for number in library.weights}
     missing = [number for number in wanted if not 0 <= number < len(arrays)]
@@ -100,7 +100,7 @@ def _memory_bytes(array: WeightArray) -> int:
 
 
 def _load(file: IO[bytes], array: WeightArray, place: NDArray[np.uint8]) -> bool:
-    """What kernels read of `array` to `place`, if it is as it was written."""
+    """Load what kernels read of `array` into `place`; return whether it is intact."""
     stored = np.empty(array.bytes, np.uint8) if array.winograd else place
     file.seek(array.offset)
     if _read(file, stored) != array.bytes or _digest(stored) != array.sha256:
@@ -112,7 +112,7 @@ def _load(file: IO[bytes], array: WeightArray, place: NDArray[np.uint8]) -> bool
 
 
 def _read(file: IO[bytes], place: NDArray[np.uint8]) -> int:
-    """How many bytes of `place` could be filled."""
+    """Return how many bytes of `place` could be read."""
     done = 0
     while data := file.read(min(_READ, place.size - done)):
         place[done : done + len(data)] = np.frombuffer(data, np.uint8)

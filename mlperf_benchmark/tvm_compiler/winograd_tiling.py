@@ -1,4 +1,4 @@
-"""What a Winograd convolution is expected to take, and with which tile it takes least."""
+"""Predicts the cycles of a Winograd convolution and the best tile."""
 
 from dataclasses import dataclass
 
@@ -36,9 +36,10 @@ class Expected:
 
 
 def expected_winograd(spec: ConvolutionSpec, machine: Machine) -> list[Expected]:
-    """The best of each group size, quickest first; empty where the kernel cannot compute `spec`.
+    """Return the best tile of each group size, fastest first; empty if the kernel cannot compute
+    `spec`.
 
-    Cycles are of the whole batch.
+    Cycles are those of the whole batch.
     """
     if not suits_winograd(spec):
         return []
@@ -57,7 +58,7 @@ def weight_bytes(spec: ConvolutionSpec, outputs: int) -> int:
 
 
 def _tiles(spec: ConvolutionSpec, outputs: int, group: int) -> list[WinogradTile]:
-    """With each number of output blocks, tiles that cut the group evenly."""
+    """Return tiles for each number of output blocks that divide the group evenly."""
     prefetch = weight_bytes(spec, outputs) > _PREFETCHED
     found = []
     for blocks in _BLOCKS:
@@ -75,7 +76,7 @@ def _tiles(spec: ConvolutionSpec, outputs: int, group: int) -> list[WinogradTile
 
 
 def _near_bytes(spec: ConvolutionSpec, tile: WinogradTile) -> int:
-    """Of transformed inputs and products of one task."""
+    """Return the bytes of the transformed inputs and products of one task."""
     vectors = (spec.source.blocks + tile.blocks) * tile.group
     return points(tile.outputs) * vectors * LANES * 4
 

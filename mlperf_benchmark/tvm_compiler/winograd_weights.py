@@ -1,7 +1,7 @@
-"""Weights of 3x3 convolutions as Winograd's method wants them (see `kernels/winograd_transforms`).
+"""Transforms weights of 3x3 convolutions for Winograd's method (see `kernels/winograd_transforms`).
 
-A model's file holds them as they were, whatever the batches that share them compute by: they are
-transformed when the model is loaded.
+A model's file holds the original weights, because its batch sizes may use different methods; they
+are transformed when the model is loaded.
 """
 
 import numpy as np
@@ -17,14 +17,15 @@ NEAR, FAR = 0.5**0.5, 2**0.5
 
 
 def points(m: int) -> int:
-    """How many multiplications a tile of m x m outputs takes per pair of channels."""
+    """Return the number of multiplications per tile of m x m outputs and pair of channels."""
     return (m + TAPS - 1) ** 2
 
 
 def kernel_transform(m: int) -> NDArray[np.float64]:
-    """G, of shape (m + 2, 3).
+    """Return G, of shape (m + 2, 3).
 
-    Row: 1, a, a^2 over the product of the distances from the point a to the others; infinity last.
+    The row of point a is (1, a, a^2), divided by the product of the distances from a to the other
+    points; infinity is last.
     """
     finite = [0.0, 1.0, -1.0] if m == 2 else [0.0, NEAR, -NEAR, FAR, -FAR]
     rows = [
@@ -35,22 +36,22 @@ def kernel_transform(m: int) -> NDArray[np.float64]:
 
 
 def block_stride(m: int, inputs: int) -> int:
-    """Elements from the weights of one block of 16 output channels to the next.
+    """Return the distance in elements between the weights of two blocks of 16 output channels.
 
-    An odd number of vectors: a power of two would map all blocks to one set of the cache.
+    It is an odd number of vectors: a power of two would map all blocks to one set of the cache.
     """
     return (points(m) * inputs | 1) * LANES
 
 
 def transformed_size(m: int, shape: tuple[int, ...]) -> int:
-    """How many elements `transform_weights` makes of weights (O, I, 3, 3)."""
+    """Return the number of elements that `transform_weights` makes from weights (O, I, 3, 3)."""
     return -(-shape[0] // LANES) * block_stride(m, shape[1])
 
 
 def transform_weights(weights: NDArray[np.float32], m: int, place: NDArray[np.float32]) -> None:
-    """(O, I, 3, 3) to flat `place` [O / 16][point][I][16], blocks `block_stride` apart.
+    """Transform (O, I, 3, 3) to flat `place` [O / 16][point][I][16], blocks `block_stride` apart.
 
-    Output channels are padded to 16 with zeros. Transformed in float64.
+    Output channels are padded to 16 with zeros. The transform is computed in float64.
     """
     inputs = weights.shape[1]
     g = kernel_transform(m)

@@ -1,1 +1,1 @@
-"""Model files: their formats, what they consist of, and the description beside each."""
+"""Model files: their formats, their parts, and the description beside each."""

@@ -1,6 +1,6 @@
-"""Which images a model was calibrated with, told by their content, as a list beside it.
+"""The list, beside a model, of the images it was calibrated with, identified by content.
 
-Accuracy on those images means nothing, so that they are refused as evaluation images.
+Accuracy on those images is meaningless, so that they are refused as evaluation images.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ NAMED_AT_MOST = 3
 
 @dataclass(frozen=True)
 class CalibrationImage:
-    """One image file. The size spares reading files that cannot be the same."""
+    """One image file. Its size avoids reading files that cannot be the same."""
 
     sha256: str
     size: int
@@ -26,7 +26,7 @@ class CalibrationImage:
 
 
 def describe_images(folder: Path, names: Iterable[str]) -> tuple[CalibrationImage, ...]:
-    """Read the files."""
+    """Read the files and return what identifies them."""
     return tuple(
         CalibrationImage(file_sha256(folder / name), (folder / name).stat().st_size, name)
         for name in names
@@ -34,7 +34,7 @@ def describe_images(folder: Path, names: Iterable[str]) -> tuple[CalibrationImag
 
 
 def calibration_list_path(model: Path) -> Path:
-    """The list's place: beside the model file."""
+    """Return the path of the list beside the model file."""
     return model.with_name(f"{model.name}.calibration.txt")
 
 
@@ -45,7 +45,7 @@ def write_calibration_list(model: Path, images: Sequence[CalibrationImage]) -> N
 
 
 def read_calibration_list(model: Path) -> tuple[CalibrationImage, ...]:
-    """Read what stands beside `model`; nothing where there is no list. Raises ModelError."""
+    """Read the list beside `model`; empty if there is none. Raises ModelError."""
     path = calibration_list_path(model)
     try:
         lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()

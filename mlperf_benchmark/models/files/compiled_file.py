@@ -12,7 +12,7 @@ from mlperf_benchmark.tvm_compiler.options import CompileOptions
 
 
 class CompiledTVMFile(ModelFormat):
-    """`<stem>.tvm`: a zip with one shared library a batch size. NNCF quantizes its ONNX source."""
+    """`<stem>.tvm`: a zip with one shared library per batch size, quantized as ONNX by NNCF."""
 
     tools = ("apache-tvm",)
 
@@ -20,7 +20,9 @@ class CompiledTVMFile(ModelFormat):
         self._options = options
 
     def save(self, graph: onnx.ModelProto, folder: Path, stem: str, note: str) -> Path:
-        """`note` is left to the description: machine code has no place for it."""
+        """Compile `graph`; the description alone keeps `note`, as machine code has no
+        place for it.
+        """
         file = folder / f"{stem}.tvm"
         compile_model(graph, file, self._options, _tell)
         return file

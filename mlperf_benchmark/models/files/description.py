@@ -1,4 +1,4 @@
-"""What a model file holds, as JSON beside it: `resnet50_int8.xml` has `resnet50_int8.xml.json`."""
+"""The description of a model file as JSON beside it: `resnet50_int8.xml.json`."""
 
 import dataclasses
 import json
@@ -19,7 +19,7 @@ TOOLS = ("torch", "torch-pruning", "onnx", "nncf", "openvino")
 
 @dataclass(frozen=True)
 class Weights:
-    """Where the weights come from. `sha256` is None for random ones, `seed` for all others."""
+    """The origin of the weights. `sha256` is None for random weights, `seed` for all others."""
 
     source: str
     sha256: str | None
@@ -33,7 +33,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class Size:
-    """Multiply-accumulates of convolutions and linear layers for one image; parameters."""
+    """Multiply-accumulates of convolutions and linear layers for one image, and parameters."""
 
     gmacs: float
     parameters: int
@@ -43,8 +43,8 @@ class Size:
 class Calibration:
     """The images that statistics were taken from.
 
-    `list_sha256` is of the lines "sha256 bytes name", one an image, in the order of their use.
-    Noise instead of images has no path and no list.
+    `list_sha256` is the hash of the lines "sha256 bytes name", one per image in the order of use.
+    Noise has neither path nor list.
     """
 
     path: str | None
@@ -55,11 +55,12 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Latency:
-    """`budget` of the unpruned model's latency was to be left; `reached` was measured, with its
-    95 % interval from `low` to `high`.
+    """`budget` is the fraction of the unpruned model's latency to be left, `reached` the measured
+    one, with its 95 % interval from `low` to `high`.
 
-    Medians in ms for one image, both models in turns, in the file format of `backend`, unquantized,
-    computed in `precision`. `cpu` is None where the system does not tell.
+    Times are medians in ms for one image. Both models were timed in turns, unquantized, in the file
+    format of `backend`, and computed in `precision`. `cpu` is None if the system does not report
+    it.
     """
 
     budget: float
@@ -77,13 +78,13 @@ class Latency:
 
 @dataclass(frozen=True)
 class Pruning:
-    """`ratio` of the multiply-accumulates was to go, or with `latency` of the time of an inference;
-    `reached` of the multiply-accumulates is gone.
+    """`ratio` is the fraction to be removed of the multiply-accumulates or, with `latency`, of the
+    time of an inference; `reached` is the removed fraction of the multiply-accumulates.
 
-    `batch_norm` are the images that batch-norm statistics were estimated anew on, and everything
-    else that `method`, `scope` and reconstruction take from images. `gradients_from` is what
-    gradients were taken towards, where they were: "labels", "own answers" of the unpruned model.
-    `seconds` is how long all that took; None: older versions did not say.
+    `batch_norm` describes the images used to re-estimate batch-norm statistics and for everything
+    else that `method`, `scope` and reconstruction take from images. `gradients_from` lists the
+    targets of the gradients, if any were used: "labels" or the "own answers" of the unpruned model.
+    `seconds` is how long all of this took; it is None in descriptions by older versions.
     """
 
     method: str
@@ -102,7 +103,7 @@ class Pruning:
 
 @dataclass(frozen=True)
 class FineTuning:
-    """Training by distillation that the weights went through after pruning."""
+    """The distillation that trained the weights after pruning."""
 
     checkpoint_sha256: str
     epochs: int
@@ -116,8 +117,8 @@ class FineTuning:
 class AccuracyControl:
     """How top-1 was kept within `max_drop` of FP32's, on the labelled images `validation`.
 
-    `fp32_right` and `int8_right` are the images answered right, measured where the model was made;
-    `reverted` are the convolutions and linear layers that went back to floating point.
+    `fp32_right` and `int8_right` count the right answers on the machine that made the model;
+    `reverted` names the convolutions and linear layers that returned to floating point.
     """
 
     max_drop: float
@@ -129,12 +130,12 @@ class AccuracyControl:
 
 @dataclass(frozen=True)
 class Quantization:
-    """Post-training quantization by the algorithm `quantizer`, whose tool `method` names.
+    """Post-training quantization by the algorithm `quantizer`; `method` also names its tool.
 
-    Without `accuracy_control` and `keep_fp32` every layer is in INT8. `calibration` is None where
-    no images were used, for the weights alone. `fast_bias_correction` tells
-    the fast one from the full one where there is `bias_correction`. The weights of
-    `equalized_pairs` of layers were equalised before.
+    Without `accuracy_control` and `keep_fp32`, every layer is in INT8. `calibration` is None if no
+    images were used, as when only weights are quantized. `fast_bias_correction` distinguishes the
+    fast from the full method if there is `bias_correction`. `equalized_pairs` is the number of
+    pairs of layers whose weights were equalised before.
     """
 
     method: str
@@ -152,8 +153,8 @@ class Quantization:
 
 @dataclass(frozen=True)
 class Making:
-    """What making the file took: seconds on the clock from the weights to the file, and the
-    `images` that were looked at, once or more.
+    """The cost of making the file: the elapsed seconds from the weights to the file, and the number
+    of `images` used, each counted once.
     """
 
     seconds: float
@@ -162,10 +163,10 @@ class Making:
 
 @dataclass(frozen=True)
 class ModelDescription:
-    """One model file. `files` maps the names of the files that make it up to their sha256.
+    """One model file. `files` maps the names of all files of the model to their sha256.
 
-    `dataset` is the preprocessing of its images, None for a file of others where nobody said;
-    `card` has the words of one of the user's own.
+    `dataset` names the preprocessing of its images; it is None for files made elsewhere if nobody
+    specified it. `card` holds the user's own preprocessing.
     """
 
     architecture: str
@@ -186,17 +187,17 @@ class ModelDescription:
 
     @property
     def has_random_weights(self) -> bool:
-        """Whether accuracy of this model means nothing."""
+        """Whether the weights are random, so that the model's accuracy is meaningless."""
         return self.weights.sha256 is None
 
 
 def tool_versions(further: Sequence[str] = ()) -> dict[str, str]:
-    """Versions of the packages that make model files, and of `further` ones."""
+    """Return the versions of the packages that make model files, and of the `further` ones."""
     return installed_versions((*TOOLS, *further))
 
 
 def description_path(model: Path) -> Path:
-    """The description's place: beside the model file, so that variants share a folder."""
+    """Return the path of the description beside the model file."""
     return model.with_name(f"{model.name}.json")
 
 
@@ -207,10 +208,10 @@ def write_description(model: Path, description: ModelDescription) -> None:
 
 
 def read_description(model: Path, hashes: Hashes | None = None) -> ModelDescription | None:
-    """Read what stands beside `model`; None where nothing does.
+    """Read the description beside `model`, or return None if there is none.
 
-    Raises ModelError where it is damaged, or where a file is not the described one any more.
-    `hashes` are kept for who hashes the same files afterwards.
+    Raises ModelError if it is damaged or if a file differs from the described one. `hashes` caches
+    the sums of the files that are read.
     """
     hashes = hashes or Hashes()
     path = description_path(model)
@@ -234,6 +235,6 @@ def read_description(model: Path, hashes: Hashes | None = None) -> ModelDescript
 
 
 def parse_description(content: Any) -> ModelDescription:
-    """The reverse of `dataclasses.asdict`. Raises ValueError."""
+    """Return the description that `dataclasses.asdict` turned into `content`. Raises ValueError."""
     check_schema(content, SCHEMA)
     return from_plain(content, ModelDescription)

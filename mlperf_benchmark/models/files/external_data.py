@@ -1,7 +1,7 @@
-"""Where an ONNX file says that its weights lie, read without the onnx package.
+"""Finds where an ONNX file stores its weights, without needing the onnx package.
 
-Of the protocol buffer (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3) only the messages
-on the way to a tensor are entered.
+Of the protocol buffer (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3), only the messages
+that lead to a tensor are read.
 """
 
 import mmap
@@ -15,7 +15,7 @@ from mlperf_benchmark.models.files.protocol_buffer import fields, varint
 TENSOR, EXTERNAL_DATA, DATA_LOCATION = "Tensor", 13, 14
 EXTERNAL = 1
 KEY, VALUE = 1, 2
-# Message -> number of the field -> message in it.
+# Maps each message to the fields that are entered: field number to the message in it.
 FIELDS: Mapping[str, Mapping[int, str]] = MappingProxyType(
     {
         "Model": {7: "Graph", 20: "Training", 25: "Function"},
@@ -31,16 +31,16 @@ FIELDS: Mapping[str, Mapping[int, str]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class ExternalData:
-    """`location` is relative to the ONNX file's folder; `end` is the first byte behind the data."""
+    """`location` is relative to the ONNX file's folder; `end` is the offset after the last byte."""
 
     location: str
     end: int
 
 
 def external_data(model: Path) -> tuple[ExternalData, ...]:
-    """The files that `model`, an ONNX file, reads beside itself, sorted by location.
+    """Return the files that the ONNX file `model` refers to, sorted by location.
 
-    None of a file that is no ONNX: whoever reads it says so. Raises OSError.
+    A file that is not ONNX gives none; its reader reports the fault. Raises OSError.
     """
     with model.open("rb") as file:
         try:

@@ -1,4 +1,4 @@
-"""Image classifiers in ONNX files that others made, and the form of them that quantizers take."""
+"""Reads image classifiers from ONNX files made elsewhere and prepares them for quantizers."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ from mlperf_benchmark.models.files.ports import (
 from mlperf_benchmark.tvm_compiler.onnx_folding import fold_constants
 
 OPSET = 13
-"""The first whose quantizers have one scale a channel."""
+"""The first version whose quantizers support one scale per channel."""
 
 WEIGHTS_APART = 4
-"""The first version of the format whose weights are not among the inputs."""
+"""The first version of the format in which weights need not be inputs."""
 
 QUANTIZED = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantize", "QLinear", "QGemm")
 INTEGER = ("ConvInteger", "MatMulInteger")
@@ -37,8 +37,8 @@ OTHER_FLOATS = (TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE)
 class ForeignModel:
     """A graph with one input, the image, and one output.
 
-    `layout` is the input's, NCHW or NHWC, `element` its type. `batch` is the number of images
-    that the file fixes, None where it leaves that open. `size` is the images' (height, width).
+    `layout` is the input's, NCHW or NHWC, and `element` its type. `batch` is the number of images
+    that the file fixes, None if any number is allowed. `size` is the images' (height, width).
     """
 
     model: onnx.ModelProto
@@ -49,7 +49,7 @@ class ForeignModel:
 
     @property
     def takes_pixels(self) -> bool:
-        """Whether the graph normalises, as it takes bytes."""
+        """Whether the graph takes bytes and therefore normalises them itself."""
         return self.element == TensorProto.UINT8
 
 
@@ -61,11 +61,11 @@ def read_foreign(
     outputs: tuple[str, ...] = (),
     layout: str | None = None,
 ) -> ForeignModel:
-    """Read the file and the weights beside it.
+    """Read the file and its external weights.
 
-    `image` are the images that it will see, None where that is not known; they settle a height and
-    width that the file leaves open. `inputs` and `outputs` name the one that is meant, `layout` is
-    the input's, where the file does not tell. Raises ModelError.
+    `image` is the format of the images, None if it is not known; it sets a height and width that
+    the file leaves open. `inputs` and `outputs` select a port, and `layout` is that of the input if
+    the file does not tell it. Raises ModelError.
     """
     model = read_onnx(path)
     graph = model.graph
@@ -90,9 +90,9 @@ def read_foreign(
 
 
 def quantizable(foreign: ForeignModel) -> onnx.ModelProto:
-    """A copy of the graph as quantizers want it, each layer named and with its batch norm inside.
+    """Return a copy that quantizers accept, with named layers and batch norm folded into them.
 
-    Raises ModelError for a graph that is quantized already, computes in other numbers than float32,
+    Raises ModelError for a graph that is already quantized, computes in other types than float32,
     or takes several images at a time.
     """
     model = onnx.ModelProto()
@@ -114,13 +114,13 @@ def quantizable(foreign: ForeignModel) -> onnx.ModelProto:
     _name_nodes(model.graph)
     _store_constants(model.graph)
     _fold_batch_norm(model.graph)
-    # Shapes of intermediate values, which the changes above may have made false.
+    # The shapes of intermediate values, which the changes above may have invalidated.
     del model.graph.value_info[:]
     return model
 
 
 def _keep_output(graph: Any, name: str) -> None:
-    """Remove the other outputs and what they alone depend on."""
+    """Remove the other outputs and the nodes that only they depend on."""
     if len(graph.output) == 1:
         return
     wanted = {name}
@@ -137,7 +137,7 @@ def _keep_output(graph: Any, name: str) -> None:
 
 
 def _read_inside(node: Any) -> set[str]:
-    """What the branches of an If, or the body of a Loop, read from outside."""
+    """Return what the branches of an If or the body of a Loop read from outside."""
     graphs = [attribute.g for attribute in node.attribute if attribute.HasField("g")]
     return {
         name for graph in graphs for inner in graph.node for name in (*inner.input, *inner.output)
@@ -145,7 +145,7 @@ def _read_inside(node: Any) -> set[str]:
 
 
 def _fix_size(value: Any, port: Port, layout: str, image: ImageFormat | None) -> tuple[int, int]:
-    """Height and width of the images, which the input `value` declares afterwards."""
+    """Fix the images' height and width in the input `value` and return them."""
     sizes: dict[str, int | None] = dict.fromkeys(layout)
     if port.shape is not None:
         sizes = dict(zip(layout, port.shape, strict=True))
@@ -182,7 +182,7 @@ def _refuse(model: onnx.ModelProto, batch: int | None) -> None:
 
 
 def _name_nodes(graph: Any) -> None:
-    """Give every node a name of its own, as layers are found by theirs."""
+    """Give every node a unique name, by which its layer can be found."""
     taken = Counter(node.name for node in graph.node)
     for place, node in enumerate(graph.node):
         if not node.name or taken[node.name] > 1:
@@ -191,7 +191,7 @@ def _name_nodes(graph: Any) -> None:
 
 
 def _store_constants(graph: Any) -> None:
-    """Weights that are nodes of the graph become tensors beside it."""
+    """Turn constant nodes of the graph into initializers."""
     for node in [one for one in graph.node if one.op_type == "Constant"]:
         if node.attribute[0].name == "value":
             array = numpy_helper.to_array(node.attribute[0].t)
@@ -200,7 +200,9 @@ def _store_constants(graph: Any) -> None:
 
 
 def _fold_batch_norm(graph: Any) -> None:
-    """Multiply batch norm into the convolution before it, as quantized ranges are of the sum."""
+    """Fold batch norm into the preceding convolution, because INT8 ranges apply to the result of
+    both.
+    """
     constants = {tensor.name: tensor for tensor in graph.initializer}
     makers = {node.output[0]: node for node in graph.node if node.op_type == "Conv"}
     readers = Counter(name for node in graph.node for name in node.input)

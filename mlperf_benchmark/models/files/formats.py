@@ -40,11 +40,11 @@ BACKEND_FORMATS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "inductor": ("pt", "pt2"),
     }
 )
-"""Formats that a backend reads, its preferred one first."""
+"""The formats that each backend reads, the preferred one first."""
 
 
 class ModelFormat(ABC):
-    """One kind of model file. `tools` are the packages that it takes besides `TOOLS`.
+    """One kind of model file. `tools` are the packages that it needs in addition to `TOOLS`.
 
     `takes_int8` says that NNCF can quantize what `graph` returns.
     """
@@ -53,7 +53,7 @@ class ModelFormat(ABC):
     takes_int8: ClassVar[bool] = True
 
     def graph(self, module: Any, input_size: int, export_onnx: OnnxExport) -> Any:
-        """Return `module` in the form that `save` takes: by default what `convert` makes of it.
+        """Return `module` in the form that `save` takes; by default, `convert` makes it from ONNX.
 
         `module` is a torch module that takes float32 (batch, 3, input_size, input_size).
         """

@@ -1,6 +1,6 @@
-"""What a model file says of its input, read from its head: no runtime, no weights.
+"""Reads what a model file says about its input from its header, without runtime or weights.
 
-Whoever loads the model checks it; here a file that is not understood only tells nothing.
+The file is checked when the model is loaded; a file that is not understood here just tells nothing.
 """
 
 import json
@@ -21,7 +21,7 @@ from mlperf_benchmark.models.files.protocol_buffer import fields, varint
 BYTES = "u8"
 FLOAT = "float"
 
-# Numbers of fields in https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3.
+# Field numbers of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3.
 GRAPH, INITIALIZER, INPUT = 7, 5, 11
 TENSOR_NAME, VALUE_NAME, VALUE_TYPE = 8, 1, 2
 TENSOR_TYPE, ELEMENT_TYPE, SHAPE, DIMENSION, DIMENSION_VALUE, DIMENSION_NAME = 1, 1, 2, 1, 1, 2
@@ -34,16 +34,17 @@ _PARAMETER = re.compile(
 _ATTRIBUTE = re.compile(rb'(\w+)="([^"]*)"')
 
 EXPORTED_GRAPH = "models/model.json"
-"""Of an exported program of torch, below a folder of any name."""
+"""The name of the graph in torch's exported programs, below a folder of any name."""
 EXPORTED_UINT8 = 1
 
 
 @dataclass(frozen=True)
 class ImageInput:
-    """`size` is height and width, None where the model takes any or does not tell.
+    """`size` is height and width, None if the model takes any size or the file does not tell.
 
-    `takes_bytes`: uint8, so that the model normalises them itself. `layout` is NCHW or NHWC where
-    the axes' sizes do not tell, but their names do; `is_clear` says that something does.
+    `takes_bytes` means uint8, so that the model itself normalises. `layout` is NCHW or NHWC if it
+    follows from the names of the axes, but not from their sizes; `is_clear` says that one of them
+    tells it.
     """
 
     size: tuple[int, int] | None = None
@@ -54,7 +55,7 @@ class ImageInput:
 
 @dataclass(frozen=True)
 class _Input:
-    """`layout` is what the names of the axes tell."""
+    """An input. `layout` follows from the names of its axes."""
 
     port: Port
     kind: str
@@ -62,7 +63,7 @@ class _Input:
 
 
 UNKNOWN = ImageInput()
-# What zip archives and JSON of another content than expected raise, too.
+# Errors that zip archives and JSON with unexpected content also raise.
 UNREADABLE = (
     *(ModelError, OSError, ValueError, LookupError, TypeError, RuntimeError),
     *(zipfile.BadZipFile, zlib.error),
@@ -70,7 +71,10 @@ UNREADABLE = (
 
 
 def image_input(model: Path, wanted: tuple[str, ...] = (), layout: str | None = None) -> ImageInput:
-    """Of a model file in any format; `wanted` is the input's name, `layout` NCHW or NHWC."""
+    """Read the input of a model file in any format.
+
+    `wanted` is the name of the input, `layout` NCHW or NHWC.
+    """
     reader = READERS.get(model.suffix.lower())
     if reader is None:
         return UNKNOWN
@@ -102,7 +106,7 @@ def _onnx(model: Path) -> list[_Input]:
         mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
     ):
         inputs: list[tuple[str, _Input]] = []
-        # Up to version 3 of the format, weights are among the inputs, too.
+        # Up to version 3 of the format, weights are inputs as well.
         weights = set()
         for part, first, last in fields(content, 0, len(content)):
             if part != GRAPH:
@@ -133,7 +137,7 @@ def _onnx_value(content: mmap.mmap, start: int, end: int) -> _Input:
 
 
 def _layout_of(names: Sequence[str]) -> str | None:
-    """As exporters of transformers' models name them: batch_size, num_channels, height, width."""
+    """Return the layout if the axes have the names batch_size, num_channels, height and width."""
     is_channel = ["channel" in name or name == "c" for name in names]
     if is_channel == [False, True, False, False]:
         return "NCHW"
@@ -149,7 +153,7 @@ def _onnx_size(content: mmap.mmap, start: int, end: int) -> int | None:
 
 
 def _parts(content: mmap.mmap, places: list[tuple[int, int]], *path: int) -> list[tuple[int, int]]:
-    """Where the messages are that `path`, numbers of fields, leads to."""
+    """Return the places of the messages to which `path`, a sequence of field numbers, leads."""
     for wanted in path:
         places = [
             (first, last)
@@ -221,4 +225,4 @@ READERS: Mapping[str, Callable[[Path], list[_Input]]] = MappingProxyType(
         ".pt2": _exported,
     }
 )
-"""By the file's suffix."""
+"""The readers by suffix of the file."""

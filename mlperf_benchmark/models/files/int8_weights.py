@@ -1,16 +1,16 @@
-"""INT8 weights that kernels of CPUs without VNNI cannot add exactly."""
+"""Detects INT8 weights whose products CPUs without VNNI cannot add exactly."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 EXACT = frozenset({"avx512_vnni", "avx_vnni", "avx_vnni_int8", "amx_int8"})
-"""Instructions that add products of bytes in 32 bits."""
+"""CPU flags of the instructions that add products of bytes in 32 bits."""
 
 OVERFLOWING = "ssse3"
-"""Has `pmaddubsw`, which adds two products in 16 bits, and its wider kin."""
+"""The CPU flag of `pmaddubsw`, which adds two products in 16 bits, also in its wider versions."""
 
 SAFE = 64
-"""Two products of a byte, at most 255, with weights up to this are below 2 ** 15."""
+"""Two products of a byte (at most 255) with weights up to this size add up to less than 2 ** 15."""
 
 
 def cpu_clips(flags: frozenset[str]) -> bool:
@@ -23,10 +23,11 @@ def cpu_clips(flags: frozenset[str]) -> bool:
 
 
 def are_clipped(weights: NDArray[np.int8]) -> bool:
-    """Whether sums of products with `weights` may then be clipped, at a loss of accuracy.
+    """Whether such a CPU may clip sums of products with `weights`, which costs accuracy.
 
-    `weights` of convolutions are (…, channels, height, width), of matrices (rows, columns).
-    Scales are not, nor depthwise convolutions, whose kernels take one channel each.
+    Weights of convolutions are (…, channels, height, width), matrices are (rows, columns). Other
+    shapes are scales, which are not clipped. Neither are depthwise convolutions, whose kernels
+    process each channel alone.
     """
     shape = weights.shape
     adds_channels = len(shape) == 2 or (len(shape) > 2 and shape[-3] > 1)

@@ -1,4 +1,4 @@
-"""An OpenVINO model is two files: the graph (.xml), and the weights (.bin) that it points into."""
+"""The two files of an OpenVINO model: the graph (.xml) and the weights (.bin) that it refers to."""
 
 import re
 from pathlib import Path
@@ -11,19 +11,19 @@ _SIZE = re.compile(rb'\ssize="(\d+)"')
 
 
 def is_ir(model: Path) -> bool:
-    """Whether `model` is such a graph, in upper or lower case."""
+    """Whether `model` is such a graph, judged by its suffix in upper or lower case."""
     return model.suffix.lower() == ".xml"
 
 
 def weights_of(graph: Path) -> Path:
-    """The file beside `graph` that holds its weights, which need not exist."""
+    """Return the path of the weights of `graph`, which need not exist."""
     upper = graph.with_suffix(".BIN")
     lower = graph.with_suffix(".bin")
     return upper if upper.is_file() and not lower.is_file() else lower
 
 
 def fault_of_weights(graph: Path) -> str | None:
-    """Why the weights beside `graph` cannot be its own, or None. Raises OSError."""
+    """Return why the weights beside `graph` cannot belong to it, or None. Raises OSError."""
     text = graph.read_bytes()
     if not is_whole(text):
         return None
@@ -38,12 +38,12 @@ def fault_of_weights(graph: Path) -> str | None:
 
 
 def is_whole(graph: bytes) -> bool:
-    """Whether the text of a graph ends as it should."""
+    """Whether the text of a graph is complete."""
     return graph.rstrip().endswith(b"</net>")
 
 
 def _weight_bytes(graph: bytes) -> int:
-    """Where the last of the graph's constants ends, which is where writers end the file."""
+    """Return the end of the last constant, which is the size of a complete weights file."""
     ends = [0]
     for data in _DATA.findall(graph):
         offset, size = _OFFSET.search(data), _SIZE.search(data)

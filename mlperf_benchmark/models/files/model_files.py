@@ -1,4 +1,4 @@
-"""Which files make up a model: all that a runtime reads, as each decides about the answers."""
+"""Finds the files of a model: all those that a runtime reads and that affect the answers."""
 
 import os
 from pathlib import Path
@@ -9,9 +9,9 @@ from mlperf_benchmark.models.files.ir_pair import is_ir, weights_of
 
 
 def model_files(model: Path) -> tuple[Path, ...]:
-    """`model` first, then its weights: of an .xml the .bin, of an .onnx its external data.
+    """Return `model` and its weight files: the .bin of an .xml, the external data of an .onnx.
 
-    Raises ModelError where one is missing, cut off or not below the folder of `model`.
+    Raises ModelError if one is missing, truncated or outside the folder of `model`.
     """
     if not model.is_file():
         raise ModelError(f"There is no model file {model}.")

@@ -8,7 +8,7 @@ from mlperf_benchmark.models.files.formats import ModelFormat
 
 
 class OnnxFile(ModelFormat):
-    """`<stem>.onnx`, weights inside."""
+    """`<stem>.onnx` with the weights inside."""
 
     def save(self, graph: onnx.ModelProto, folder: Path, stem: str, note: str) -> Path:
         onnx.helper.set_model_props(graph, {"weights": note})

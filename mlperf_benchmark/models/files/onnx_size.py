@@ -1,4 +1,4 @@
-"""What an ONNX model computes for one image."""
+"""Measures the size of an ONNX model for one image."""
 
 import math
 from dataclasses import dataclass
@@ -21,17 +21,17 @@ FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorPr
 
 @dataclass(frozen=True)
 class Measured:
-    """`answer` is the shape of the output for one batch."""
+    """The size of a model, and `answer`, the shape of its output for one batch."""
 
     size: Size
     answer: tuple[int, ...]
 
 
 def measure(foreign: ForeignModel) -> Measured:
-    """Run the model once, on black images, and count.
+    """Run the model once on black images and count multiply-accumulates and parameters.
 
-    As for torch modules, multiply-accumulates are those of convolutions and linear layers, whose
-    weights are constants. Raises ModelError where ONNX Runtime cannot run it.
+    As for torch modules, multiply-accumulates are those of convolutions and of linear layers with
+    constant weights. Raises ModelError if ONNX Runtime cannot run the model.
     """
     model = onnx.ModelProto()
     model.CopyFrom(foreign.model)
@@ -58,7 +58,7 @@ def measure(foreign: ForeignModel) -> Measured:
 
 
 def _run(model: onnx.ModelProto, foreign: ForeignModel, names: list[str]) -> list[tuple[int, ...]]:
-    """The shapes of the values `names`."""
+    """Run the model and return the shapes of the values `names`."""
     value = model.graph.input[0]
     height, width = foreign.size
     sizes = {"N": foreign.batch or 1, "C": 3, "H": height, "W": width}
@@ -66,7 +66,7 @@ def _run(model: onnx.ModelProto, foreign: ForeignModel, names: list[str]) -> lis
     images = np.zeros([sizes[axis] for axis in foreign.layout], kind)
     options = ort.SessionOptions()
     options.log_severity_level = FATAL
-    # Fused, layers would not show what they give.
+    # Fused layers would not expose their outputs.
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
         session = ort.InferenceSession(
@@ -78,7 +78,9 @@ def _run(model: onnx.ModelProto, foreign: ForeignModel, names: list[str]) -> lis
 
 
 def _constants(graph: Any) -> dict[str, tuple[int, ...]]:
-    """Shapes of what does not depend on the image, as far as one node tells it."""
+    """Return the shapes of constants, and of values that a few simple operators make of
+    constants.
+    """
     shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
     for node in graph.node:
         if node.op_type == "Constant" and node.attribute[0].name == "value":
@@ -93,7 +95,7 @@ def _constants(graph: Any) -> dict[str, tuple[int, ...]]:
 
 
 def _inputs(node: Any, weights: dict[str, tuple[int, ...]]) -> int:
-    """Products that one value of the output is the sum of."""
+    """Return the number of products that are added up in one output value."""
     left, right = node.input[0], node.input[1]
     if node.op_type == "Conv":
         return math.prod(weights[right][1:]) if right in weights else 0

@@ -13,14 +13,14 @@ import openvino as ov
 from mlperf_benchmark.models.files.formats import ModelFormat
 
 if TYPE_CHECKING:
-    # serve.py writes files where it is not installed.
+    # serve.py also writes files where it is not installed.
     import onnx
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 class OpenVINOIr(ModelFormat):
-    """`<stem>.xml` and `<stem>.bin`; weights stay float32 where they are not quantized."""
+    """`<stem>.xml` and `<stem>.bin`; weights that are not quantized stay float32."""
 
     def convert(self, model: onnx.ModelProto) -> ov.Model:
         return ov.convert_model(io.BytesIO(model.SerializeToString()))
@@ -31,7 +31,7 @@ class OpenVINOIr(ModelFormat):
         try:
             ov.save_model(graph, file, compress_to_fp16=False)
         except RuntimeError as error:
-            # All that OpenVINO tells is "iostream error".
+            # OpenVINO's own message is only "iostream error".
             raise OSError(errno.EIO, "OpenVINO cannot write the file") from error
         return file
 
@@ -44,7 +44,7 @@ class ZippedOpenVINOIr(OpenVINOIr):
         archive = folder / f"{stem}.zip"
         with zipfile.ZipFile(archive, "w") as file:
             for part in (xml, xml.with_suffix(".bin")):
-                # Weights do not compress; a fixed date makes the same model the same file.
+                # Weights do not compress; the fixed date makes files of the same model identical.
                 file.writestr(zipfile.ZipInfo(part.name, EPOCH), part.read_bytes())
                 part.unlink()
         return archive

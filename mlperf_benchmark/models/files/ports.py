@@ -1,4 +1,4 @@
-"""The inputs and outputs of an image classifier, whatever file or runtime they come from."""
+"""The inputs and outputs of an image classifier, independent of file format and runtime."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ CHANNELS = 3
 RANK = 4
 CLASS_COUNTS = (1000, 1001)
 CLASSES = 1000
-"""Of a model that answers classes, which does not tell how many there are."""
+"""The number of classes assumed for models that return class indices and do not tell it."""
 
 
 @dataclass(frozen=True)
 class Port:
-    """An input or output. It answers to each of `names`; the first is shown.
+    """An input or output. It can be selected by any of `names`; the first is displayed.
 
-    `shape` has None for what the model leaves open, and is None where it leaves all open.
-    `is_integer`: its elements are whole numbers.
+    `shape` has None for dimensions that the model leaves open, and is None if it leaves all open.
+    `is_integer` says that its elements are integers.
     """
 
     names: tuple[str, ...]
@@ -27,7 +27,9 @@ class Port:
 
     @property
     def takes_argmax(self) -> bool:
-        """Whether it is the index of the best class, or those of the best few, for each image."""
+        """Whether the output holds the index of the best class, or of the best few, for
+        each image.
+        """
         return self.is_integer and not _is_scores(self)
 
     def __str__(self) -> str:
@@ -35,17 +37,17 @@ class Port:
 
 
 def shown(shape: Sequence[int | None] | None) -> str:
-    """[?,3,224,224], or [...] where nothing is known."""
+    """Format a shape as [?,3,224,224], or [...] if nothing is known."""
     if shape is None:
         return "[...]"
     return f"[{','.join('?' if size is None else str(size) for size in shape)}]"
 
 
 def choose_input(ports: Sequence[Port], wanted: tuple[str, ...]) -> Port:
-    """The one input, which must be the image. Raises ModelError."""
+    """Return the only input, which must take the image. Raises ModelError."""
     chosen = choose_image(ports, wanted)
     if len(ports) > 1:
-        # The runtime would infer with whatever is in the memory of the others.
+        # With other inputs, the runtime would use whatever happens to be in their memory.
         raise ModelError(
             f"The model has several inputs: {_listed(ports)}. Only models whose one input "
             f"is the image can be measured; export it with the others as constants."
@@ -54,17 +56,17 @@ def choose_input(ports: Sequence[Port], wanted: tuple[str, ...]) -> Port:
 
 
 def choose_image(ports: Sequence[Port], wanted: tuple[str, ...]) -> Port:
-    """The input that takes the image, among others or alone. Raises ModelError."""
+    """Return the input that takes the image, which may be one of several. Raises ModelError."""
     return _chosen("input", ports, wanted, _is_image)
 
 
 def choose_output(ports: Sequence[Port], wanted: tuple[str, ...]) -> Port:
-    """The output with the scores, or with the best class. Raises ModelError."""
+    """Return the output with the scores or with the best class. Raises ModelError."""
     return _chosen("output", ports, wanted, _is_scores)
 
 
 def image_layout(port: Port, wanted: str | None = None) -> str:
-    """NCHW or NHWC: `wanted`, or by the axis that has three channels. Raises ModelError."""
+    """Return `wanted`, or NCHW or NHWC by which axis has three channels. Raises ModelError."""
     if port.shape is not None and len(port.shape) != RANK:
         raise ModelError(_no_images(port))
     if wanted is not None:
@@ -85,7 +87,7 @@ def image_layout(port: Port, wanted: str | None = None) -> str:
 
 
 def image_batch(port: Port, max_batch_size: int | None) -> tuple[int, bool]:
-    """Images an inference takes, and whether the model fixes that number. Raises ModelError.
+    """Return the batch size, and whether the model allows no other. Raises ModelError.
 
     `max_batch_size` None takes the model's own batch, or 1.
     """
@@ -101,7 +103,7 @@ def image_batch(port: Port, max_batch_size: int | None) -> tuple[int, bool]:
 
 
 def check_image_size(port: Port, layout: str, image: ImageFormat) -> None:
-    """Raises ModelError where the input, of rank 4, cannot take images of that size."""
+    """Raise ModelError if the input, of rank 4, cannot take images of this size."""
     if port.shape is None:
         return
     own = dict(zip(layout, port.shape, strict=True))
@@ -119,10 +121,10 @@ def check_image_size(port: Port, layout: str, image: ImageFormat) -> None:
 
 
 def class_count(port: Port, batch: int, dynamic: bool, any_count: bool = False) -> int:
-    """Classes of an output that has a row of scores for each image. Raises ModelError.
+    """Return the number of classes of an output with a row of scores per image. Raises ModelError.
 
-    `batch` is the number of images, `dynamic` that it may be fewer. With `any_count` there may be
-    another number of classes than ImageNet's.
+    `batch` is the number of images; `dynamic` says that it may be smaller. With `any_count`, the
+    number of classes may differ from ImageNet's.
     """
     shape = port.shape
     if shape == () or (shape and shape[0] is not None and not dynamic and shape[0] != batch):
@@ -170,7 +172,7 @@ def _chosen(
     kind: str, ports: Sequence[Port], wanted: tuple[str, ...], fits: Callable[[Port], bool]
 ) -> Port:
     if wanted:
-        # TensorFlow users write tensor names with their ":0".
+        # TensorFlow users append ":0" to names of tensors.
         for name in (wanted[0], wanted[0].removesuffix(":0")):
             for port in ports:
                 if name in port.names:

@@ -1,4 +1,4 @@
-"""Walks through a protocol buffer in a mapped file: what is not wanted is skipped by its length."""
+"""Walks through a protocol buffer in a mapped file, skipping unwanted fields by their length."""
 
 import mmap
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ VARINT_BYTES = 10
 
 
 def fields(content: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Number, first byte and end of each field. Raises ValueError for what is no message."""
+    """Yield number, start and end of each field. Raises ValueError if this is not a message."""
     place = start
     while place < end:
         tag, place = varint(content, place, end)
@@ -30,7 +30,7 @@ def fields(content: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int,
 
 
 def varint(content: mmap.mmap, place: int, end: int) -> tuple[int, int]:
-    """The number at `place`, and the place behind it."""
+    """Return the number at `place` and the position after it."""
     value = 0
     for shift, position in enumerate(range(place, min(end, place + VARINT_BYTES))):
         byte = content[position]

@@ -1,4 +1,4 @@
-"""INT8 that keeps top-1: the layers that lose most return to floating point."""
+"""INT8 quantization that keeps top-1 by returning the most harmful layers to floating point."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import redirect_stdout
@@ -23,7 +23,7 @@ RANKED_ON_AT_MOST = 300
 
 @dataclass(frozen=True)
 class Labelled:
-    """Images and their class indices, as a sequence of pairs."""
+    """A sequence of pairs of an image and its class index."""
 
     images: Images
     labels: NDArray[np.int64]
@@ -40,7 +40,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Images answered right before and after, and the layers that are not in INT8."""
+    """The numbers of right answers before and after, and the layers kept in floating point."""
 
     fp32_right: int
     int8_right: int
@@ -56,10 +56,10 @@ def quantize_within_drop(
     *,
     max_drop: float,
 ) -> tuple[ov.Model, Outcome]:
-    """Return `graph` in INT8 but for as many layers as top-1 on `control` needs.
+    """Return `graph` in INT8, except for as many layers as top-1 on `control` requires.
 
-    Takes what `quantize` takes; `max_drop` is the part of top-1 that may be lost. Raises ModelError
-    where every layer would have to go back.
+    Parameters are those of `quantize`; `max_drop` is how much top-1 may drop. Raises ModelError if
+    every layer would have to return to floating point.
     """
     if not isinstance(graph, ov.Model):
         raise UsageError("--max-drop works for OpenVINO files (xml, zip) only.")
@@ -71,7 +71,8 @@ def quantize_within_drop(
             validation_fn=_top1,
             max_drop=max_drop,
             advanced_accuracy_restorer_parameters=AdvancedAccuracyRestorerParameters(
-                # Else as few as there are calibration images, which tell the layers badly apart.
+                # The default is the number of calibration images, too few to distinguish the layers
+                # well.
                 ranking_subset_size=min(RANKED_ON_AT_MOST, len(control))
             ),
             **settings(graph, images, config, preset_name, key="advanced_quantization_parameters"),
@@ -95,7 +96,7 @@ def _too_much(max_drop: float, outcome: Outcome, layers: int, images: int) -> st
 
 
 def _is_int8(layer: ov.Node) -> bool:
-    """Whether the weights are INT8: a constant of bytes, behind a conversion and a scale."""
+    """Whether the weights are INT8: a constant of bytes followed by a conversion and a scale."""
     node = layer.input_value(1).get_node()
     while node.get_input_size():
         node = node.input_value(0).get_node()
@@ -111,6 +112,6 @@ def _count_right(graph: ov.Model, control: Labelled) -> int:
 def _top1(
     model: ov.CompiledModel, samples: Iterable[tuple[NDArray[np.float32], np.int64]]
 ) -> tuple[float, list[float]]:
-    """Top-1 from 0 to 1, and whether each sample was right, as NNCF wants it."""
+    """Return top-1 from 0 to 1, and whether each sample was right, as NNCF expects."""
     right = [float(model(image[np.newaxis])[0].argmax() == label) for image, label in samples]
     return sum(right) / len(right), right

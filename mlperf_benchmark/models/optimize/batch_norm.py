@@ -1,4 +1,4 @@
-"""Estimate batch-norm statistics anew, the cheapest recovery after pruning."""
+"""Re-estimates batch-norm statistics, the cheapest recovery after pruning."""
 
 from collections.abc import Callable, Iterable
 
@@ -33,10 +33,10 @@ def change_keeping_batch_norm(
 ) -> None:
     """Call `change`, which removes channels of `module`, and adapt the statistics to that.
 
-    The old statistics come from the whole training set and are better than those of a few
-    batches. So they are corrected by the difference that `change` makes on the batches, rather
-    than replaced: 173 of 200 images right instead of 163, for EfficientNet-Lite0 without 5 % of
-    its multiply-accumulates and 100 images. Variances are corrected by their quotient.
+    The old statistics come from the whole training set and are better than those of a few batches.
+    Therefore they are not replaced but corrected by the difference that `change` makes on the
+    batches: 173 of 200 images right instead of 163, for EfficientNet-Lite0 without 5 % of its
+    multiply-accumulates and 100 images. Variances are corrected by their ratio.
     """
     take_corrections(module, batches)
     change()
@@ -44,9 +44,9 @@ def change_keeping_batch_norm(
 
 
 def take_corrections(module: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Put what corrects an estimate on `batches` into the place of the running statistics.
+    """Replace the running statistics by corrections to an estimate on `batches`.
 
-    There it loses the same channels as they would.
+    Stored there, the corrections lose the same channels as the statistics would.
     """
     before = [(mean.clone(), variance.clone()) for mean, variance in _statistics(module)]
     reestimate_batch_norm(module, batches)
@@ -57,7 +57,7 @@ def take_corrections(module: nn.Module, batches: Iterable[Tensor]) -> None:
 
 
 def apply_corrections(module: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Estimate the statistics on `batches`, corrected by what `take_corrections` left."""
+    """Estimate the statistics on `batches` and apply the corrections of `take_corrections`."""
     corrections = [(mean.clone(), factor.clone()) for mean, factor in _statistics(module)]
     reestimate_batch_norm(module, batches)
     for norm, (offset, factor) in zip(_norms(module), corrections, strict=True):

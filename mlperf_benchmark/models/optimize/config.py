@@ -49,40 +49,46 @@ QUANTIZERS = Registry(
 )
 
 QUANTIZED: Mapping[str, str] = MappingProxyType({"int8": "nncf", "w8": "weights-only"})
-"""Precisions that quantizers make, and the quantizer of each where none is named. w8 is INT8 of the
-weights alone."""
+"""The precisions that quantizers produce, and the default quantizer of each. In "w8" only the
+weights are INT8.
+"""
 DIGITS = 9
-"""Of a part that is taken from 1, so that it reads as it was given."""
+"""Digits to which 1 minus a fraction is rounded, so that it reads as the user would write it."""
 
 CHANNELS = ("all", "inner")
 
 BUDGETS = ("latency", "macs")
-"""What a part of goes: the time that an inference takes, measured, or multiply-accumulates."""
+"""What the pruned fraction refers to: the measured time of an inference, or
+multiply-accumulates.
+"""
 
 PRESETS = ("mixed", "performance")
 """performance: symmetric activations; mixed: asymmetric ones, for activations below zero."""
 
 RANGE_ESTIMATORS = ("minmax", "percentile", "entropy")
-"""Range of an activation: the extremes over all images; what holds nearly all values (NNCF: the
-widest of the ranges that hold 99.98 % of each image's); what keeps most of the information
-(ONNX Runtime alone)."""
+"""How the range of an activation is found: "minmax" takes the extremes over all images;
+"percentile" a range that holds nearly all values (NNCF: the widest of the ranges that hold 99.98 %
+of each image's); "entropy" the one that keeps most of the information (ONNX Runtime only).
+"""
 
 
 OVERFLOW_FIXES = ("all", "first-layer", "none")
-"""Layers whose INT8 weights are kept to 7 bits, but for depthwise ones, which need no fix. CPUs
-without VNNI add two products of bytes in 16 bits, where 8-bit weights overflow:
+"""The layers whose INT8 weights are limited to 7 bits, except depthwise ones, which need no fix.
+CPUs without VNNI add two products of bytes in 16 bits, which 8-bit weights can overflow:
 EfficientNet-Lite0 then got 179, 180 and 169 of 200 images right with `all`, `first-layer` and
-`none`, and answered 196, 190 and 177 of them as in FP32."""
+`none`, and 196, 190 and 177 of the answers were those of FP32.
+"""
 
 
 @dataclass(frozen=True)
 class PruningConfig:
-    """`prune` of the `budget` goes, by channels that `method` chooses within `scope`.
+    """The fraction `prune` of the `budget` is removed, by channels that `method` ranks within
+    `scope`.
 
-    With the channels `inner`, those that residual sums join are spared as long as the others
-    suffice, which costs least accuracy; with `all` they go alike, which gives the fastest models.
-    Channel counts become multiples of `round_to`, which fill vector registers: 16 float32
-    values in 512 bits. `reconstruct`: layers that read pruned channels are solved anew.
+    With channels "inner", those that residual sums connect are spared as long as the others
+    suffice, which costs the least accuracy; "all" prunes both alike, which gives the fastest
+    models. Channel counts become multiples of `round_to`, which fill vector registers: 16 float32
+    values in 512 bits. With `reconstruct`, layers that read pruned channels are solved anew.
     """
 
     prune: float
@@ -108,19 +114,19 @@ class PruningConfig:
 
     @property
     def left(self) -> float:
-        """The part of the budget that does not go."""
+        """The fraction of the budget that is left."""
         return round(1 - self.prune, DIGITS)
 
 
 @dataclass(frozen=True)
 class QuantizationConfig:
-    """Post-training quantization. `preset` None stands for the one of the architecture.
+    """Settings of post-training quantization. `preset` None stands for that of the architecture.
 
-    Which settings a quantizer has, its class says. `fast_bias_correction` tells the fast from the
-    full one, where there is `bias_correction`; the layers `keep_fp32` stay in floating point.
-    With `equalize` the weights of the torch module are equalised across layers before.
-    `max_drop` is the part of top-1 that may be lost, 0.01 for one percentage point, measured on
-    the labelled images of `validation_path`; None: any.
+    The quantizer's class says which settings it supports. `fast_bias_correction` selects the fast
+    or the full `bias_correction`; the layers `keep_fp32` stay in floating point. With `equalize`,
+    the weights of the torch module are first equalised across layers. `max_drop` is how much top-1
+    may drop, 0.01 for one percentage point, measured on the labelled images of `validation_path`;
+    None sets no limit.
     """
 
     quantizer: str = "nncf"

@@ -1,4 +1,4 @@
-"""Trains a pruned module to answer as the unpruned one does."""
+"""Trains a pruned module to give the same answers as the unpruned one."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -11,14 +11,14 @@ from torch.nn import functional
 from mlperf_benchmark.models.optimize.config import TrainingConfig
 
 BATCH_NORM_MOMENTUM = 0.1
-"""Statistics of a pruned module have to move, however slowly the original's were to."""
+"""The statistics of a pruned module must adapt, even if the original's were to change slowly."""
 
 VECTOR = 16
-"""Floats in one register, with AVX-512."""
+"""The number of float32 values in an AVX-512 register."""
 
 
 class DivergedError(ArithmeticError):
-    """A training that came to values that are no numbers; says which."""
+    """The training produced values that are not finite; the message says which."""
 
 
 class Distillation:
@@ -89,19 +89,20 @@ class Distillation:
         return loss.item()
 
     def state(self) -> dict[str, Any]:
-        """What the next epoch depends on beside the student's own state."""
+        """Return what the next epoch needs besides the student's own state."""
         return self._optimizer.state_dict()
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` returned."""
+        """Continue from what `state` returned."""
         self._optimizer.load_state_dict(state)
 
 
 def _layout(module: nn.Module) -> torch.memory_format:
-    """That in which convolutions are faster, on CPUs and GPUs, unless it ends the process.
+    """Return the faster memory format for convolutions, unless it would crash the process.
 
-    In it, oneDNN's gradient of a 1x1 convolution with a stride writes past its memory if there
-    are fewer input channels than one vector holds, https://github.com/uxlfoundation/oneDNN/issues/6035.
+    In channels_last, oneDNN's gradient of a strided 1x1 convolution writes past its memory if there
+    are fewer input channels than a vector holds,
+    https://github.com/uxlfoundation/oneDNN/issues/6035.
     """
     for layer in module.modules():
         if (
@@ -117,7 +118,7 @@ def _layout(module: nn.Module) -> torch.memory_format:
 def count_right(
     module: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], device: str
 ) -> tuple[int, int]:
-    """Images whose highest score is the label's, and all images."""
+    """Return the number of images whose highest score is the label's, and of all images."""
     module.eval()
     good = total = 0
     with torch.no_grad():

@@ -1,8 +1,9 @@
 """Cross-layer equalisation, https://arxiv.org/abs/1906.04721, section 4.1.
 
-A channel between two layers is divided by a number before a ReLU and multiplied by it behind. The
-function stays; the weights on both sides come to the same range, and one scale fits all of them.
-ReLU6 clips, so that a channel before it is no multiple of itself any more: such pairs stay.
+A channel between two layers is divided by a factor before a ReLU and multiplied by it afterwards.
+The function does not change, but the weights on both sides get the same range, so that one scale
+suits all of them. ReLU6 clips values, so that scaling before it would change the function: such
+pairs are left unchanged.
 """
 
 from collections import Counter
@@ -18,7 +19,7 @@ from mlperf_benchmark.models.optimize.pruning.parts import is_depthwise
 
 ROUNDS = 40
 CLOSE = 1e-3
-"""A channel between three layers belongs to two pairs, which take turns until nothing changes."""
+"""Iteration ends when factors change less: a channel between three layers is in two pairs."""
 
 RELUS = (nn.ReLU, torch.relu, functional.relu, "relu")
 PASSING = (nn.Identity, nn.Dropout, nn.ZeroPad2d)
@@ -26,14 +27,14 @@ PASSING = (nn.Identity, nn.Dropout, nn.ZeroPad2d)
 
 @dataclass(frozen=True, eq=False)
 class _Pair:
-    """A convolution, the batch norm behind it and, behind a ReLU, the convolution that reads it."""
+    """A convolution, its batch norm and, after a ReLU, the convolution that reads it."""
 
     first: nn.Conv2d
     norm: nn.BatchNorm2d | None
     second: nn.Conv2d
 
     def ranges(self) -> tuple[Tensor, Tensor]:
-        """Largest weights that make each channel, and that read it."""
+        """Return the largest weights that make each channel and the largest that read it."""
         made = self.first.weight.abs().flatten(1).amax(1)
         if self.norm is not None:
             variance = self.norm.get_buffer("running_var") + self.norm.eps
@@ -43,7 +44,7 @@ class _Pair:
         return made, by_channel.flatten(1).amax(1)
 
     def divide(self, factors: Tensor) -> None:
-        """The channels by `factors`, the weights that read them by their inverse."""
+        """Divide the channels by `factors` and multiply the weights that read them by `factors`."""
         own = self.norm or self.first
         shape = (-1, *[1] * (own.weight.ndim - 1))
         own.weight.div_(factors.reshape(shape))
@@ -74,7 +75,7 @@ def equalize(module: nn.Module) -> int:
 
 
 def _factors(pair: _Pair) -> Tensor:
-    """What brings both ranges of a channel to their geometric mean."""
+    """Return the factors that bring both ranges of a channel to their geometric mean."""
     made, read = pair.ranges()
     return torch.where((made > 0) & (read > 0), (made / read).sqrt(), 1.0)
 
@@ -87,7 +88,7 @@ def _pairs(module: nn.Module) -> Iterator[_Pair]:
             f"This model cannot be equalised, as torch.fx cannot trace it: {error}"
         ) from error
     calls = Counter(node.target for node in traced.graph.nodes if node.op == "call_module")
-    # Without those that are called at several places, whose channels are not one pair's alone.
+    # Leave out layers called in several places: their channels do not belong to one pair.
     shared = (nn.Conv2d, nn.BatchNorm2d)
     layers = {
         name: layer
@@ -122,7 +123,7 @@ def _layer(node: fx.Node | None, layers: dict[str, nn.Module]) -> nn.Module | No
 
 
 def _kind(node: fx.Node | None, layers: dict[str, nn.Module]) -> object:
-    """The class of a layer, the function, or a method's name."""
+    """Return the class of a layer, the function, or the name of a method."""
     layer = _layer(node, layers)
     if layer is not None:
         return type(layer)
@@ -134,5 +135,5 @@ def _only_user(node: fx.Node | None) -> fx.Node | None:
 
 
 def _has_weights_by_channel(layer: nn.Conv2d) -> bool:
-    """Whether a channel has its own place among the weights: in every output, or one group."""
+    """Whether each input channel has weights of its own, in a full or a depthwise convolution."""
     return layer.groups == 1 or (is_depthwise(layer) and layer.out_channels == layer.in_channels)

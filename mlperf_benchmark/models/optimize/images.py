@@ -1,4 +1,4 @@
-"""What is calibrated with, in memory or read when it is asked for."""
+"""Calibration images, in memory or read on demand."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 
 class Images(Protocol):
-    """Normalised float32 images (3, height, width), one after the other, as often as wanted.
+    """A sequence of normalised float32 images (3, height, width) that can be iterated repeatedly.
 
-    An array (count, 3, height, width) is one, too.
+    An array (count, 3, height, width) is also one.
     """
 
     def __len__(self) -> int: ...

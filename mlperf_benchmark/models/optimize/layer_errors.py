@@ -1,4 +1,4 @@
-"""How far each layer of a variant is from the baseline's, and what one in FP32 again mends."""
+"""Measures how far each layer of a variant is from the baseline's and what FP32 layers restore."""
 
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -19,25 +19,26 @@ from mlperf_benchmark.models.optimize.layer_points import (
 )
 
 FLOAT_NOISE_DB = 90.0
-"""Above this lies what two ways of adding the same float32 products differ by."""
+"""Above this ratio lies the difference between two orders of adding float32 products."""
 
 LIMIT_DB = 200.0
-"""Ratios are given within ± this; 0 would have none."""
+"""Ratios are limited to ± this value, because a signal of 0 would give no number."""
 
 Batches = Callable[[], Iterable[tuple[NDArray[Any], int]]]
-"""The model's inputs, with the number of images in each that count: the rest fills it up."""
+"""Yields the model's inputs with the number of images that count; the rest is padding."""
 
 
 @dataclass(frozen=True)
 class PointError:
-    """Of one layer, or of a join (a residual sum, say), over all images.
+    """The errors of one layer or join (such as a residual sum) over all images.
 
-    `place` counts the baseline's layers and joins in the order of execution, skipped ones too.
-    `sqnr_db` is the signal-to-quantization-noise ratio of its output, 10 log10 of the baseline's
-    squares over those of the difference, and None where nothing differs; `cosine` that between both
-    outputs. `own_sqnr_db` is the ratio with the variant's layer fed with the baseline's own
-    values: the error that enters here. `input_sqnr_db` is that of the worst of the points that it
-    reads, None for the image and for inputs without error: below it, the error grows here.
+    `place` counts all layers and joins of the baseline in execution order, including skipped ones.
+    `sqnr_db` is the signal-to-quantization-noise ratio of the output: 10 log10 of the sum of the
+    baseline's squares over that of the squared differences; it is None if nothing differs. `cosine`
+    is the cosine similarity of both outputs. `own_sqnr_db` is the ratio with the variant's layer
+    fed with the baseline's values: the error that originates here. `input_sqnr_db` is the worst
+    ratio of the points that it reads, None for the image and for inputs without error; if `sqnr_db`
+    is lower, the error grows here.
     """
 
     name: str
@@ -52,10 +53,11 @@ class PointError:
 
 @dataclass(frozen=True, eq=False)
 class LayerErrors:
-    """`points` in the order of execution, `skipped` the baseline's that have no equal in shape.
+    """The errors of all `points` in execution order, and the scores of both models.
 
-    `is_pruned`: layers are among those. Scores have shape (images, classes);
-    `scores` are the variant's as computed with its layers looked at.
+    `skipped` names the baseline's points without a counterpart of the same shape; `is_pruned` says
+    that layers are among them. Scores have shape (images, classes); `scores` are those the variant
+    gives while its layer outputs are requested.
     """
 
     points: tuple[PointError, ...]
@@ -65,7 +67,10 @@ class LayerErrors:
     scores: NDArray[np.float32]
 
     def worst_layers(self, count: int) -> tuple[PointError, ...]:
-        """Those whose own error is largest, the worst first; none that only rounds otherwise."""
+        """Return the `count` layers with the largest own errors, the worst first.
+
+        Layers that differ only by rounding are left out.
+        """
         layers = [
             point
             for point in self.points
@@ -77,10 +82,10 @@ class LayerErrors:
 
 
 def measure_errors(baseline: ov.Model, variant: ov.Model, batches: Batches) -> LayerErrors:
-    """Run both on the same images, layer beside layer.
+    """Run both models on the same images and compare them layer by layer.
 
-    Both take the same one input and give scores first. Raises ModelError for models of different
-    networks, InferenceError for outputs that are no numbers.
+    Both take the same single input and return scores first. Raises ModelError for models of
+    different networks, InferenceError for outputs that are not finite.
     """
     matching = match(baseline, variant)
     compiled = _compiled(error_model(baseline, variant))
@@ -122,20 +127,20 @@ def measure_errors(baseline: ov.Model, variant: ov.Model, batches: Batches) -> L
 def scores_with(
     baseline: ov.Model, variant: ov.Model, names: Collection[str], batches: Batches
 ) -> NDArray[np.float32]:
-    """Scores of the variant with the layers `names` as they are in the baseline; none: its own."""
+    """Return the variant's scores with the layers `names` computed as in the baseline."""
     compiled = _compiled(restored_model(baseline, variant, names))
     rows = [compiled(images)[0][:count] for images, count in batches()]
     return np.concatenate([row.reshape(len(row), -1) for row in rows])
 
 
 def scores_ratio_db(baseline: NDArray[np.float32], scores: NDArray[np.float32]) -> float | None:
-    """The signal-to-quantization-noise ratio of scores."""
+    """Return the signal-to-quantization-noise ratio of `scores` in dB."""
     exact = baseline.astype(np.float64)
     return ratio_db(np.square(exact).sum(), np.square(scores - exact).sum())
 
 
 def ratio_db(signal: float, noise: float) -> float | None:
-    """10 log10 of it; None without noise."""
+    """Return 10 log10 of signal over noise, None without noise."""
     if noise <= 0:
         return None
     ratio = 10 * (math.log10(signal) - math.log10(noise)) if signal > 0 else -LIMIT_DB
@@ -143,7 +148,7 @@ def ratio_db(signal: float, noise: float) -> float | None:
 
 
 def _cosine(base: float, changed: float, product: float) -> float:
-    """A tensor of zeros has no direction and counts as at right angles, unless both are zeros."""
+    """Return the cosine; a tensor of zeros counts as orthogonal to all but another one."""
     if base <= 0 or changed <= 0:
         return float(base <= 0 and changed <= 0)
     return round(min(max(float(product) / math.sqrt(base * changed), -1.0), 1.0), 6)

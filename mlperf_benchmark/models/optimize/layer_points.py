@@ -1,6 +1,6 @@
-"""Where two variants of a model can be compared, and graphs that run parts of both together.
+"""Finds where two variants of a model can be compared, and builds graphs that combine both.
 
-Both are of one network: an FP32 model and what INT8 or pruning has made of it.
+Both come from one network: an FP32 model and the INT8 or pruned model made from it.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -14,18 +14,20 @@ from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.models.optimize.layers import LAYERS, layer_name
 
 JOINS = frozenset({"Add", "Concat", "Divide", "Maximum", "Minimum", "Multiply", "Subtract"})
-"""What makes one tensor of several activations, as at the end of a residual block."""
+"""Operators that make one tensor from several activations, as at the end of a residual block."""
 
 SUMS = 5
-"""Of each point and image: squares of the baseline, squares of the variant, their products,
-squares of what they differ by, and of what the variant's layer alone differs by."""
+"""The number of sums for each point and image: the squares of the baseline, the squares of the
+variant, their products, the squares of their difference, and the squares of the difference that the
+variant's layer makes on its own.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class Point:
-    """A tensor that is known by a name: a layer's output with its bias, or a join's.
+    """A named tensor: the output of a layer, bias included, or of a join.
 
-    A layer has the name that `--keep-fp32` takes.
+    Layers have the names that `--keep-fp32` takes.
     """
 
     name: str
@@ -39,9 +41,9 @@ class Point:
 
 @dataclass(frozen=True)
 class Matching:
-    """The variant's point by the baseline's name of it, in the order of execution.
+    """Maps the baseline's point names, in execution order, to the variant's points.
 
-    `skipped` are the baseline's points whose shape is another in the variant, or that it has not.
+    `skipped` names the baseline's points that the variant lacks or has in another shape.
     """
 
     points: Mapping[str, Point]
@@ -49,7 +51,7 @@ class Matching:
 
 
 def find_points(model: ov.Model) -> dict[str, Point]:
-    """By name, in the order of execution."""
+    """Return the points of `model` by name, in execution order."""
     varying = _varying(model)
     found: dict[str, Point] = {}
     biases: set[str] = set()
@@ -67,9 +69,9 @@ def find_points(model: ov.Model) -> dict[str, Point]:
 
 
 def match(baseline: ov.Model, variant: ov.Model) -> Matching:
-    """Match points by name; where no layer has the same name, by order if all shapes are alike.
+    """Match points by name or, if no layers share a name, by order if all shapes are alike.
 
-    Raises ModelError where nothing can be compared.
+    Raises ModelError if nothing can be compared.
     """
     ours, theirs = find_points(baseline), find_points(variant)
     pairs = {name: theirs[name] for name in ours if name in theirs}
@@ -98,10 +100,11 @@ def _by_order(ours: Mapping[str, Point], theirs: Mapping[str, Point]) -> dict[st
 
 
 def error_model(baseline: ov.Model, variant: ov.Model) -> ov.Model:
-    """One model of the same input that gives the SUMS, (points, SUMS, images), in the order of
-    `match`, then the baseline's scores and the variant's.
+    """Return one model that runs both variants on the same input.
 
-    It holds the variant twice: as it is, and with each layer fed with the baseline's own values.
+    Its outputs are the SUMS, of shape (points, SUMS, images) in the order of `match`, the
+    baseline's scores and the variant's. It contains the variant twice: unchanged, and with each
+    layer fed with the baseline's values.
     """
     base, whole, alone = baseline.clone(), variant.clone(), variant.clone()
     names = list(match(base, whole).points)
@@ -122,10 +125,10 @@ def error_model(baseline: ov.Model, variant: ov.Model) -> ov.Model:
 
 
 def restored_model(baseline: ov.Model, variant: ov.Model, names: Collection[str]) -> ov.Model:
-    """The variant with the points `names` computed as in the baseline, from the variant's values.
+    """Return the variant with the points `names` computed by the baseline's layers.
 
-    All between a point and those before it goes back: a layer's weights and bias, and whatever
-    quantizes its input.
+    These layers read the variant's values. Everything between a point and the preceding points is
+    replaced: the layer's weights and bias, and the quantizers of its input.
     """
     base, whole = baseline.clone(), variant.clone()
     theirs = match(base, whole).points
@@ -141,7 +144,7 @@ def restored_model(baseline: ov.Model, variant: ov.Model, names: Collection[str]
 
 
 def sources(matching: Matching) -> dict[str, tuple[str, ...]]:
-    """The points that each one reads, by its name; none for what reads the image alone."""
+    """Return the points that each point reads; none for points that read only the image."""
     names = {_key(point.output): name for name, point in matching.points.items()}
     return {
         name: tuple(dict.fromkeys(_upstream(point.output.get_node(), names)))
@@ -163,7 +166,7 @@ def _upstream(node: ov.Node, names: Mapping[str, str]) -> Iterator[str]:
 
 
 def _varying(model: ov.Model) -> set[str]:
-    """Keys of what depends on the image; its shape does not."""
+    """Return the keys of all values that depend on the image; its shape alone does not count."""
     found: set[str] = set()
     for node in model.get_ordered_ops():
         kind = node.get_type_name()
@@ -174,7 +177,7 @@ def _varying(model: ov.Model) -> set[str]:
 
 
 def _with_bias(output: ov.Output, varying: Collection[str]) -> ov.Output:
-    """What comes after the bias is added, where nothing else reads the layer's output."""
+    """Return the value after the bias is added, unless something else reads the layer's output."""
     users = [target.get_node() for target in output.get_target_inputs()]
     if len(users) == 1 and users[0].get_type_name() == "Add":
         others = {_key(value) for value in users[0].input_values()} - {_key(output)}
@@ -184,9 +187,9 @@ def _with_bias(output: ov.Output, varying: Collection[str]) -> ov.Output:
 
 
 def _sums(base: ov.Output, whole: ov.Output, alone: ov.Output) -> list[ov.Node]:
-    """SUMS rows, (1, images) each."""
+    """Return the SUMS as nodes of shape (1, images) each."""
     axes = np.arange(1, base.partial_shape.rank.get_length())
-    # Squares of half floats may be beyond their range.
+    # Squares of float16 values may exceed the range of float16.
     exact, changed, own = (ops.convert(one, "f32") for one in (base, whole, alone))
     noise, own_noise = ops.subtract(changed, exact), ops.subtract(own, exact)
     products = (
@@ -207,13 +210,13 @@ def _scores(model: ov.Model) -> ov.Output:
 
 
 def _feed(old: ov.Output, new: ov.Output) -> None:
-    """Let whatever reads `old` read `new`."""
+    """Let everything that reads `old` read `new` instead."""
     for target in old.get_target_inputs():
         target.replace_source_output(new)
 
 
 def _rename(model: ov.Model, prefix: str) -> None:
-    """Names are unique within a model, also those of tensors."""
+    """Make the names of nodes and tensors unique by a prefix, as models require."""
     for node in model.get_ordered_ops():
         node.set_friendly_name(f"{prefix}:{node.friendly_name}")
         for output in node.outputs():
@@ -221,5 +224,5 @@ def _rename(model: ov.Model, prefix: str) -> None:
 
 
 def _key(value: ov.Output) -> str:
-    """Unlike the friendly name, unique and unchanging. Nodes cannot be compared in Python."""
+    """Return a unique and stable key, unlike the friendly name; Python cannot compare nodes."""
     return str(value.get_node().get_name())

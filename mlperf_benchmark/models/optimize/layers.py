@@ -1,4 +1,4 @@
-"""The layers of a graph that are computed in INT8, by the names that users see."""
+"""The layers of a graph that can be computed in INT8, by the names that users see."""
 
 from typing import Any
 
@@ -13,13 +13,13 @@ FOLDED = "/WithoutBiases"
 
 
 def layer_name(node: ov.Node) -> str:
-    """Of an OpenVINO node, as the ONNX graph that it was made from has it."""
+    """Return the name of an OpenVINO node in the ONNX graph that it was made from."""
     return str(node.friendly_name).removesuffix(FOLDED)
 
 
 def layers_by_name(graph: Any) -> dict[str, str]:
-    """The convolutions and linear layers of an ov.Model or onnx.ModelProto in their order: the
-    graph's own name by the name in the ONNX graph.
+    """Map the ONNX names of the convolutions and linear layers of an ov.Model or onnx.ModelProto,
+    in their order, to the graph's own names.
     """
     if isinstance(graph, ov.Model):
         nodes = [node for node in graph.get_ordered_ops() if node.get_type_name() in LAYERS]
@@ -28,9 +28,9 @@ def layers_by_name(graph: Any) -> dict[str, str]:
 
 
 def weighted_layers(model: Any) -> list[str]:
-    """Names of the convolutions and linear layers of an onnx.ModelProto in their order.
+    """Return the names of the convolutions and linear layers of an onnx.ModelProto in order.
 
-    Products of two computed values, as attention has them, have no weights.
+    Products of two computed values, as in attention, have no weights and are left out.
     """
     constants = {tensor.name for tensor in model.graph.initializer}
     return [
@@ -41,7 +41,7 @@ def weighted_layers(model: Any) -> list[str]:
 
 
 def has_attention(graph: Any) -> bool:
-    """Whether an ov.Model or onnx.ModelProto weighs values by a softmax, as transformers do."""
+    """Whether an ov.Model or onnx.ModelProto weights values by a softmax, as transformers do."""
     if isinstance(graph, ov.Model):
         weights = [node for node in graph.get_ops() if node.get_type_name() == "Softmax"]
         readers = [
@@ -55,6 +55,9 @@ def has_attention(graph: Any) -> bool:
 
 
 def find_layers(graph: Any, names: tuple[str, ...]) -> list[str]:
-    """The graph's own names of the layers `names`. Raises UnknownNameError with the nearest."""
+    """Return the graph's own names of the layers `names`.
+
+    Raises UnknownNameError with the most similar names.
+    """
     known = layers_by_name(graph)
     return [known[known_name("layer", name, known)] for name in names]

@@ -8,15 +8,15 @@ from torch import Tensor, nn
 
 
 def macs_by_layer(module: nn.Module, input_size: int) -> dict[nn.Module, int]:
-    """Multiply-accumulates of each Conv2d and Linear layer for one image, by running one.
+    """Return the multiply-accumulates per image of each Conv2d and Linear layer.
 
-    The image is (3, input_size, input_size); the layers are in the order of their execution.
-    Bias, batch norm and pooling are not counted, as in the published figures of classifiers.
+    They are counted by running an image (3, input_size, input_size); the layers are in execution
+    order. Bias, batch norm and pooling are not counted, as in the published figures of classifiers.
     """
     macs: dict[nn.Module, int] = {}
 
     def count(layer: nn.Module, _inputs: Any, output: Tensor) -> None:
-        # Each output value is one product with the weights of its output channel.
+        # Each output value is the sum of products with the weights of its output channel.
         weights = math.prod(layer.get_parameter("weight").shape[1:])
         macs[layer] = macs.get(layer, 0) + output[0].numel() * weights
 
@@ -34,10 +34,10 @@ def macs_by_layer(module: nn.Module, input_size: int) -> dict[nn.Module, int]:
 
 
 def count_macs(module: nn.Module, input_size: int) -> int:
-    """Multiply-accumulates of `module` for one image; see `macs_by_layer`."""
+    """Return the multiply-accumulates of `module` for one image; see `macs_by_layer`."""
     return sum(macs_by_layer(module, input_size).values())
 
 
 def count_parameters(module: nn.Module) -> int:
-    """Trainable values, batch norm's included."""
+    """Return the number of trainable values, including those of batch norm."""
     return sum(parameter.numel() for parameter in module.parameters())

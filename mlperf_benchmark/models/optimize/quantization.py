@@ -29,8 +29,8 @@ from mlperf_benchmark.models.optimize.config import QuantizationConfig
 from mlperf_benchmark.models.optimize.images import Images
 from mlperf_benchmark.models.optimize.layers import find_layers, has_attention
 
-# A mean over the images instead of their extremes clips what few images need: EfficientNet-Lite0
-# got 142 of 200 images right instead of 181.
+# Averaging over the images, instead of taking extremes, clips what few images need:
+# EfficientNet-Lite0 got 142 of 200 images right instead of 181.
 _RANGES: Mapping[str, RangeEstimatorParameters] = MappingProxyType(
     {
         "minmax": RangeEstimatorParametersSet.MINMAX,
@@ -57,7 +57,7 @@ def quantize(graph: Any, images: Images, config: QuantizationConfig, preset_name
     `graph` is an ov.Model or onnx.ModelProto, `images` are for calibration, `preset_name` is one
     of PRESETS. Raises ModelError.
     """
-    # NNCF draws its progress on stdout, which is for results.
+    # NNCF shows its progress on stdout, which is for results.
     with refused_models(), redirect_stdout(StringIO()):
         return nncf.quantize(
             graph, **settings(graph, images, config, preset_name, key="advanced_parameters")
@@ -67,7 +67,7 @@ def quantize(graph: Any, images: Images, config: QuantizationConfig, preset_name
 def settings(
     graph: Any, images: Images, config: QuantizationConfig, preset_name: str, key: str
 ) -> dict[str, Any]:
-    """NNCF's arguments for `quantize`'s; `key` is what it calls the advanced ones."""
+    """Return NNCF's arguments for those of `quantize`; `key` names the advanced ones."""
     return {
         "calibration_dataset": nncf.Dataset(images, _input_of(graph)),
         "preset": nncf.QuantizationPreset(preset_name),
@@ -87,7 +87,7 @@ def settings(
 
 @contextmanager
 def refused_models() -> Iterator[None]:
-    """Keep NNCF quiet, and turn what it says of a model into ModelError."""
+    """Silence NNCF and turn its errors about a model into ModelError."""
     nncf.set_log_level(logging.ERROR)
     try:
         yield
@@ -96,15 +96,19 @@ def refused_models() -> Iterator[None]:
 
 
 def _activations(graph: Any) -> QuantizationParameters | None:
-    """NNCF scales a depthwise convolution's input channel by channel, which OpenVINO computes.
+    """Return the settings for activations, or None for NNCF's defaults.
 
-    Kernels of other backends take one scale a tensor, so ONNX files have that.
+    By default NNCF scales a depthwise convolution's input per channel, which OpenVINO supports.
+    Kernels of other backends take one scale per tensor, so that ONNX files use that.
     """
     return None if isinstance(graph, ov.Model) else QuantizationParameters(per_channel=False)
 
 
 def _input_of(graph: Any) -> Callable[[NDArray[np.float32]], Any]:
-    """How NNCF is to feed an image: a batch of one, to an ONNX model by the input's name."""
+    """Return a function that makes NNCF's input from an image.
+
+    It is a batch of one; ONNX models get it under the name of the input.
+    """
     if isinstance(graph, ov.Model):
         return lambda image: image[np.newaxis]
     name = graph.graph.input[0].name

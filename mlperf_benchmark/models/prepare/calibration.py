@@ -1,4 +1,4 @@
-"""The images that batch norm is re-estimated and INT8 ranges are found with."""
+"""The images for re-estimating batch norm and finding INT8 ranges."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,8 +27,8 @@ BLANK = 1e-3
 
 
 class TakesImages(Protocol):
-    """A model with its preprocessing, `dataset` or one of the user's own, and the side of its
-    images.
+    """A model with its image size and its preprocessing, which `dataset` or the user's
+    own defines.
     """
 
     @property
@@ -43,7 +43,7 @@ class TakesImages(Protocol):
 
 @dataclass(frozen=True)
 class CalibrationSource:
-    """Where calibration images come from. `count` None stands for all."""
+    """Where calibration images come from. `count` None stands for all images."""
 
     path: Path | None
     count: int | None
@@ -54,9 +54,9 @@ class CalibrationSource:
 
 @dataclass(frozen=True)
 class CalibrationImages:
-    """The images, and what a model description says of them. `contents` is empty for noise.
+    """The images and how a model description identifies them. `contents` is empty for noise.
 
-    `labels` are their class indices; None where the folder does not tell them.
+    `labels` are their class indices, or None if the folder does not contain any.
     """
 
     images: ModelInput
@@ -65,7 +65,7 @@ class CalibrationImages:
     labels: tuple[int, ...] | None = None
 
     def doubts(self) -> list[str]:
-        """Why ranges and statistics taken from these images may be wrong for others."""
+        """Return reasons why ranges and statistics from these images may be wrong for others."""
         if not self.contents:
             return []
         different = len({image.sha256 for image in self.contents})
@@ -91,9 +91,9 @@ def load_calibration(
     *,
     random_weights: bool,
 ) -> CalibrationImages:
-    """Load the images, or noise for random weights, which have seen nothing else.
+    """Load the calibration images, or noise for random weights, which never saw images.
 
-    Raises UsageError where images are needed and not given, and DatasetError.
+    Raises UsageError if required images are not given, and DatasetError.
     """
     if source.path is None:
         if not random_weights:

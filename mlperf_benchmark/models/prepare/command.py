@@ -8,10 +8,10 @@ from mlperf_benchmark.models.prepare.preparer import prepare_model
 
 
 def main() -> int:
-    """Prepare one model file and say where it is; or measure what its layers are worth."""
+    """Prepare one model file and say where it is, or measure the sensitivity of the layers."""
     arguments = sys.argv[1:]
     if arguments[:1] == [sensitivity_options.SUBCOMMAND]:
-        # matplotlib takes a second to import, and a model file does not need it.
+        # Importing matplotlib takes a second, and making a model file does not need it.
         from mlperf_benchmark.models.prepare.sensitivity import find_sensitivity  # noqa: PLC0415
 
         run = sensitivity_options.parse(arguments[1:])

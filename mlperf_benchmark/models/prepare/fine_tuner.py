@@ -1,4 +1,4 @@
-"""The steps of finetune.py: prune or quantize, train by epochs, keep a checkpoint of each."""
+"""The steps of finetune.py: prune or quantize, train, and save a checkpoint after each epoch."""
 
 import dataclasses
 import errno
@@ -41,19 +41,19 @@ from mlperf_benchmark.models.prepare.training_images import TrainingImages
 
 CALIBRATION_IMAGES = 256
 REPORTED_AT_MOST = 5000
-"""Images of the training folder that top-1 is reported on where no others are given."""
+"""At most this many training images are used to report top-1 if no others are given."""
 
 Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Images with their class indices; None where these are not known."""
+    """Images with their class indices; `labels` is None if they are not known."""
 
     batches: LabelledBatches | None
 
     def top1(self, module: nn.Module, device: str) -> str:
-        """Right and all, for people."""
+        """Return the number of right answers and of images as text."""
         if self.batches is None:
             return "not measured, as the images have no labels"
         good, total = count_right(module, self.batches, device)
@@ -61,10 +61,10 @@ class Labelled:
 
 
 def fine_tune(run: FineTuningRun, report: Report) -> Path:
-    """Train what `run` asks for and return the checkpoint's path.
+    """Train as `run` asks and return the checkpoint's path.
 
-    Raises UsageError and its kinds. A run that is interrupted goes on with `resume` from its last
-    whole epoch and gives the same weights.
+    Raises UsageError or one of its subclasses. With `resume`, an interrupted run continues after
+    its last complete epoch and gives the same weights.
     """
     _check_output(run)
     architecture: Architecture = ARCHITECTURES.load(run.model)
@@ -106,7 +106,7 @@ def fine_tune(run: FineTuningRun, report: Report) -> Path:
                 seed=run.seed,
                 progress=progress_step,
             )
-            # No loss has shown yet what became of the last step.
+            # The last step came after the last loss, so that its result has not been checked yet.
             if bad := non_finite(pupil.module):
                 raise DivergedError(f"which left weights that are no numbers: {bad}")
         checkpoint = pupil.checkpoint(
@@ -129,7 +129,7 @@ def fine_tune(run: FineTuningRun, report: Report) -> Path:
 
 @contextmanager
 def _divergence_named(run: FineTuningRun, epoch: int) -> Iterator[None]:
-    """A training that has diverged is over: further epochs would only train on NaN."""
+    """Stop a training that has diverged; further epochs would only train on NaN."""
     try:
         yield
     except DivergedError as error:
@@ -148,7 +148,10 @@ def _check_output(run: FineTuningRun) -> None:
 
 
 def _device(run: FineTuningRun) -> str:
-    """Raises UsageError for one that torch does not know or cannot compute on here."""
+    """Return the device to train on.
+
+    Raises UsageError for one that torch does not know or cannot compute on here.
+    """
     if run.device is None:
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -187,7 +190,7 @@ def _begin(
 
 
 def _fingerprint(run: FineTuningRun) -> dict[str, Any]:
-    """What a resumed run must repeat to give the same weights."""
+    """Return the settings that a resumed run must repeat to give the same weights."""
     return {
         "model": run.model,
         "weights": run.weights,

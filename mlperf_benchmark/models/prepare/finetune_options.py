@@ -20,23 +20,23 @@ from mlperf_benchmark.models.prepare.pruning_options import add_pruning, pruning
 from mlperf_benchmark.models.prepare.quantization_options import add_quantization
 
 QAT_LEARNING_RATE = 1e-5
-"""Weights that INT8 comes near to need small steps."""
+"""Weights that are already close to their INT8 values need small steps."""
 NOT_TRAINED: Mapping[str, str] = MappingProxyType(
     {
         "adaround": "which learns the rounding itself",
         "weights-only": "which trains in INT8 what layers read as well",
     }
 )
-"""Quantizers that --qat does not begin with, and why."""
+"""Quantizers that --qat cannot start from, and why."""
 
 
 @dataclass(frozen=True)
 class FineTuningRun:
-    """One training, of a pruned or of a quantized model: the other of the two is None.
+    """One training run of a pruned or a quantized model; the other of the two settings is None.
 
-    `validation_path` None: accuracy is reported on the training images.
+    Without `validation_path`, accuracy is reported on the training images.
 
-    `device` is torch's name, None stands for the first GPU or else the CPU.
+    `device` is torch's name; None stands for the first GPU, or the CPU if there is none.
     """
 
     model: str

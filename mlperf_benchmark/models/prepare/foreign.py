@@ -1,4 +1,4 @@
-"""An ONNX file that others made, on its way to another one."""
+"""An ONNX file made elsewhere that is converted or quantized."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -32,10 +32,10 @@ from mlperf_benchmark.onnxruntime_model.weights import refuse_non_finite
 
 
 class ForeignSubject(Subject):
-    """The graph of the file is kept, but for what quantization puts into it."""
+    """An ONNX file whose graph is kept, apart from what quantization adds."""
 
     has_module = False
-    # Suits activations below zero, which an unknown model may have.
+    # This preset suits activations below zero, which an unknown model may have.
     quantization_preset = "mixed"
 
     def __init__(self, recipe: Recipe) -> None:
@@ -44,7 +44,7 @@ class ForeignSubject(Subject):
         self.name = recipe.model_name
         self.dataset = None if recipe.dataset == CUSTOM else recipe.dataset
         self._own = own_images(recipe, self._path)
-        # Who makes no use of images need not assume anything of them.
+        # Without quantization no images are used, so that no preprocessing need be assumed.
         if self._own is not None and (self._own.is_told or recipe.quantization is not None):
             self.dataset = self._own.dataset
             self.preprocessing = self._own.preprocessing
@@ -86,7 +86,7 @@ class ForeignSubject(Subject):
 
     @cached_property
     def measured(self) -> Measured:
-        """What one run of it shows."""
+        """The size and answer of the model, measured by running it once."""
         return measure(self._foreign)
 
     def sizes(self) -> tuple[Size, Size]:
@@ -94,7 +94,8 @@ class ForeignSubject(Subject):
 
     def source(self, convert: Callable[[onnx.ModelProto], Any]) -> Source:
         model = quantizable(self._foreign)
-        # What cannot be run is named by the runtime better than by quantizers.
+        # Run it first: the runtime reports models that cannot be run more clearly than quantizers
+        # do.
         _ = self.measured
         return Source(None, lambda _module: model, convert)
 

@@ -1,4 +1,4 @@
-"""Images to calibrate, re-estimate and control accuracy with."""
+"""Selects and loads images for calibration, re-estimation and accuracy control."""
 
 import dataclasses
 import hashlib
@@ -37,7 +37,7 @@ UNLABELLED = 0
 class ImageSelection:
     """Some of the `available` images of a folder.
 
-    `is_labelled` False: the folder does not tell `labels`, all 0.
+    `is_labelled` is False if the folder has no labels; `labels` are then all 0.
     """
 
     folder: Path
@@ -48,7 +48,10 @@ class ImageSelection:
     seed: int
 
     def drawn(self, count: int) -> "ImageSelection":
-        """`count` of them, the same for a seed. Raises DatasetError where there are fewer."""
+        """Draw `count` of the images, the same for the same seed.
+
+        Raises DatasetError if there are fewer.
+        """
         if not 1 <= count <= len(self.names):
             raise DatasetError(
                 f"{count} images were asked for, but {self.folder} holds {len(self.names)}."
@@ -68,27 +71,28 @@ class ImageSelection:
 
     @cached_property
     def contents(self) -> tuple[CalibrationImage, ...]:
-        """What tells the images apart. Raises DatasetError."""
+        """Return what identifies the images by content. Raises DatasetError."""
         try:
             return describe_images(self.folder, self.names)
         except OSError as error:
             raise DatasetError(f"Cannot read {error.filename}: {error.strerror}.") from error
 
     def description(self) -> Calibration:
-        """What a model description says of it."""
+        """Return the entry for a model description."""
         text = "".join(map(str, self.contents)).encode(errors="surrogateescape")
         digest = hashlib.sha256(text).hexdigest()
         return Calibration(str(self.folder), len(self.names), digest, self.seed)
 
     def refuse_overlap(self, evaluation: Path) -> None:
-        """Raise DatasetError when an image is in the folder `evaluation` as well."""
+        """Raise DatasetError if the folder `evaluation` contains one of the images."""
         found = _find(evaluation).names
         refuse_calibration_images(self.contents, [evaluation / name for name in found])
         tell(f"None of them is among the {len(found)} images in {evaluation}.")
 
 
 def select_images(folder: Path, count: int | None, seed: int) -> ImageSelection:
-    """Draw `count` images (None: all) of a labelled or plain folder, the same for a seed.
+    """Draw `count` images (None: all) of a folder with or without labels, the same for the same
+    seed.
 
     Raises DatasetError for a folder that is missing, empty or smaller than `count`.
     """
@@ -112,7 +116,7 @@ def _find(folder: Path) -> LabelList:
 
 
 def select_labelled(folder: Path, seed: int) -> ImageSelection:
-    """All images of a folder that tells their classes. Raises DatasetError."""
+    """Select all images of a folder that contains their classes. Raises DatasetError."""
     selection = select_images(folder, None, seed)
     if not selection.is_labelled:
         raise DatasetError(
@@ -128,10 +132,10 @@ def load_images(
     cache_dir: Path,
     preprocessing: CustomPreprocessing | None = None,
 ) -> ModelInput:
-    """Preprocess the images as the data set `dataset` does, or `preprocessing`, into the cache.
+    """Preprocess the images as `dataset` or `preprocessing` says and write them to the cache.
 
-    Returns the model's input, read from there. Raises DatasetError naming the images that cannot
-    be read.
+    Returns the model's input, which is read from the cache. Raises DatasetError naming the images
+    that cannot be read.
     """
     samples = LabelList(selection.names, selection.labels, selection.folder)
     images: Dataset = DATASETS.load(dataset)(

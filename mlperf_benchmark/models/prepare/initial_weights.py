@@ -1,4 +1,4 @@
-"""The weights that a command starts from, with what its user should see of getting them."""
+"""Loads the weights that a command starts from and tells the user about it."""
 
 from pathlib import Path
 
@@ -11,7 +11,10 @@ from mlperf_benchmark.models.prepare.progress import download_progress
 def initial_weights(
     architecture: Architecture, name: str, *, seed: int, cache_dir: Path
 ) -> LoadedModel:
-    """`load_weights` with a bar for a download and a line on what was taken. Raises as that."""
+    """Call `load_weights` with a download bar and report what was loaded.
+
+    Raises the same errors.
+    """
     with download_progress(name) as progress:
         loaded = load_weights(architecture, name, seed=seed, cache_dir=cache_dir, progress=progress)
     if loaded.remark is not None:

@@ -1,4 +1,4 @@
-"""`prepare.py --list-methods`: the ways of pruning, a line each."""
+"""`prepare.py --list-methods`: the pruning methods, one per line."""
 
 import argparse
 import sys
@@ -18,7 +18,9 @@ RECONSTRUCT = """\
 
 
 class ListMethods(argparse.Action):
-    """Prints the list and ends, as --help does, whatever else is missing."""
+    """An option that prints the list and exits, as --help does, even if other options are
+    missing.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options | {"nargs": 0, "default": argparse.SUPPRESS})
@@ -30,7 +32,7 @@ class ListMethods(argparse.Action):
 
 
 def _lines(registry: Registry) -> str:
-    """Each name with the first line of what it stands for says of itself."""
+    """Return each name with the first line of its class's docstring."""
     names = registry.names()
     width = max(map(len, names))
     return "".join(f"  {name:<{width}}  {_summary(registry.load(name))}\n" for name in names)

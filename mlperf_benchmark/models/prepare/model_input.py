@@ -1,4 +1,4 @@
-"""Images as a model takes them, made when they are asked for, so that memory does not grow."""
+"""Images as a model takes them, loaded on demand so that memory use does not grow."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ BATCH = 50
 class ModelInput:
     """`count` normalised float32 images (3, height, width), the same in every pass.
 
-    `load` makes those of some indices, (indices, 3, height, width).
+    `load` returns the images of the given indices, (indices, 3, height, width).
     """
 
     count: int
@@ -35,14 +35,14 @@ class ModelInput:
             yield from part
 
     def portions(self) -> Iterator[NDArray[np.float32]]:
-        """As many at once as torch takes, in their order."""
+        """Yield the images in order, as many at a time as torch is given at once."""
         for first in range(0, self.count, BATCH):
             yield self.load(range(first, min(first + BATCH, self.count)))
 
 
 @dataclass(frozen=True)
 class Batches:
-    """The portions as tensors."""
+    """The portions of a model input as tensors."""
 
     images: ModelInput
 
@@ -52,7 +52,7 @@ class Batches:
 
 @dataclass(frozen=True)
 class LabelledBatches:
-    """The portions as tensors with their class indices, of which there is one an image."""
+    """The portions as tensors with their class indices, one per image."""
 
     images: ModelInput
     labels: Sequence[int]

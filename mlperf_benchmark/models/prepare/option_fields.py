@@ -1,17 +1,17 @@
-"""Given options as fields of the dataclasses that they make."""
+"""Turns given options into the fields of the dataclasses that they fill."""
 
 import dataclasses
 from typing import Any
 
 
 def take(given: dict[str, Any], config: type) -> dict[str, Any]:
-    """Remove from `given` and return what are fields of the dataclass `config`."""
+    """Remove the fields of the dataclass `config` from `given` and return them."""
     names = [field.name for field in dataclasses.fields(config) if field.name in given]
     return {name: given.pop(name) for name in names}
 
 
 def option_of(given: dict[str, Any]) -> str:
-    """The first of these fields as the user wrote it."""
+    """Return the first of these fields as the command-line option that the user wrote."""
     names = {
         "method": "--prune-method",
         "scope": "--prune-scope",

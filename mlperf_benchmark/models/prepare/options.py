@@ -1,4 +1,6 @@
-"""The options of prepare.py. Those that are not given are absent: the dataclasses have defaults."""
+"""The options of prepare.py. Options that are not given are absent: the dataclasses have
+defaults.
+"""
 
 import argparse
 from collections.abc import Sequence
@@ -36,7 +38,7 @@ from profiles import profile
 
 COMPILED_BACKEND = "tvm"
 BESIDE = ("model_card", "labels_offset")
-"""What is said of a model beside how its images are preprocessed."""
+"""Options about a model that do not concern the preprocessing of its images."""
 
 
 def parse(arguments: Sequence[str]) -> Recipe:
@@ -46,7 +48,7 @@ def parse(arguments: Sequence[str]) -> Recipe:
 
 
 def option_names() -> tuple[str, ...]:
-    """All options without their dashes."""
+    """Return the names of all options without their dashes."""
     names = _parser()._option_string_actions
     return tuple(sorted(name[2:] for name in names if name.startswith("--")))
 
@@ -103,7 +105,7 @@ def _recipe(given: dict[str, Any]) -> Recipe:
 
 
 def _model(given: dict[str, Any]) -> None:
-    """Fill in what a file of others has, and what a profile says of it. Raises UsageError."""
+    """Fill in what a model file implies and what the profile says of it. Raises UsageError."""
     own = given.get("architecture")
     if ("model" in given) == (own is not None):
         raise UsageError("Give either a model or --architecture MODULE:FUNCTION.")
@@ -124,7 +126,10 @@ def _model(given: dict[str, Any]) -> None:
 
 
 def _preprocessing(given: dict[str, Any], is_known: bool) -> None:
-    """What was said of the images. Raises UsageError where that `is_known` already."""
+    """Collect the options about images into a card.
+
+    Raises UsageError if the preprocessing `is_known` without them.
+    """
     told = [name for name in (*CARD_OPTIONS, *BESIDE) if name in given]
     if is_known and told:
         raise UsageError(
@@ -148,7 +153,7 @@ def _preprocessing(given: dict[str, Any], is_known: bool) -> None:
 
 
 def add_model(parser: argparse.ArgumentParser, *, or_file: bool = False) -> None:
-    """Add the options that say which model and weights, or which file that others made."""
+    """Add the options that select a model and its weights or, with `or_file`, a model file."""
     add = parser.add_argument
     others = "; or an ONNX file, which has its own weights" if or_file else ""
     add(

@@ -1,4 +1,4 @@
-"""How images are preprocessed for a model that others made."""
+"""Determines how images are preprocessed for a model that was made elsewhere."""
 
 import dataclasses
 from pathlib import Path
@@ -9,7 +9,7 @@ from mlperf_benchmark.own_model.settling import OwnModel, own_model
 
 
 def own_images(recipe: Recipe, file: Path | None) -> OwnModel | None:
-    """What is told or assumed of it; None where a data set was named.
+    """Return what is specified or assumed about the model's images; None for a named data set.
 
     A card may lie beside `file`, the model or its weights. Raises UsageError or ModelError.
     """
@@ -25,9 +25,9 @@ def own_images(recipe: Recipe, file: Path | None) -> OwnModel | None:
 
 
 def kept_card(recipe: Recipe, own: OwnModel) -> ModelCard | None:
-    """What the file that is made needs no card beside it for, as its description has this one.
+    """Return the card that the new file's description records, so that it needs none beside it.
 
-    Of its ports there is one each.
+    Port names are left out, because the new file has only one input and one output.
     """
     if own.preprocessing is None:
         return None

@@ -107,7 +107,10 @@ def prepare_model(recipe: Recipe) -> Path:
 
 
 def _quantizer(recipe: Recipe, subject: Subject) -> Quantizer | None:
-    """Raises UsageError for settings that it does not have, before anything is downloaded."""
+    """Return the quantizer that the recipe names, or None.
+
+    Raises UsageError for settings that it does not support, before anything is downloaded.
+    """
     if recipe.quantization is None:
         return None
     preset = recipe.quantization.preset or subject.quantization_preset
@@ -126,7 +129,7 @@ def _quantizer(recipe: Recipe, subject: Subject) -> Quantizer | None:
 
 
 def _refuse_quantized_twice(recipe: Recipe, subject: Subject) -> None:
-    """Weights that were trained in INT8 are what they are."""
+    """Refuse to change weights that were already trained in INT8."""
     if subject.trained is None:
         return
     trained = f"{recipe.weights} was trained in INT8 (finetune.py --qat)"
@@ -150,7 +153,7 @@ def _check_images(recipe: Recipe, subject: Subject, *, needed: bool) -> None:
 
 
 def _calibration(recipe: Recipe, subject: Subject) -> CalibrationImages:
-    """The images as the model takes them. Says on stderr what is doubtful."""
+    """Load the images as the model takes them, and warn on stderr of doubts about them."""
     if recipe.calibration_path is not None:
         for remark in subject.remarks:
             tell(f"Note: {remark.text}")
@@ -169,7 +172,10 @@ def _calibration(recipe: Recipe, subject: Subject) -> CalibrationImages:
 
 @contextmanager
 def _faults_named(recipe: Recipe) -> Iterator[None]:
-    """What tools raise on graphs of others may be anything. Of ours, it is our fault."""
+    """Turn any error that tools raise on a foreign graph into ModelError.
+
+    Errors with an architecture are raised unchanged, as they are faults of the product.
+    """
     try:
         yield
     except (BenchmarkError, OSError):

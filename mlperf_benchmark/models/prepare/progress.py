@@ -1,4 +1,4 @@
-"""Progress of long steps: a bar on a terminal, nothing in a log."""
+"""Shows the progress of long steps as a bar on a terminal; logs get nothing."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ from mlperf_benchmark.models.architectures.sources import Progress as ByteProgre
 
 @contextmanager
 def download_progress(what: str) -> Iterator[ByteProgress]:
-    """Yield a function that draws received and expected bytes on stderr."""
+    """Yield a function that draws a bar from received and expected bytes on stderr."""
     text = TextColumn("{task.description}", markup=False)
     columns = (text, BarColumn(), DownloadColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
@@ -34,7 +34,7 @@ def download_progress(what: str) -> Iterator[ByteProgress]:
 
 @contextmanager
 def training_progress(epoch: int, batches: int) -> Iterator[Callable[[float], None]]:
-    """Yield what is to be called with the loss of each batch."""
+    """Yield a function to be called with the loss of each batch."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     console = Console(stderr=True)
     with Progress(
@@ -46,7 +46,7 @@ def training_progress(epoch: int, batches: int) -> Iterator[Callable[[float], No
 
 @contextmanager
 def layer_progress() -> Iterator[Callable[[int, int], None]]:
-    """Yield what is to be called with how many layers are timed, of how many."""
+    """Yield a function to be called with the numbers of timed layers and of all layers."""
     columns = (TextColumn("Timing layers"), BarColumn(), MofNCompleteColumn())
     console = Console(stderr=True)
     with Progress(

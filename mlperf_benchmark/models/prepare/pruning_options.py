@@ -16,7 +16,7 @@ LATENCY = "latency="
 
 
 def pruning_config(given: dict[str, Any]) -> PruningConfig | None:
-    """None where nothing is to be pruned. Raises UsageError."""
+    """Return the pruning settings, or None if nothing is to be pruned. Raises UsageError."""
     if given and "prune" not in given:
         raise UsageError(f"{option_of(given)} applies to --prune F only.")
     return PruningConfig(**given) if given else None

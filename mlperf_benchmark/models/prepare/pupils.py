@@ -1,4 +1,4 @@
-"""What finetune.py trains: a pruned module, or one that computes what INT8 will give."""
+"""What finetune.py trains: a pruned module, or one that computes as INT8 will."""
 
 import copy
 import dataclasses
@@ -33,7 +33,9 @@ from mlperf_benchmark.models.prepare.variant import prune_model, quantize_model
 
 
 class Pupil(ABC):
-    """A `module` to be trained. `before` and `state` say what it was and what it is then."""
+    """A `module` to be trained. `before` names the state of the original, `state` that of the
+    module.
+    """
 
     before: ClassVar[str]
     state: ClassVar[str]
@@ -45,12 +47,12 @@ class Pupil(ABC):
     ) -> Checkpoint: ...
 
     def kept(self) -> dict[str, Any]:
-        """What going on needs beside the checkpoint."""
+        """Return what a resumed training needs in addition to the checkpoint."""
         return {}
 
 
 class PrunedPupil(Pupil):
-    """A module without some channels."""
+    """A module with some channels removed."""
 
     before, state = "Unpruned", "Pruned"
 
@@ -95,7 +97,7 @@ class PrunedPupil(Pupil):
 
 
 class QuantizedPupil(Pupil):
-    """The teacher with quantizers. `begun` is the quantized graph that training starts from."""
+    """The teacher with quantizers; `begun` is the quantized graph that training starts from."""
 
     before, state = "FP32", "Quantized"
 
@@ -167,11 +169,11 @@ class QuantizedPupil(Pupil):
 
 
 def read_unfinished(run: FineTuningRun, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
-    """The content of the checkpoint to go on from. Raises UsageError where it is of another run."""
+    """Read the checkpoint to resume from. Raises UsageError if it belongs to another run."""
     content = read_torch_file(run.output)
     if not is_checkpoint(content):
         raise UsageError(f"{run.output} is no checkpoint of finetune.py.")
-    # Older versions had none of these.
+    # Checkpoints of older versions lack these fields.
     before = {"reconstruct": False, "budget": "macs"} | content["resume"]["run"]
     differences = [
         f"{name} was {before.get(name)}, now {value}"
@@ -189,7 +191,7 @@ def read_unfinished(run: FineTuningRun, fingerprint: Mapping[str, Any]) -> dict[
 def resumed(
     content: Mapping[str, Any], run: FineTuningRun, architecture: Architecture, teacher: LoadedModel
 ) -> Pupil:
-    """The pupil as the last whole epoch left it."""
+    """Return the pupil as it was after the last complete epoch."""
     checkpoint = parse_checkpoint(content)
     if run.quantization is not None:
         return QuantizedPupil.resume(teacher, architecture, checkpoint, content["resume"])

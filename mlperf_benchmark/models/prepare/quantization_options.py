@@ -86,7 +86,7 @@ def add_accuracy_control(group: argparse._ArgumentGroup) -> None:
 
 
 class ListQuantizers(argparse.Action):
-    """Prints a line on each and exits with status 0."""
+    """An option that prints one line about each quantizer and exits with status 0."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, **rest: Any) -> None:
         super().__init__(option_strings, dest, nargs=0, **rest)
@@ -100,7 +100,7 @@ class ListQuantizers(argparse.Action):
 
 
 class Names(argparse.Action):
-    """Keeps a tuple, as configuration does not change."""
+    """An option whose values are kept as a tuple, because configuration is immutable."""
 
     def __call__(
         self,

@@ -1,4 +1,4 @@
-"""What a model file shall be made from and how."""
+"""The settings that say what a model file is made from and how."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,28 +13,27 @@ from mlperf_benchmark.tvm_compiler.options import CompileOptions
 PRECISIONS = ("fp32", *QUANTIZED)
 ONNX = ".onnx"
 OTHER_FILES = (".xml", ".zip", ".tvm", ".pt", ".pt2", ".pth", ".tflite", ".pb", ".h5", ".keras")
-"""Model files that are often given in the place of ONNX ones."""
+"""Suffixes of model files that users often give instead of ONNX files."""
 EXPORTED = "pt2"
 TORCH_BACKENDS = ("torch", "inductor")
 TIMED_BACKENDS = ("onnxruntime", "openvino", "tvm")
-"""Those whose latency can be pruned for."""
+"""The backends for whose latency models can be pruned."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One model file. `format` None stands for the one that the backend prefers.
+    """The settings for one model file. `format` None stands for the backend's preferred format.
 
-    `model` is the name of an architecture, or the path of an ONNX file, which has its own weights:
-    `weights` is the same path then. `inputs` and `outputs` name those of such a file where there
-    are several, `data_format` the layout of its input. `architecture` is the "module:function" of
-    one of the user's own, which is code. `dataset` is the preprocessing of either's images, None or
-    "custom" where `card`, the file `model_card` or what lies beside the model tells it.
-    `labels_offset` is what is added to the classes that it answers.
+    `model` is the name of an architecture, or the path of an ONNX file, which contains its weights;
+    `weights` is then the same path. `inputs` and `outputs` select ports of such a file if it has
+    several, and `data_format` is its input layout. `architecture` is the "module:function" of the
+    user's own architecture, which is code. `dataset` names the preprocessing for an ONNX file or
+    the user's own architecture; None or "custom" takes it from `card`, the file `model_card` or the
+    files beside the model. `labels_offset` is added to the classes that the model answers.
 
-    `compilation` is for formats that are compiled, None for the others. `threads` are those that
-    latency is measured with, where it is to be pruned for; None: what the backend chooses.
-    `calibration_count` None stands for all images of `calibration_path`. No image of
-    `evaluation_path` may be used.
+    `compilation` is None for formats that are not compiled. `threads` is the number of threads used
+    when pruning for latency; None leaves it to the backend. `calibration_count` None stands for all
+    images of `calibration_path`. No image of `evaluation_path` may be used.
     """
 
     model: str
@@ -96,28 +95,28 @@ class Recipe:
 
     @property
     def is_file(self) -> bool:
-        """Whether `model` is a file that others made."""
+        """Whether `model` is a model file rather than an architecture."""
         return Path(self.model).suffix.lower() == ONNX
 
     @property
     def tells_images(self) -> bool:
-        """Whether anything is said of their preprocessing, or of the classes."""
+        """Whether the recipe specifies the preprocessing of images or the numbering of classes."""
         told = (self.dataset, self.card, self.model_card, self.labels_offset)
         return any(one is not None for one in told)
 
     @property
     def model_name(self) -> str:
-        """Of the architecture; of a file, its own without the suffix."""
+        """The name of the architecture, or of the model file without its suffix."""
         return Path(self.model).stem if self.is_file else self.model
 
     @property
     def times_layers(self) -> bool:
-        """Whether latency is measured while pruning."""
+        """Whether pruning measures latency."""
         return self.pruning is not None and self.pruning.budget == "latency"
 
     @property
     def file_format(self) -> str:
-        """Name of the model file format. Raises UsageError for one the backend cannot read."""
+        """The name of the model file format. Raises UsageError for one the backend cannot read."""
         formats = BACKEND_FORMATS[known_name("backend", self.backend, BACKEND_FORMATS)]
         if self.architecture is not None and self.backend in TORCH_BACKENDS:
             # A checkpoint names its architecture, and main.py runs no code that a file names.
@@ -133,7 +132,10 @@ class Recipe:
         return self.format
 
     def file_stem(self, pruned_before: float | None = None) -> str:
-        """File name without suffix; the weights may have been pruned before."""
+        """Return the file name without suffix.
+
+        `pruned_before` is the pruned fraction of weights that were already pruned.
+        """
         if self.name is not None:
             return self.name.removesuffix(f".{self.file_format}")
         pruned = self.pruning.prune if self.pruning else pruned_before

@@ -1,4 +1,4 @@
-"""The sample: a real model and 20 labelled images, both out of packages on PyPI."""
+"""Prepares the sample: a real model and 20 labelled images, both from packages on PyPI."""
 
 import importlib.util
 import shutil
@@ -21,14 +21,14 @@ IMAGES = 20
 
 @dataclass(frozen=True)
 class Sample:
-    """Where the sample is. `images` holds the images and their val_map.txt."""
+    """The paths of the sample. `images` is a folder with the images and their val_map.txt."""
 
     model: Path
     images: Path
 
 
 def prepare_sample(output: Path, cache_dir: Path) -> Sample:
-    """Make what is missing of the sample in `output`.
+    """Make the parts of the sample that are missing in `output`.
 
     Raises ModelError or DatasetError naming the package that is not installed.
     """
@@ -38,7 +38,7 @@ def prepare_sample(output: Path, cache_dir: Path) -> Sample:
     if not _have_images(images):
         _copy_images(images)
     if not _have_model(model):
-        # Torch takes seconds to import, and is not needed where the sample exists.
+        # Importing torch takes seconds; a complete sample does not need it.
         from mlperf_benchmark.models.prepare.preparer import prepare_model
 
         prepare_model(recipe)

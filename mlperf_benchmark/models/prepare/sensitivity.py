@@ -1,4 +1,4 @@
-"""The steps of `prepare.py sensitivity`: layer by layer, each kept as soon as it is measured."""
+"""The steps of `prepare.py sensitivity`; each layer is recorded as soon as it is measured."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -36,9 +36,10 @@ Report = Callable[[str], None]
 
 
 def find_sensitivity(run: SensitivityRun, report: Report) -> Path:
-    """Measure what is not in the output folder yet, and return that folder.
+    """Measure the layers that the output folder lacks and return that folder.
 
-    Raises UsageError and its kinds. Interrupted, it goes on from the last whole layer.
+    An interrupted run continues after the last complete layer. Raises UsageError or one of its
+    subclasses.
     """
     earlier = None if run.overwrite else read_record(run.output)
     architecture: Architecture = ARCHITECTURES.load(run.model)
@@ -94,7 +95,9 @@ def _counted(
     module: nn.Module,
     calibration: CalibrationImages,
 ) -> tuple[str, ModelInput, tuple[int, ...], str]:
-    """What is counted, on which images, the answers wanted, and the images' description."""
+    """Return what is counted, on which images, the expected answers, and the images'
+    description.
+    """
     images, labels, description = calibration.images, None, calibration.description
     if run.validation_path is not None:
         selection = select_images(run.validation_path, None, run.seed)

@@ -15,7 +15,7 @@ SUBCOMMAND = "sensitivity"
 
 @dataclass(frozen=True)
 class SensitivityRun:
-    """One measurement. Without `validation_path` agreement on the calibration images counts."""
+    """One measurement. Without `validation_path` it counts agreement on the calibration images."""
 
     model: str
     weights: str

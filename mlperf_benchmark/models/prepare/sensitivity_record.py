@@ -1,4 +1,4 @@
-"""What `prepare.py sensitivity` keeps: sensitivity.json, and the figure sensitivity.svg."""
+"""The results of `prepare.py sensitivity`: sensitivity.json and the figure sensitivity.svg."""
 
 import dataclasses
 import json
@@ -23,10 +23,10 @@ ROW_INCHES = 0.24
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """Of `total` images, those answered well unpruned (`good`) and layer by layer.
+    """How many of `total` images are answered well, unpruned (`good`) and for each pruned layer.
 
-    `measure` is "top-1" or "agreement". `run` is what a run that goes on must have in common: the
-    weights, the images by their list's sha256, the criterion and its seed.
+    `measure` is "top-1" or "agreement". `run` identifies the run: a run that continues it must have
+    the same weights, images (by the sha256 of their list), criterion and seed.
     """
 
     run: Mapping[str, str]
@@ -42,7 +42,7 @@ class Sensitivity:
 
 
 def read_record(folder: Path) -> Sensitivity | None:
-    """What an earlier run left in `folder`; None where there is none. Raises OutputError."""
+    """Read the record of an earlier run in `folder`, or None. Raises OutputError."""
     path = folder / FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -67,7 +67,7 @@ def write_record(folder: Path, record: Sensitivity) -> None:
 
 
 def _draw(record: Sensitivity, path: Path) -> None:
-    """A row a layer, a column a part of its channels."""
+    """Draw one row per layer and one column per pruned fraction of its channels."""
     layers = record.layers
     if not layers:
         return

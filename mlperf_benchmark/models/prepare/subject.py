@@ -1,4 +1,4 @@
-"""What a model file is made from: an architecture with weights, or a file that others made."""
+"""What a model file is made from: an architecture with weights, or an ONNX file made elsewhere."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -39,18 +39,18 @@ from mlperf_benchmark.models.prepare.recipe import Recipe
 from mlperf_benchmark.models.prepare.variant import prune_model
 
 TORCHVISION = "imagenet_pytorch"
-"""The preprocessing of torch modules of others where nothing is said."""
+"""The preprocessing assumed for the user's torch modules if none is specified."""
 
 
 class Subject(ABC):
-    """A classifier on its way to a file. `dataset` is its preprocessing, None where nobody said;
-    where it is the user's own, `preprocessing` is all of it, `card` what its file is to tell of it,
-    and `remarks` are to be told where images are used.
+    """A classifier that is to become a model file.
 
-    `trained` is the graph in INT8 that weights trained in INT8 come with, `quantization` how its
-    training began.
+    `dataset` names its preprocessing; it is None if nobody specified any. For the user's own
+    preprocessing, `preprocessing` holds all of it and `card` is what the file's description
+    records. `remarks` are shown if images are used. `trained` is the INT8 graph that belongs to
+    weights trained in INT8, and `quantization` says how that training began.
 
-    Life cycle: construct, which refuses what cannot be done, `load`, then the rest.
+    Life cycle: construct, which refuses what cannot be done, then `load`, then the other methods.
     """
 
     has_module: ClassVar[bool] = True
@@ -70,7 +70,7 @@ class Subject(ABC):
 
     @abstractmethod
     def has_published_weights(self) -> bool:
-        """Whether they have seen images, which can be told before they are read."""
+        """Whether the weights were trained on images; known before they are read."""
 
     @abstractmethod
     def load(self) -> None:
@@ -78,41 +78,41 @@ class Subject(ABC):
 
     @abstractmethod
     def prune(self, calibration: CalibrationImages) -> None:
-        """As the recipe says. Raises UsageError or ModelError."""
+        """Prune the model as the recipe says. Raises UsageError or ModelError."""
 
     def fitted(self, images: ModelInput) -> ModelInput:
-        """`images` as the model's input takes them, without a batch."""
+        """Return `images` in the layout and type of the model's input, without a batch axis."""
         return images
 
     def label_offset(self) -> int:
-        """What is added to the place of a score for the class. Raises ModelError."""
+        """Return the number to add to a score's index to get the class. Raises ModelError."""
         return 0
 
     def load_labelled(self, selection: ImageSelection) -> tuple[ModelInput, NDArray[np.int64]]:
-        """The images, fitted, and the places of the right classes among the scores."""
+        """Return the images as the model takes them, and the score indices of their classes."""
         assert self.dataset is not None
         images = load_images(selection, self.dataset, self.recipe.cache_dir, self.preprocessing)
         return self.fitted(images), np.array(selection.labels, np.int64) - self.label_offset()
 
     @abstractmethod
     def equalize(self) -> int:
-        """Equalise the weights across layers; the number of pairs. Raises ModelError."""
+        """Equalise the weights across layers and return the number of pairs. Raises ModelError."""
 
     @abstractmethod
     def sizes(self) -> tuple[Size, Size]:
-        """As it is, and unpruned."""
+        """Return the size of the model as it is and before pruning."""
 
     @abstractmethod
     def source(self, convert: Callable[[onnx.ModelProto], Any]) -> Source:
-        """What quantizers take. Raises ModelError."""
+        """Return the model in the form that quantizers take. Raises ModelError."""
 
     @abstractmethod
     def graph(self, file_format: ModelFormat) -> Any:
-        """In floating point, in the form that the format saves."""
+        """Return the floating-point model in the form that `file_format` saves."""
 
 
 class TorchSubject(Subject):
-    """An architecture, ours or the user's, with weights."""
+    """An architecture of the product or the user, with weights."""
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
@@ -176,7 +176,7 @@ class TorchSubject(Subject):
         return Size(gmacs=macs / 1e9, parameters=count_parameters(module))
 
     def _architecture(self) -> Architecture:
-        """Ours or the user's. Raises UsageError or ModelError."""
+        """Return the product's or the user's architecture. Raises UsageError or ModelError."""
         recipe = self.recipe
         if recipe.architecture is None:
             if recipe.dataset is not None:

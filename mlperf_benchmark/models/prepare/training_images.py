@@ -1,4 +1,4 @@
-"""Random crops of a training folder, the same for a seed, an epoch and an image."""
+"""Random crops of a training folder, determined by seed, epoch and image."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -23,11 +23,11 @@ TRIES = 10
 
 @dataclass(frozen=True)
 class TrainingImages:
-    """Files to train on and how their crops are normalised.
+    """The files to train on and how their crops are normalised.
 
-    A crop has a part of the area and an aspect ratio drawn as in the training of Inception,
-    https://arxiv.org/abs/1409.4842, and is mirrored half of the time; areas below a quarter are
-    for longer trainings.
+    A crop's area and aspect ratio are drawn as in the training of Inception,
+    https://arxiv.org/abs/1409.4842, and half of the crops are mirrored; areas below a quarter are
+    left to longer trainings.
     """
 
     files: Sequence[Path]
@@ -43,7 +43,7 @@ class TrainingImages:
         count = self.batch_count(batch_size)
         portions = [order[number * batch_size :][:batch_size] for number in range(count)]
         with ThreadPoolExecutor(workers) as pool:
-            # One batch is decoded while the one before it is trained on.
+            # One batch is decoded while the previous one is used for training.
             pending = deque[list[Future[Tensor]]]()
             for portion in portions:
                 pending.append([pool.submit(self._crop, epoch, int(index)) for index in portion])
@@ -53,7 +53,7 @@ class TrainingImages:
                 yield torch.stack([crop.result() for crop in crops])
 
     def batch_count(self, batch_size: int) -> int:
-        """Batches of an epoch."""
+        """Return the number of batches per epoch."""
         return max(1, len(self.files) // batch_size)
 
     def _crop(self, epoch: int, index: int) -> Tensor:

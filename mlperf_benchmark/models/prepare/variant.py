@@ -1,4 +1,4 @@
-"""The steps that make a variant of a model: pruned, quantized."""
+"""The steps that make a variant of a model by pruning or quantizing it."""
 
 import sys
 import time
@@ -29,7 +29,7 @@ from mlperf_benchmark.models.prepare.model_input import Batches, ModelInput
 
 NO_IMAGES = np.empty((0, 3, 1, 1), np.float32)
 LoadLabelled = Callable[[ImageSelection], tuple[ModelInput, NDArray[np.int64]]]
-"""The images as the model takes them, and the places of the right classes among its scores."""
+"""Loads images as the model takes them, with the indices of the right classes among its scores."""
 
 
 def prune_model(
@@ -41,9 +41,9 @@ def prune_model(
     *,
     bench: Bench | None = None,
 ) -> Pruning:
-    """Prune the module in place and say what was done. Raises UsageError or ModelError.
+    """Prune the module in place and return a record of it. Raises UsageError or ModelError.
 
-    `bench` is where latency is measured, where that is the budget.
+    `bench` measures latency if that is the budget.
     """
     if loaded.pruning is not None:
         raise UsageError(
@@ -86,7 +86,7 @@ def prune_model(
 def _tell_gradients(
     config: PruningConfig, gradients_from: Sequence[str], calibration: CalibrationImages
 ) -> None:
-    """Say on stderr what the gradients were taken towards."""
+    """Say on stderr which targets the gradients of the loss were computed with."""
     if LABELS in gradients_from:
         tell(f"{config.method} took gradients towards the labels of the calibration images.")
     if OWN_ANSWERS in gradients_from:
@@ -102,7 +102,7 @@ def quantize_model(
     *,
     evaluation_path: Path | None = None,
 ) -> tuple[Any, Quantization]:
-    """Quantize the model and say what was done. `load_labelled` is for a limit of the drop.
+    """Quantize the model and return it with a record. A limit on the drop needs `load_labelled`.
 
     Raises UsageError, DatasetError or ModelError.
     """
@@ -113,7 +113,7 @@ def quantize_model(
     elif config.validation_path is None or config.max_drop is None:
         quantized = quantizer.quantize(source, calibration.images)
     else:
-        # NNCF takes seconds to import, and others do not need it.
+        # Importing NNCF takes seconds, and other quantizers do not need it.
         from mlperf_benchmark.models.optimize.accuracy_control import (  # noqa: PLC0415
             Labelled,
             quantize_within_drop,

@@ -37,7 +37,7 @@ Size = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Window:
-    """Kernel size, stride, dilation as (y, x) and the padding above and to the left."""
+    """The kernel size, stride and dilation as (y, x), and the padding above and to the left."""
 
     kernel: tuple[int, int]
     stride: tuple[int, int]
@@ -76,10 +76,10 @@ class ConvolutionSpec:
 
 
 def packed_weights(weights: NDArray[Any], block: int, dot: Dot) -> NDArray[Any]:
-    """(O, I, KH, KW) to flat [O / 16][I / block][KH][KW][block / group][16][group].
+    """Pack (O, I, KH, KW) into flat [O / 16][I / block][KH][KW][block / group][16][group].
 
-    Output channels are padded to 16 and input channels to `dot.group` with zeros; the last
-    block of input channels is as short as it can be.
+    Output channels are padded to 16 and input channels to `dot.group` with zeros; the last block of
+    input channels is as short as possible.
     """
     outputs, inputs, height, width = weights.shape
     groups = -(-inputs // dot.group)
@@ -109,7 +109,7 @@ class _Registers:
 
 
 def pixels_of(place: Place, size: Size) -> Iterator[Place]:
-    """Where the 16 channels of each accumulator of a tile go."""
+    """Yield the places of the 16 channels of each accumulator of a tile."""
     n, block, y, x = place
     for b, i, j in np.ndindex(size):
         yield n, block + b, y + i, x + j
@@ -135,7 +135,7 @@ class ConvolutionKernel:
         self.output_stride = steps * self.taps * self.step
 
     def pack(self, weights: NDArray[Any]) -> NDArray[Any]:
-        """(O, I, KH, KW) to what the kernel reads."""
+        """Pack (O, I, KH, KW) as the kernel reads it."""
         return packed_weights(weights, self.spec.source.block, self.dot)
 
     def function(self) -> Any:
@@ -176,7 +176,7 @@ class ConvolutionKernel:
             )
 
     def emit_tile(self, p: Parameters, place: Place, size: Size) -> None:
-        """One tile of `size`, from all input channels to the output."""
+        """Compute one tile of `size`, from all input channels to the output."""
         tile = self.registers(place, size)
         self.fetch_addends(p, place, size)
         for acc in tile.accs:
@@ -191,7 +191,9 @@ class ConvolutionKernel:
         return _Registers(accumulators(int(np.prod(size)), self.dot.accumulator), place, size)
 
     def emit_image(self, p: Parameters, first: tuple[Any, Any], blocks: int) -> None:
-        """All tiles of `blocks` blocks of an image, `first` = (image, block), chunk by chunk."""
+        """Compute all tiles of `blocks` blocks of an image, `first` = (image, block), chunk by
+        chunk.
+        """
         n, block = first
         pixels = self.sink.height * self.sink.width
         sums = tir.alloc_buffer((blocks * pixels * LANES,), self.dot.accumulator, scope="global")
@@ -279,7 +281,7 @@ class ConvolutionKernel:
         return c
 
     def fetch_addends(self, p: Parameters, place: Place, size: Size) -> None:
-        """Ask for what the epilogue of a tile adds, unless it is the same for many."""
+        """Prefetch what the epilogue of a tile adds, unless it is the same for many tiles."""
         for buffer, view in zip(p.addends, self.spec.stored.addends, strict=True):
             if view.shape != self.sink.shape:
                 continue
@@ -291,11 +293,11 @@ class ConvolutionKernel:
     def fetch_next_block(
         self, p: Parameters, c: Any, origin: Any, k: Any, size: tuple[int, int]
     ) -> None:
-        """Step `k` fetches its share of a tile's pixels in the input channels after block `c`.
+        """Fetch, in step `k`, a share of a tile's pixels in the input channels after block `c`.
 
-        Each pixel is read in the steps of one block only, and the way to those of the next block
-        is long: the processor would begin to fetch them when it needs them. The last block has
-        nothing to fetch, and touches what it reads.
+        Each pixel is read in the steps of one block only, and the next block's pixels are far away:
+        without this, the processor would fetch them only when it needs them. The last block has
+        nothing to fetch and touches what it reads.
         """
         source, stride = self.spec.source, self.spec.window.stride
         rows, columns = size
@@ -314,10 +316,11 @@ class ConvolutionKernel:
             prefetch(p.source, origin + ahead + offset, FIRST_LEVEL)
 
     def distance_to_next(self, n: Any, y: Any) -> Any:
-        """From the weights of this tile to those that it shall fetch for the next group.
+        """Return the distance from the weights of this tile to those that it fetches for the next
+        group.
 
-        Without it all of a group's weights would come from memory during its first tile, which
-        then waits, and nothing during the others. Tiles that have nothing to fetch touch what
+        Without it, all weights of a group would be read from memory during its first tile, which
+        would then wait, and none during the others. Tiles that have nothing to fetch touch what
         they read.
         """
         number = n * (-(-self.sink.height // self.tile.rows)) + y // self.tile.rows

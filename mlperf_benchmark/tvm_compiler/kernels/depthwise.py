@@ -36,7 +36,7 @@ class DepthwiseSpec:
 
 
 def packed_depthwise_weights(weights: NDArray[Any]) -> NDArray[np.float32]:
-    """(C, 1, KH, KW) to flat float32 [C / 16][KH][KW][16]."""
+    """Pack (C, 1, KH, KW) into flat float32 [C / 16][KH][KW][16]."""
     channels, _, height, width = weights.shape
     padded = np.zeros((-(-channels // LANES) * LANES, height, width), np.float32)
     padded[:channels] = weights[:, 0]
@@ -46,7 +46,7 @@ def packed_depthwise_weights(weights: NDArray[Any]) -> NDArray[np.float32]:
 
 
 class DepthwiseKernel:
-    """One row of `columns` pixels at a time.
+    """Computes `columns` pixels of a row at a time.
 
     int8 is computed in float32, which is exact: a product has 15 bits, and sums of up to 500 of
     them fit the 24 bits of the significand.

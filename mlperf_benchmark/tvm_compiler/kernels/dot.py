@@ -24,9 +24,10 @@ _PAIR_LIMIT = 128
 
 @dataclass(frozen=True)
 class Registers:
-    """Vector registers of the processor, and what a tile needs of them: for the sums of one
-    pixel, for the weights of a step (both per block of 16 channels), and for an input element
-    with the constants of the arithmetic."""
+    """The processor's vector registers and how many a tile needs: for the sums of one pixel, for
+    the weights of a step (both per block of 16 channels), and for an input element with the
+    constants of the arithmetic.
+    """
 
     total: int
     sums: int
@@ -47,7 +48,7 @@ class FloatDot:
     weights = "float32"
 
     def pack(self, weights: NDArray[Any]) -> NDArray[Any]:
-        """(..., 16, 1) to the order in which a step reads them."""
+        """Reorder (..., 16, 1) to the order in which a step reads them."""
         return np.ascontiguousarray(weights, dtype=np.float32)
 
     def load_input(self, buffer: Any, offset: Any) -> Any:
@@ -73,7 +74,7 @@ class Vnni512Dot:
     weights = "int8"
 
     def pack(self, weights: NDArray[Any]) -> NDArray[Any]:
-        """(..., 16, 4) to the order in which a step reads them."""
+        """Reorder (..., 16, 4) to the order in which a step reads them."""
         return np.ascontiguousarray(weights, dtype=np.int8)
 
     def load_input(self, buffer: Any, offset: Any) -> Any:
@@ -135,7 +136,7 @@ class WidenedDot(Vnni512Dot):
     kind = "int8 widened"
 
     def pack(self, weights: NDArray[Any]) -> NDArray[Any]:
-        """[16 channels][4] to [even, odd][16 channels][2]."""
+        """Reorder [16 channels][4] to [even, odd][16 channels][2]."""
         pairs = weights.reshape(*weights.shape[:-1], 2, 2)
         return np.ascontiguousarray(np.moveaxis(pairs, -1, -3), dtype=np.int8)
 
@@ -170,7 +171,7 @@ def float_dot(target: CpuTarget) -> Dot:
 
 
 def int8_dot(target: CpuTarget, weights: NDArray[Any]) -> Dot:
-    """The fastest that is exact for `weights` (O, I, KH, KW)."""
+    """Return the fastest product that is exact for `weights` (O, I, KH, KW)."""
     if target.vnni == "512":
         return Vnni512Dot()
     if target.vnni == "256":
@@ -179,7 +180,7 @@ def int8_dot(target: CpuTarget, weights: NDArray[Any]) -> Dot:
 
 
 def has_small_pairs(weights: NDArray[Any]) -> bool:
-    """Whether no two neighbouring input channels have large weights (O, I, KH, KW) of a sign."""
+    """Whether no two adjacent input channels have large weights (O, I, KH, KW) of the same sign."""
     even = weights[:, 0::2].astype(np.int32)
     odd = np.zeros_like(even)
     odd[:, : weights.shape[1] // 2] = weights[:, 1::2]

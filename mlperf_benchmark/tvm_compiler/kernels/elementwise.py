@@ -1,4 +1,4 @@
-"""Operators without a window: what found no producer to merge with."""
+"""Elementwise operators that were not merged into the operator before them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +25,7 @@ class ElementwiseSpec:
 
 
 def elementwise(spec: ElementwiseSpec) -> Any:
-    """Only the epilogue, on one row of one channel block per task."""
+    """Run only the epilogue, on one row of one channel block per task."""
     source, sink = spec.source, spec.stored.sink
 
     def body(p: Parameters) -> None:

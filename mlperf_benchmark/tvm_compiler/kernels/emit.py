@@ -35,14 +35,15 @@ def ramp(offset: Any, lanes: int = LANES) -> Any:
 
 
 def splat(value: Any, dtype: str = "float32", lanes: int = LANES) -> Any:
-    """A vector of one number, Python's or TIR's."""
+    """Return a vector that repeats one number of Python or TIR."""
     scalar = tirx.const(value, dtype) if isinstance(value, (int, float)) else value
     return tir.broadcast(scalar, lanes)
 
 
 def accumulators(count: int, dtype: str) -> list[Any]:
-    """`count` buffers of one vector each: small enough that TVM leaves them on the stack, and
-    separate so that LLVM promotes each to a register."""
+    """Return `count` buffers of one vector each: small enough that TVM leaves them on the stack,
+    and separate so that LLVM promotes each to a register.
+    """
     return [tir.alloc_buffer((LANES,), dtype, scope="global") for _ in range(count)]
 
 
@@ -60,7 +61,9 @@ Place = tuple[Any, Any, Any, Any]
 
 @dataclass(frozen=True)
 class Scratch:
-    """Elements of float32 that a kernel needs besides: for all its tasks, and for each thread."""
+    """The float32 elements of extra memory that a kernel needs: for all tasks, and for
+    each thread.
+    """
 
     together: int
     each: int
@@ -70,8 +73,8 @@ class Scratch:
 class Parameters:
     """The buffers of a kernel: input, weights (or none), addends, arrays, more inputs, output.
 
-    With scratch also that for all tasks, that of the first thread, which those of the others
-    follow, and the number of threads.
+    With scratch, also the buffer for all tasks, that of the first thread, which is followed by
+    those of the others, and the number of threads.
     """
 
     source: Any
@@ -87,7 +90,7 @@ class Parameters:
 
 @dataclass(frozen=True)
 class Stored:
-    """Where results go: the view of the output, those of the addends and the epilogue."""
+    """How results are stored: the views of the output and of the addends, and the epilogue."""
 
     sink: View
     addends: tuple[View, ...]
@@ -103,10 +106,11 @@ def build(
     *,
     scratch: Scratch | None = None,
 ) -> Any:
-    """A TIR function over flat buffers; `source`, `weights` and `more` are (elements, dtype).
+    """Return a TIR function over flat buffers; `source`, `weights` and `more` are (elements,
+    dtype).
 
-    Its parameters are the input, the weights, the addends, the arrays of the epilogue, the
-    other inputs, those of the scratch, the output.
+    Its parameters are the input, the weights, the addends, the arrays of the epilogue, the other
+    inputs, the scratch and the output.
     """
 
     def buffer(name: str, size: Any, dtype: str = "float32") -> Any:
@@ -157,7 +161,7 @@ def finish(accumulated: Any, stored: Stored, p: Parameters, place: Place) -> Non
 
 @dataclass(frozen=True)
 class _Context:
-    """The 16 channels at `place` of the output, on which an epilogue runs."""
+    """The 16 channels at `place` of the output, to which an epilogue is applied."""
 
     stored: Stored
     parameters: Parameters
@@ -169,7 +173,7 @@ class _Context:
         return splat(value)
 
     def addend(self, index: int) -> Any:
-        """Of a value with one image, channel or pixel all of `place` get that one."""
+        """Return the addend; a value with only one image, channel or pixel is repeated."""
         view, buffer = self.stored.addends[index], self.parameters.addends[index]
         n, block, y, x = self.place
         sink = self.stored.sink
@@ -182,7 +186,7 @@ class _Context:
 
 
 def _run(context: _Context, running: Any, operations: Sequence[Operation]) -> Any:
-    """What `operations` make of a vector of 16 channels."""
+    """Apply `operations` to a vector of 16 channels."""
     for operation in operations:
         if isinstance(operation, Linear):
             running = _linear(context, running, operation)
@@ -223,8 +227,9 @@ def to_float(vector: Any) -> Any:
 
 
 def rounded_bytes(vector: Any) -> Any:
-    """Of numbers from 0 to 255. Added to 1.5 * 2^23, where float32 holds integers alone, they are
-    rounded half to even into its lowest byte: quicker than to round and to convert."""
+    """Round numbers from 0 to 255 to bytes. Adding 1.5 * 2^23, where float32 has only integers,
+    rounds half to even into the lowest byte, which is faster than rounding and converting.
+    """
     return tirx.reinterpret("int32x16", vector + splat(1.5 * 2**23)).astype("uint8x16")
 
 
@@ -277,7 +282,7 @@ FIRST_LEVEL, SECOND_LEVEL = 3, 2
 
 
 def prefetch(buffer: Any, offset: Any, level: int = SECOND_LEVEL) -> None:
-    """Ask for a cache line of `buffer`, which may lie past its end, to be read soon."""
+    """Prefetch a cache line of `buffer` that will be read soon; it may lie past the end."""
     read_access, locality, data = (tirx.const(number, "int32") for number in (0, level, 1))
     address = tirx.address_of(buffer[offset])
     arguments = (address, read_access, locality, data)
@@ -286,7 +291,7 @@ def prefetch(buffer: Any, offset: Any, level: int = SECOND_LEVEL) -> None:
 
 @dataclass(frozen=True)
 class Split:
-    """A dimension cut into `full` parts of `size` and one of `rest` (0: divides evenly)."""
+    """A dimension cut into `full` parts of `size` and one of `rest` (0: it divides evenly)."""
 
     extent: int
     size: int
@@ -317,7 +322,10 @@ def parallel(splits: Sequence[Split], body: Callable[[list[Any], list[int]], Non
 def parallel_by_thread(
     threads: Any, splits: Sequence[Split], body: Callable[[Any, list[Any], list[int]], None]
 ) -> None:
-    """As `parallel`, each of so many threads with a row of tasks; `body` gets its number first."""
+    """Like `parallel`, but each of `threads` threads has a row of tasks.
+
+    `body` gets the number of the thread first.
+    """
     total, count = _parts(splits), threads[0]
     with tir.parallel(0, count) as thread:
         share = (total + count - 1) // count
@@ -355,7 +363,7 @@ def _emit_task(
 def _condition(
     splits: Sequence[Split], indices: Sequence[Any], combination: Sequence[tuple[int, int]]
 ) -> Any:
-    """The test for this combination of full and rest parts; None where it is the only one."""
+    """Return the test for this combination of full and rest parts, or None if there is only one."""
     condition = None
     for split, index, (_, is_rest) in zip(splits, indices, combination, strict=True):
         if not split.full or not split.rest:
@@ -366,7 +374,7 @@ def _condition(
 
 
 def for_parts(split: Split, body: Callable[[Any, int], None]) -> None:
-    """A serial loop over the full parts, then the rest."""
+    """Run a serial loop over the full parts, then the rest."""
     if split.full:
         with tir.serial(0, split.full) as index:
             body(index * split.size, split.size)

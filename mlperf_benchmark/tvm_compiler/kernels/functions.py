@@ -49,7 +49,7 @@ _ERF = (
 
 
 def keep(vector: Any) -> Any:
-    """The vector, computed once however often it is read."""
+    """Return the vector, computed only once however often it is read."""
     buffer = tir.alloc_buffer((LANES,), "float32", scope="global")
     lanes = tirx.Ramp(0, 1, LANES)
     tir.buffer_store(buffer, vector, [lanes])
@@ -95,7 +95,7 @@ def _odd(ratio: tuple[Sequence[float], Sequence[float]], x: Any, limit: float) -
 
 
 def _polynomial(coefficients: Sequence[float], x: Any) -> Any:
-    """The coefficient of the highest power first."""
+    """Evaluate a polynomial; the coefficient of the highest power comes first."""
     total = _splat(coefficients[0])
     for coefficient in coefficients[1:]:
         total = total * x + _splat(coefficient)

@@ -23,9 +23,9 @@ from mlperf_benchmark.tvm_compiler.tiling import candidate_tiles
 
 @dataclass(frozen=True)
 class Bands:
-    """Which input blocks an output block reads: `count` from `first(block)` on.
+    """The input blocks that an output block reads: `count`, starting at `first(block)`.
 
-    `inputs` and `outputs` are the channels of a group.
+    `inputs` and `outputs` are the numbers of channels per group.
     """
 
     inputs: int
@@ -50,13 +50,15 @@ class Bands:
         return min(self._begin(block), self.blocks - self.count)
 
     def first_of(self, block: Any) -> Any:
-        """The same of a number that is known at run time."""
+        """Return `first` of a block number that is only known at run time."""
         begin = tirx.floordiv(tirx.floordiv(block * LANES, self.outputs) * self.inputs, LANES)
         return tirx.min(begin, self.blocks - self.count)
 
     @property
     def same(self) -> int:
-        """How many output blocks in a row, from a multiple of this number on, read the same."""
+        """How many consecutive output blocks, starting at multiples of this number, read the same
+        input.
+        """
         return self.outputs // LANES if self.outputs % LANES == 0 else 1
 
     def _begin(self, block: int) -> int:
@@ -87,7 +89,7 @@ class GroupedKernel(ConvolutionKernel):
 
 
 def _tile(spec: ConvolutionSpec, bands: Bands) -> Tile:
-    """That of a full convolution of the size of one band."""
+    """Return the tile of a full convolution of the size of one band."""
     source = replace(spec.source, channels=bands.count * LANES)
     sink = replace(spec.stored.sink, channels=bands.same * LANES)
     band = replace(spec, source=source, stored=replace(spec.stored, sink=sink))

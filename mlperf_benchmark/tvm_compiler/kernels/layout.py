@@ -1,4 +1,4 @@
-"""Between plain layouts and channel blocks: the input image, the result, TVM's own operators."""
+"""Converts between plain layouts and channel blocks: the image, the result, TVM's own operators."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +14,10 @@ from mlperf_benchmark.tvm_compiler.storage import View
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """uint8 NHWC pixels to scale * pixel + offset, per channel, in `sink`.
+    """Turns uint8 NHWC pixels into scale * pixel + offset, per channel, in `sink`.
 
-    A uint8 sink gets that quantized. Channels of the sink past those of the image become zero.
+    A uint8 sink gets the quantized values. Channels of the sink past those of the image become
+    zero.
     """
 
     sink: View
@@ -24,12 +25,14 @@ class ImageSpec:
 
 
 def image(spec: ImageSpec) -> Any:
-    """One row per task. Scale and offset are parameters, so that they are chosen at run time."""
+    """Convert one row per task. Scale and offset are parameters, so that they are chosen at run
+    time.
+    """
     sink = spec.sink
     with IRBuilder() as builder, tir.prim_func(s_tir=True):
         tir.func_attr(dict(ATTRIBUTES))
         shape = (sink.batch, sink.height, sink.width, sink.channels)
-        # Callers' arrays have whatever alignment their memory had.
+        # The alignment of callers' arrays is arbitrary.
         source = tir.arg("source", tir.buffer(shape, "uint8", align=1))
         scale = tir.arg("scale", tir.buffer((sink.channels,), "float32"))
         offset = tir.arg("offset", tir.buffer((sink.channels,), "float32"))
@@ -60,7 +63,7 @@ def image(spec: ImageSpec) -> Any:
 
 
 def to_plain(source: View) -> Any:
-    """float32 channel blocks to NCHW."""
+    """Convert float32 channel blocks to NCHW."""
     with IRBuilder() as builder, tir.prim_func(s_tir=True):
         tir.func_attr(dict(ATTRIBUTES))
         blocked = tir.arg("source", tir.buffer((source.size,), "float32"))
@@ -75,7 +78,7 @@ def to_plain(source: View) -> Any:
 
 
 def from_plain(sink: View) -> Any:
-    """float32 NCHW to channel blocks of float32; channels past the last become zero."""
+    """Convert float32 NCHW to float32 channel blocks; channels past the last become zero."""
     with IRBuilder() as builder, tir.prim_func(s_tir=True):
         tir.func_attr(dict(ATTRIBUTES))
         shape = (sink.batch, sink.channels, sink.height, sink.width)

@@ -1,4 +1,4 @@
-"""Loops that do nothing but what is measured: arithmetic in registers, or reading memory."""
+"""Loops that do only what is measured: arithmetic in registers, or reading memory."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,8 +25,10 @@ READ_SUMS = 8
 
 
 def arithmetic(dot: Dot, tasks: int, steps: int) -> Any:
-    """A TIR function (source, weights, sink): each task takes `steps` steps of `sums_of(dot)`
-    products of 16 channels. `source` has 64 elements, `weights` 128, `sink` 16 for each task.
+    """Return a TIR function (source, weights, sink) that measures arithmetic.
+
+    Each task takes `steps` steps of `sums_of(dot)` products of 16 channels. `source` has 64
+    elements, `weights` 128, and `sink` 16 for each task.
     """
     sums = sums_of(dot)
 
@@ -39,7 +41,8 @@ def arithmetic(dot: Dot, tasks: int, steps: int) -> Any:
         with tir.serial(0, steps) as step:
             if isinstance(dot, FloatDot):
                 for acc in accs:
-                    # Depends on the last step, so that no product can be taken out of the loop.
+                    # This depends on the last step, so that no product can be moved out of the
+                    # loop.
                     write(acc, read(acc) * x + w)
             else:
                 if not isinstance(dot, Vnni512Dot) or type(dot) not in (Vnni512Dot, Vnni256Dot):
@@ -57,15 +60,16 @@ def arithmetic(dot: Dot, tasks: int, steps: int) -> Any:
 
 
 def sums_of(dot: Dot) -> int:
-    """Sums of 16 channels that stay in registers."""
+    """Return how many sums of 16 channels fit into the registers."""
     registers = dot.registers
     free = registers.total - registers.weights - registers.element - 1
     return min(MOST_SUMS, free // registers.sums)
 
 
 def reading(elements: int, tasks: int, passes: int) -> Any:
-    """A TIR function (source, unused, sink): each task adds up its part of `elements` float32
-    numbers, so often.
+    """Return a TIR function (source, unused, sink) that measures reading.
+
+    Each task adds up its part of `elements` float32 numbers `passes` times.
     """
     part = elements // tasks
     step = READ_SUMS * LANES

@@ -1,4 +1,4 @@
-"""From 16 numbers to one."""
+"""Reduces 16 numbers to one."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from mlperf_benchmark.tvm_compiler.storage import LANES
 
 
 def fold(accumulator: Any, combine: Callable[[Any, Any], Any]) -> Any:
-    """All elements of a buffer of 16, combined in pairs; its contents are lost."""
+    """Combine all elements of a buffer of 16 in pairs; this overwrites its contents."""
     count = LANES // 2
     while count > 1:
         low, high = accumulator[ramp(0, count)], accumulator[ramp(count, count)]

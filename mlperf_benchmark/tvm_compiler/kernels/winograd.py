@@ -36,12 +36,13 @@ from mlperf_benchmark.tvm_compiler.winograd_weights import TAPS, block_stride, p
 
 @dataclass(frozen=True)
 class WinogradTile:
-    """F(outputs x outputs, 3 x 3). `tiles` times `blocks` of 16 channels are held in registers.
+    """F(outputs x outputs, 3 x 3) on `tiles` times `blocks` of 16 channels in registers.
 
     A task transforms a `group` of tiles, multiplies, and transforms back, all in the second-level
-    cache. Where one group is all there is, a first parallel loop transforms the input; a task of
-    the second one is a group of output channels, so that one thread alone reads its weights.
-    With `prefetch` the weights of the next point are fetched during the multiplications of one.
+    cache. If there is only one group, a first parallel loop transforms the input, and a task of the
+    second loop is a group of output channels, so that only one thread reads their weights. With
+    `prefetch`, the weights of the next point are fetched during the multiplications of the current
+    one.
     """
 
     outputs: int
@@ -89,8 +90,9 @@ def suits_winograd(spec: ConvolutionSpec) -> bool:
 
 @dataclass(frozen=True)
 class _Squares:
-    """[point][block][tile][16] from element `origin` of `buffer` on. Points lie an odd number of
-    vectors apart: a power of two would map all points of a tile to one set of the cache."""
+    """[point][block][tile][16] of `buffer`, starting at element `origin`. Points are an odd number
+    of vectors apart: a power of two would map all points of a tile to one set of the cache.
+    """
 
     buffer: Any
     origin: Any
@@ -112,7 +114,7 @@ class _Squares:
 
 @dataclass(frozen=True)
 class _Part:
-    """`blocks` output blocks from `block` on, of `count` tiles the first of which is `tile`."""
+    """`blocks` output blocks, starting at `block`, of `count` tiles, starting at `tile`."""
 
     block: Any
     blocks: int
@@ -137,7 +139,9 @@ class WinogradKernel:
         return self.tile.group >= self.grid.total
 
     def scratch(self) -> Scratch:
-        """Transformed inputs are of all tasks where these are groups of output channels."""
+        """The memory for transforms; inputs are shared by all tasks if these are groups of
+        channels.
+        """
         inputs = self.squares(None, 0).size
         products = self.products(None, 0, self.tile.blocks, self.tile.group).size
         return Scratch(inputs, products) if self.at_once else Scratch(1, inputs + products)
@@ -210,8 +214,9 @@ class WinogradKernel:
         padding = self.spec.window.padding
 
         def inside(first: Any, index: int, axis: int) -> Any:
-            """No further than the last output needs: what lies beyond may be of other images, and
-            only outputs past the edge see it."""
+            """Limit an index to what the last output needs: what lies beyond may belong to other
+            images, and only outputs past the edge read it.
+            """
             extent = (self.sink.height, self.sink.width)[axis]
             wanted = first + index
             if extent % self.tile.outputs and index > TAPS - 1:
@@ -229,7 +234,9 @@ class WinogradKernel:
     def emit_outputs(
         self, p: Parameters, squares: _Squares, products: _Squares, part: _Part
     ) -> None:
-        """`squares` begin with the first tile of `part`."""
+        """Multiply all points and transform the products back; `squares` begin with the tiles of
+        `part`.
+        """
         with tir.serial(0, self.points) as point:
             for_parts(
                 Split(part.count, self.tile.tiles),
@@ -246,7 +253,7 @@ class WinogradKernel:
         part: _Part,
         where: tuple[Any, Any, int],
     ) -> None:
-        """`where` = (point, first tile, tiles): a 1x1 convolution with weights of its own."""
+        """Compute one point as a 1x1 convolution; `where` = (point, first tile, tiles)."""
         blocks = part.blocks
         point, first, size = where
         dot, channels = self.spec.dot, self.spec.source.channels
@@ -254,7 +261,7 @@ class WinogradKernel:
         accs = accumulators(size * blocks, dot.accumulator)
         for acc in accs:
             write(acc, splat(0.0))
-        # The register tiles of a point fetch the next one's weights, so many blocks each.
+        # Register tiles of one point fetch the next point's weights, so many blocks each.
         share = -(-blocks // -(-part.count // self.tile.tiles))
         ahead = first // self.tile.tiles * (share * self.block_stride) + channels * LANES
 

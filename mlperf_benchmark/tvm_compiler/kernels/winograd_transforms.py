@@ -17,7 +17,9 @@ Transform = Callable[[int, Sequence[Any]], list[Any]]
 
 
 def input_transform(m: int, d: Sequence[Any]) -> list[Any]:
-    """B^T d of vectors. Row: the coefficients of the product of x minus the other points."""
+    """Return B^T d of vectors. A row holds the coefficients of the product of x minus the other
+    points.
+    """
     if m == 2:
         return [d[2] - d[0], d[2] + d[1], d[2] - d[1], d[3] - d[1]]
     a, b = _keep(d[4] - splat(2.0) * d[2]), _keep(d[3] - splat(2.0) * d[1])
@@ -28,7 +30,7 @@ def input_transform(m: int, d: Sequence[Any]) -> list[Any]:
 
 
 def output_transform(m: int, p: Sequence[Any]) -> list[Any]:
-    """A^T p of vectors. Row k: power k of the points."""
+    """Return A^T p of vectors. Row k holds the points to the power k."""
     a, b = _keep(p[1] + p[2]), _keep(p[1] - p[2])
     if m == 2:
         return [p[0] + a, b + p[3]]
@@ -40,7 +42,7 @@ def output_transform(m: int, p: Sequence[Any]) -> list[Any]:
 def both_ways(
     transform: Transform, m: int, load: Callable[[int, int], Any]
 ) -> Iterator[tuple[int, int, Any]]:
-    """(row, column, vector) of the transform of a square, along its columns, then its rows."""
+    """Yield (row, column, vector) of a square transformed along its columns and then its rows."""
     columns = []
     for j in range(m + TAPS - 1):
         loaded = [_keep(load(i, j)) for i in range(m + TAPS - 1)]
@@ -51,7 +53,7 @@ def both_ways(
 
 
 def _keep(value: Any) -> Any:
-    """An expression that is used twice would be written, and computed, twice."""
+    """Store a value, because an expression that is used twice would also be computed twice."""
     [register] = accumulators(1, "float32")
     write(register, value)
     return read(register)

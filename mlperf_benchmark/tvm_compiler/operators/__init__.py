@@ -1,5 +1,5 @@
-"""Operators beyond convolutions and pooling, a module each.
+"""Operators beyond convolutions and pooling, one module each.
 
-A module holds what the graph says of the operator (a subclass of `graph.Custom`), its kernel and
-how it is lowered; `registry.py` lists them.
+A module contains the operator's class in the graph (a subclass of `graph.Custom`), its kernel and
+its lowering; `registry.py` lists them.
 """

@@ -38,7 +38,7 @@ _FAR_BELOW = -1e30
 
 @dataclass(frozen=True)
 class Scores(Deferred):
-    """Q K^T times `factor`, tensors (…, tokens, channels of a head), or its softmax."""
+    """Q K^T times `factor`, of tensors (…, tokens, channels of a head), or the softmax of that."""
 
     queries: Arranged
     keys: Arranged
@@ -48,9 +48,9 @@ class Scores(Deferred):
 
 @dataclass(frozen=True)
 class Heads:
-    """`count` heads an image, of `size` channels each, from channel `start` on.
+    """`count` heads per image, each of `size` channels, starting at channel `start`.
 
-    Several heads begin with a block of channels.
+    If there are several heads, each begins with a block of channels.
     """
 
     count: int
@@ -60,7 +60,9 @@ class Heads:
 
 @dataclass(frozen=True)
 class Attention(Custom):
-    """Of the inputs Q, K and V; head h of image n of each is the same. Tokens are pixels."""
+    """Attention of the inputs Q, K and V, which have the same heads and images. Tokens
+    are pixels.
+    """
 
     queries: Heads
     keys: Heads
@@ -68,7 +70,7 @@ class Attention(Custom):
     factor: float
 
     def multiply_accumulates(self, shapes: tuple[tuple[int, ...], ...]) -> int:
-        """Of Q K^T, and of what V is multiplied by."""
+        """Return the multiply-accumulates of Q K^T and of the product with V."""
         (n, _, *queries), (_, _, *keys), _ = shapes
         scores = n * self.queries.count * math.prod(queries) * math.prod(keys)
         return scores * (self.queries.size + self.values.size)
@@ -76,7 +78,7 @@ class Attention(Custom):
 
 @dataclass(frozen=True)
 class AttentionSpec:
-    """`rows` queries and `vectors` of 16 keys are multiplied at once, in registers."""
+    """`rows` queries are multiplied with `vectors` of 16 keys at once, in registers."""
 
     operator: Attention
     views: tuple[View, View, View]
@@ -86,7 +88,7 @@ class AttentionSpec:
 
     @property
     def batch(self) -> int:
-        """Heads of all images."""
+        """The number of heads of all images."""
         return self.stored.sink.batch * self.operator.values.count
 
 
@@ -118,8 +120,9 @@ def pixel(view: View, token: Any) -> tuple[Any, Any]:
 
 
 class AttentionKernel:
-    """First the keys are transposed, so that 16 of them lie in a row. Then a task takes some
-    queries of a head from scores to results."""
+    """First transposes the keys so that 16 of them are consecutive. Then each task computes some
+    queries of a head from the scores to the results.
+    """
 
     def __init__(self, spec: AttentionSpec) -> None:
         self.spec = spec
@@ -196,7 +199,9 @@ class AttentionKernel:
             tir.buffer_store(scores, read(one) * factor, [ramp(to)])
 
     def softmax(self, scores: Any, row: int) -> Any:
-        """Turn a row of scores into exponentials; a buffer with one over their sum."""
+        """Turn a row of scores into exponentials; return a buffer with the reciprocal of
+        their sum.
+        """
         origin, vectors = row * self.padded, self.padded // LANES
         for token in range(self.keys, self.padded):
             far = tirx.const(_FAR_BELOW, "float32")

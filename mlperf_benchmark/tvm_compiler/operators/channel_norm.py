@@ -48,7 +48,7 @@ class ChannelNormSpec:
 
 
 def channel_norm(spec: ChannelNormSpec) -> Any:
-    """A part of a row per task. The weights are 1 / C for each channel, 0 past the last one."""
+    """Compute a part of a row per task. Weights are 1 / C for each channel, 0 past the last one."""
     source, sink = spec.source, spec.stored.sink
 
     def body(p: Parameters) -> None:
@@ -98,7 +98,7 @@ def channel_norm(spec: ChannelNormSpec) -> Any:
 
 
 def _kept(scalar: Any) -> Any:
-    """A buffer of one number, computed once."""
+    """Return a buffer of one number, which is computed only once."""
     buffer = tir.alloc_buffer((1,), "float32", scope="global")
     tir.buffer_store(buffer, scalar, [0])
     return buffer

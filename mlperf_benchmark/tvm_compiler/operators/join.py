@@ -29,9 +29,9 @@ from mlperf_benchmark.tvm_compiler.storage import LANES, View
 
 @dataclass(frozen=True)
 class Join(Custom):
-    """`channels` has (number of the input, its channel) for each channel of the output.
+    """`channels` has a pair (index of the input, its channel) for each channel of the output.
 
-    Inputs are of the same N, H and W, in float32 or with one scale for all their channels.
+    Inputs have the same N, H and W, and are float32 or have one scale for all their channels.
     """
 
     channels: tuple[tuple[int, int], ...]
@@ -40,8 +40,9 @@ class Join(Custom):
 def picked_channels(
     tensor: Arranged, shape: tuple[int, int, int, int], dim: int
 ) -> tuple[tuple[int, int], ...] | None:
-    """The channels of a value of `shape` that are dimension `dim` of a tensor, as one of a join of
-    this value alone; None where the tensor is more than a choice of channels."""
+    """Return the channels of a value of `shape` that dimension `dim` of a tensor selects, in the
+    form of a join of this value; None if the tensor is more than a selection of channels.
+    """
     count = tensor.shape[dim]
     natural_shape, dims = natural(tensor.shape, dim)
     same = all(dims[d] == tensor.dims[d] for d in range(len(dims)) if d != dim)
@@ -62,15 +63,18 @@ class JoinSpec:
 
 @dataclass(frozen=True)
 class _Pattern:
-    """Where the 16 channels of an output block come from: (input, its block less that of the
-    output) of each vector that is read, and which of all their elements are taken."""
+    """The sources of the 16 channels of an output block: for each vector read, its input and its
+    block relative to the output's; and which of all their elements are used.
+    """
 
     vectors: tuple[tuple[int, int], ...]
     elements: tuple[int, ...]
 
 
 def patterns(channels: tuple[tuple[int, int], ...]) -> list[_Pattern]:
-    """One for each output block; past the last channel lie copies of the block's first one."""
+    """Return one pattern per output block; after the last channel, the block's first one is
+    repeated.
+    """
     found = []
     for first in range(0, len(channels), LANES):
         part = channels[first : first + LANES]
@@ -84,7 +88,9 @@ def patterns(channels: tuple[tuple[int, int], ...]) -> list[_Pattern]:
 
 
 def join(spec: JoinSpec) -> Any:
-    """One row of one channel block per task; a block that is one of an input is read as such."""
+    """Compute one row of one channel block per task; blocks equal to an input's are
+    copied whole.
+    """
     sink = spec.stored.sink
 
     def load(p: Parameters, pattern: _Pattern, place: tuple[Any, Any, Any, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Copies of tensors into another arrangement: whatever transposes or cuts more than channels."""
+"""Copies tensors into another arrangement, for transpositions or cuts of more than channels."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,9 +17,9 @@ from mlperf_benchmark.tvm_compiler.storage import LANES, View
 
 @dataclass(frozen=True)
 class Rearrange(Custom):
-    """Copies the first tensor of each pair to where the second one lies in the output.
+    """Copies the first tensor of each pair to the place of the second one in the output.
 
-    All are float32. Dimensions of extent 1 are repeated. The targets cover the output.
+    All are float32. Dimensions of extent 1 are repeated. Together the targets cover the output.
     """
 
     pairs: tuple[tuple[Arranged, Arranged], ...]
@@ -29,7 +29,7 @@ class Rearrange(Custom):
 
 @dataclass(frozen=True)
 class RearrangeSpec:
-    """`pairs` name no values; `sources` has a view for each."""
+    """`pairs` without names of values; `sources` has a view for each pair."""
 
     sources: tuple[View, ...]
     pairs: tuple[tuple[Arranged, Arranged], ...]
@@ -69,8 +69,9 @@ def rearrange(spec: RearrangeSpec) -> Any:
 def _copy(
     source: tuple[Any, View], sink: tuple[Any, View], pair: tuple[Arranged, Arranged]
 ) -> None:
-    """All dimensions but the last in one parallel loop; 16 channels at once where both tensors
-    have them in a row."""
+    """Copy in one parallel loop over all dimensions but the last; 16 channels at once if they are
+    consecutive in both tensors.
+    """
     shape = pair[1].shape
     width = [1] * len(shape)
     if _in_blocks(pair):
@@ -96,7 +97,7 @@ def _copy(
 
 
 def _channel_dim(arranged: Arranged) -> int:
-    """The dimension whose last factor are neighbouring channels; -1 if there is none."""
+    """Return the dimension whose last factor runs over consecutive channels, or -1."""
     for number, dim in enumerate(arranged.dims):
         if dim and dim[-1].axis == CHANNELS and dim[-1].stride == 1:
             return number
@@ -104,8 +105,9 @@ def _channel_dim(arranged: Arranged) -> int:
 
 
 def _in_blocks(pair: tuple[Arranged, Arranged]) -> bool:
-    """Whether the same dimension is a row of channels in both, that begins with a block; a last
-    block that is not full ends the target."""
+    """Whether the same dimension of both runs over consecutive channels from the start of a block
+    on; an incomplete last block must end the target.
+    """
     source, target = pair
     dim = _channel_dim(target)
     if dim < 0 or dim != _channel_dim(source) or source.dims[dim] != target.dims[dim]:
@@ -115,7 +117,7 @@ def _in_blocks(pair: tuple[Arranged, Arranged]) -> bool:
 
 
 def _begins_block(arranged: Arranged, dim: int) -> bool:
-    """Whether `dim` begins with a block wherever the other dimensions are."""
+    """Whether `dim` begins with a block for all positions of the other dimensions."""
     others = (f for number, d in enumerate(arranged.dims) if number != dim for f in d)
     aligned = all(factor.axis != CHANNELS or factor.stride % LANES == 0 for factor in others)
     return aligned and arranged.start[CHANNELS] % LANES == 0
@@ -151,6 +153,6 @@ def lower(lowering: NodeLowering, node: Node, operator: Rearrange) -> None:
 
 
 def _padded(source: Arranged, target: Arranged) -> Arranged:
-    """With as many dimensions as the target."""
+    """Return the source with as many dimensions as the target."""
     missing = len(target.dims) - len(source.dims)
     return replace(source, dims=((),) * missing + source.dims)

@@ -1,4 +1,4 @@
-"""How each operator of this folder is lowered."""
+"""Maps each operator of this folder to its lowering."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType

@@ -1,1 +1,1 @@
-"""Model cards: what stands beside a model file about the images that it takes."""
+"""Model cards: files beside a model that describe the images that it takes."""

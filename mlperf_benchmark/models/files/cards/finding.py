@@ -1,4 +1,4 @@
-"""Finds the card of a model file and reads it, whoever wrote it."""
+"""Finds the card of a model file and reads it in any of the supported formats."""
 
 import json
 import sys
@@ -21,14 +21,14 @@ else:
 OWN = (".card.toml", ".card.json")
 FOREIGN = ("preprocessor_config.json", "config.json")
 EXPORT_FOLDER = "onnx"
-"""Hugging Face's exporters put the models there, below what describes them."""
+"""Hugging Face's exporters put models into this subfolder of the one with the descriptions."""
 
 
 @dataclass(frozen=True)
 class FoundCard:
     """A card and the file that it comes from.
 
-    `is_foreign`: timm's or transformers', whose models are torch modules, which take NCHW.
+    `is_foreign` marks cards of timm and transformers, whose models are torch modules and take NCHW.
     """
 
     card: ModelCard
@@ -37,10 +37,9 @@ class FoundCard:
 
 
 def card_beside(model: Path, size: Size | None) -> FoundCard | None:
-    """The card of our own that belongs to the file `model`, of whatever format: net.onnx, net.tvm
-    and net.xml share net.card.toml.
+    """Return the product's own card beside `model`, such as net.card.toml for net.onnx or net.xml.
 
-    `size` is what the model takes, None where it takes any. Raises ModelError.
+    `size` is what the model takes, None if it takes any. Raises ModelError.
     """
     for suffix in OWN:
         file = model.with_name(model.stem + suffix)
@@ -50,21 +49,24 @@ def card_beside(model: Path, size: Size | None) -> FoundCard | None:
 
 
 def card_in_folder(model: Path, size: Size | None) -> FoundCard | None:
-    """What timm or transformers left in the folder of `model`. Raises ModelError."""
+    """Return what timm or transformers left in the folder of `model`. Raises ModelError."""
     folders = [model.parent]
     if model.parent.name == EXPORT_FOLDER:
         folders.append(model.parent.parent)
     for folder in folders:
         for name in FOREIGN:
             file = folder / name
-            # A config.json may be of anything.
+            # Other programs use the name config.json, too.
             if file.is_file() and (name == FOREIGN[0] or is_timm(_content(file))):
                 return read_card(file, size)
     return None
 
 
 def read_card(file: Path, size: Size | None) -> FoundCard:
-    """A card of our own, timm's or transformers'. Raises ModelError naming what is wrong in it."""
+    """Read a card of the product, timm or transformers.
+
+    Raises ModelError saying what is wrong in it.
+    """
     content = _content(file)
     is_foreign = True
     try:

@@ -24,13 +24,13 @@ from mlperf_benchmark.models.files.cards.own import value_of
 
 TYPES = ("image_processor_type", "feature_extractor_type")
 _SUFFIX = re.compile(r"(ImageProcessor|FeatureExtractor)(Fast|Pil)?$")
-# Pillow's numbers of its filters.
+# Numbers that Pillow gives to its filters.
 FILTERS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
 NEAREST, BILINEAR, BICUBIC = 0, 2, 3
 HALF = (0.5, 0.5, 0.5)
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
-# From here on ConvNext squashes the whole image in place of cropping it.
+# From this size on, ConvNext squashes the whole image instead of cropping it.
 CONVNEXT_WHOLE = 384
 LEVIT_SHARE = 224 / 256
 OFFSET = 127.5
@@ -41,11 +41,11 @@ Resize = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Processor:
-    """The defaults of one kind. `size` and `crop` are as the file may have them.
+    """The defaults of one kind of processor. `size` and `crop` are written as in the file.
 
-    `is_square` is what a `size` that is a single number stands for, otherwise the short side.
+    `is_square` says whether a single number as `size` means a square or the short side.
     `includes_top` is EfficientNet's word for dividing by the standard deviation twice. `resizing`
-    makes of `size` what is resized to and, where it crops itself, the crop.
+    turns `size` into the size to resize to and, if it crops as well, the crop.
     """
 
     size: Any
@@ -118,16 +118,18 @@ PROCESSORS: Mapping[str, Processor] = MappingProxyType(
         "ViTHybrid": Processor(_edge(224), 224, mean=CLIP_MEAN, std=CLIP_STD, is_square=False),
     }
 )
-"""Those of image classifiers, by their names without "ImageProcessor"."""
+"""The processors of image classifiers, by name without "ImageProcessor"."""
 
 
 def is_processor(content: Mapping[str, Any]) -> bool:
-    """Whether it is such a file, or what transformers keeps beside it."""
+    """Whether the content is a processor's, or of a file that transformers keeps beside it."""
     return any(name in content for name in (*TYPES, "do_resize", "image_mean", "model_type"))
 
 
 def read_processor(content: Mapping[str, Any]) -> ModelCard:
-    """Raises UsageError for a kind that is unknown, and for what has no counterpart here."""
+    """Return the card. Raises UsageError for unknown kinds and for steps without a counterpart
+    here.
+    """
     processor = _processor(content)
     read = _Reader(content, processor)
     if not read.flag("do_resize", True):
@@ -167,7 +169,7 @@ def _processor(content: Mapping[str, Any]) -> Processor:
 
 
 class _Reader:
-    """The fields of one file. Null stands for the default, as in transformers."""
+    """Reads the fields of one file. As in transformers, null stands for the default."""
 
     def __init__(self, content: Mapping[str, Any], processor: Processor) -> None:
         self._content = content
@@ -186,13 +188,13 @@ class _Reader:
         return value
 
     def geometry(self) -> tuple[Resize, Size]:
-        """What is resized to, and the crop."""
+        """Return the size to resize to, and the crop."""
         resize = self._size("size", self._processor.size, self._processor.is_square)
         crop = None
         if self._processor.resizing is not None:
             resize, crop = self._processor.resizing(resize, self._content)
         if crop is None and self.flag("do_center_crop", self._processor.crop is not None):
-            # Where the kind does not crop by itself, the file has the size.
+            # If this kind does not crop by itself, the crop is in the file.
             sides = self._size("crop_size", self._processor.crop or 224, True)
             crop = (sides[0], sides[-1])
         if crop is None:
@@ -202,7 +204,7 @@ class _Reader:
         return resize, crop
 
     def normalisation(self) -> tuple[Channels, Channels, float]:
-        """Mean, standard deviation, and the factor of pixels before."""
+        """Return mean, standard deviation, and the factor that pixels are multiplied by before."""
         factor = self.number("rescale_factor", PIXEL) if self.flag("do_rescale", True) else 1.0
         if not factor > 0:
             raise UsageError(f"rescale_factor is {factor!r}, not above 0.")
@@ -217,7 +219,7 @@ class _Reader:
         return mean, std, factor
 
     def _size(self, name: str, default: Any, is_square: bool) -> Resize:
-        """One side that is the short one, or height and width."""
+        """Return one number for the short side, or height and width."""
         value = self._value(name, default)
         if isinstance(value, dict):
             if "shortest_edge" in value:

@@ -1,4 +1,4 @@
-"""Cards in the words of main.py's options: resize = 256, mean = [0.485, 0.456, 0.406], …"""
+"""Reads cards whose words are main.py's options: resize = 256, mean = [0.485, 0.456, 0.406], …"""
 
 import argparse
 from collections.abc import Mapping
@@ -11,14 +11,14 @@ from mlperf_benchmark.core.registry import known_name
 
 
 def read_own(content: Mapping[str, Any]) -> ModelCard:
-    """Raises UsageError naming the word that is unknown or the value that makes no sense."""
+    """Return the card. Raises UsageError naming the unknown word or invalid value."""
     if not content:
         raise UsageError(f"it says nothing; it may say {', '.join(sorted(VALUES))}.")
     return ModelCard(**{name: value_of(name, value) for name, value in _renamed(content).items()})
 
 
 def value_of(name: str, value: Any) -> Any:
-    """The value of one word, read as on the command line. Raises UsageError."""
+    """Parse the value of one word as on the command line. Raises UsageError."""
     known_name("word of a model card", name, VALUES)
     values = value if isinstance(value, list) else [value]
     if not values or any(isinstance(one, (bool, dict, list)) or one is None for one in values):
@@ -32,5 +32,5 @@ def value_of(name: str, value: Any) -> Any:
 
 
 def _renamed(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Words with dashes, as options have them, are the same."""
+    """Replace dashes in words, which options have, by underscores."""
     return {name.replace("-", "_"): value for name, value in content.items()}

@@ -1,6 +1,6 @@
-"""timm's config.json, also as transformers' TimmWrapper keeps it, and a bare pretrained_cfg.
+"""Reads timm's config.json, also as kept by transformers' TimmWrapper, and bare pretrained_cfg.
 
-What is missing has the default of timm.data.resolve_data_config
+Missing fields have the defaults of timm.data.resolve_data_config
 (https://github.com/huggingface/pytorch-image-models/blob/main/timm/data/config.py).
 """
 
@@ -25,15 +25,16 @@ OF_CONFIG = frozenset({"interpolation", "crop_pct", "mean", "std", "first_conv"}
 
 
 def is_timm(content: Mapping[str, Any]) -> bool:
-    """Whether it is, or holds, what timm calls a pretrained_cfg."""
+    """Whether `content` is or contains what timm calls a pretrained_cfg."""
     if any(isinstance(content.get(name), dict) for name in NESTED):
         return True
-    # Of earlier versions, and as Python prints model.pretrained_cfg.
+    # Earlier versions, and Python's print of model.pretrained_cfg, have these fields.
     return INPUT_SIZE in content and not OF_CONFIG.isdisjoint(content)
 
 
 def read_timm(content: Mapping[str, Any], size: Size | None) -> ModelCard:
-    """`size` is what the model takes: timm's sizes are those of training, or of its tests.
+    """Return the card; `size` is what the model takes, as timm gives sizes for training and
+    testing.
 
     Raises UsageError.
     """
@@ -55,7 +56,7 @@ def read_timm(content: Mapping[str, Any], size: Size | None) -> ModelCard:
 
 
 def _size(value: Any) -> Size | None:
-    """Of [channels, height, width]."""
+    """Return the size in [channels, height, width], or None."""
     if value is None:
         return None
     if not isinstance(value, list) or len(value) != 3 or value[0] != 3:

@@ -1,1 +1,1 @@
-"""Structured pruning: whole channels go, and the layers really become smaller."""
+"""Structured pruning: whole channels are removed, so that layers really become smaller."""

@@ -1,4 +1,4 @@
-"""Which channels of a module can go together, and what their going saves."""
+"""Finds which channels of a module can be removed together, and what removing them saves."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from mlperf_benchmark.models.optimize.pruning.parts import Part, Role, is_depthw
 
 PRUNABLE = (nn.Conv2d, nn.Linear, nn.BatchNorm2d)
 FIXED = (nn.LayerNorm, nn.Parameter)
-"""What has a value for each channel of a transformer's tokens, which therefore all stay."""
+"""Kinds of layers with a value for each channel of a transformer's tokens, which all must stay."""
 SHOWN_LAYERS = 3
 
 
@@ -24,8 +24,8 @@ SHOWN_LAYERS = 3
 class ChannelGroup:
     """Channels that several layers share: one is removed from all of them or from none.
 
-    `is_inner` says that one layer alone makes these channels, so that no residual sum and no
-    layer outside of its block sees them. `importance` has shape (width,).
+    `is_inner` says that only one layer makes these channels, so that no residual sum and no layer
+    outside of its block sees them. `importance` has shape (width,).
     """
 
     root: nn.Module
@@ -49,13 +49,15 @@ class ChannelGroup:
 
     @property
     def structure(self) -> tuple[tuple[str, str], ...]:
-        """What kinds of layers take part and how: groups of the same structure are isomorphic."""
+        """The kinds of layers involved and their roles; groups of equal structure are
+        isomorphic.
+        """
         return tuple(sorted((type(one.layer).__name__, one.role.value) for one in self.parts))
 
 
 @dataclass(frozen=True)
 class _LayerMacs:
-    """Share of a layer's outputs and inputs that one channel of a group stands for."""
+    """How many of a layer's outputs and inputs belong to one channel of a group."""
 
     layer: nn.Module
     macs: int
@@ -64,7 +66,7 @@ class _LayerMacs:
 
 
 class ChannelGraph:
-    """The channel groups of a module, and its multiply-accumulates for any widths of theirs."""
+    """The channel groups of a module, and its multiply-accumulates for any widths of the groups."""
 
     def __init__(self, module: nn.Module, input_size: int, criterion: Criterion) -> None:
         """Trace `module`. Raises ModelError naming the layers that cannot be pruned."""
@@ -96,7 +98,7 @@ class ChannelGraph:
         )
 
     def macs(self, widths: Sequence[int]) -> float:
-        """Multiply-accumulates for one image when group `i` has `widths[i]` channels."""
+        """Return the multiply-accumulates per image when group `i` has `widths[i]` channels."""
         removed = [group.width - width for group, width in zip(self.groups, widths, strict=True)]
 
         def kept(shares: tuple[tuple[int, float], ...]) -> float:
@@ -105,7 +107,7 @@ class ChannelGraph:
         return math.fsum(cost.macs * kept(cost.outputs) * kept(cost.inputs) for cost in self._costs)
 
     def channels(self, widths: Sequence[int]) -> dict[nn.Module, tuple[int, int]]:
-        """Inputs and outputs of each convolution and linear layer for the same widths."""
+        """Return the inputs and outputs of each convolution and linear layer for `widths`."""
         removed = [group.width - width for group, width in zip(self.groups, widths, strict=True)]
 
         def kept(count: int, shares: tuple[tuple[int, float], ...]) -> int:
@@ -122,13 +124,13 @@ class ChannelGraph:
     def remove(self, widths: Sequence[int]) -> None:
         """Remove the least important channels of the module until the groups have `widths`.
 
-        Raises ModelError where the layers do not fit together afterwards.
+        Raises ModelError if the layers do not fit together afterwards.
         """
         for group, width in zip(self.groups, widths, strict=True):
             least = group.order[: group.width - width].tolist()
             if least:
                 self._graph.get_pruning_group(group.root, group.prune, sorted(least)).prune()
-        # Not every way to join and reshape channels is followed by torch-pruning.
+        # torch-pruning cannot follow every way of joining and reshaping channels.
         try:
             left = count_macs(self._module, self._input_size)
         except RuntimeError as error:
@@ -139,7 +141,9 @@ class ChannelGraph:
             )
 
     def kept_channels(self, widths: Sequence[int]) -> dict[nn.Module, Tensor]:
-        """Which channels each layer that makes, filters or scales some keeps, in rising order."""
+        """Return the channels, ascending, that each layer that makes, filters or scales
+        some keeps.
+        """
         found: dict[nn.Module, list[Tensor]] = {}
         for group, width in zip(self.groups, widths, strict=True):
             stay = group.order[group.width - width :]
@@ -150,9 +154,10 @@ class ChannelGraph:
 
     @property
     def head(self) -> frozenset[int]:
-        """Places of the groups that the head, which alone feeds the classifier, reads and makes.
+        """The indices of the groups that the head reads and makes; the head alone feeds the
+        classifier.
 
-        Empty where the classifier reads a residual sum.
+        Empty if the classifier reads a residual sum.
         """
         made = [one for one in self.groups if one.is_inner and one.is_read_by(self._classifier)]
         heads = [layer for group in made for layer in group.makers]
@@ -164,7 +169,7 @@ class ChannelGraph:
 
     @property
     def projections(self) -> frozenset[nn.Module]:
-        """The convolutions that read inner channels, for reconstruct."""
+        """The convolutions that read inner channels, which `reconstruct` solves anew."""
         return frozenset(
             part.layer
             for group in self.groups
@@ -202,10 +207,10 @@ class ChannelGraph:
 
 
 def _can_go(group: tp.dependency.Group) -> bool:
-    """Whether layers may lose channels of `group`.
+    """Whether the channels of `group` may be removed.
 
-    Tokens keep theirs, and so do the heads of attention, which are cut out of a layer's channels:
-    others than that layer has are read there.
+    Tokens keep theirs. So do attention heads: they are slices of a layer's channels, read under
+    other indices than the layer's own.
     """
     width = len(group[0].idxs)
     for item in group:
@@ -216,7 +221,9 @@ def _can_go(group: tp.dependency.Group) -> bool:
 
 
 def _can_be_solved(layer: nn.Module) -> bool:
-    """Whether what it reads can be laid out as rows: padding is numbers, of zeros."""
+    """Whether the layer's inputs can be laid out as rows: padding is given as numbers,
+    with zeros.
+    """
     return (
         isinstance(layer, nn.Conv2d)
         and isinstance(layer.padding, tuple)
@@ -240,5 +247,5 @@ def _check_layers(module: nn.Module) -> None:
 
 
 def _is_unknown(layer: nn.Module) -> bool:
-    """Whether a layer with weights is none that is known; modules of layers have their own."""
+    """Whether a layer is of no known kind; modules that contain layers do not count as unknown."""
     return not isinstance(layer, (*PRUNABLE, nn.LayerNorm)) and not list(layer.children())

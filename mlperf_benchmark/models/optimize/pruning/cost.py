@@ -1,4 +1,4 @@
-"""What widths cost, which is to be saved."""
+"""The costs that pruning can reduce."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -12,11 +12,11 @@ class Cost(Protocol):
     def __call__(self, widths: Sequence[int]) -> float: ...
 
     def levels(self, width: int, round_to: int) -> list[int]:
-        """Widths that a group of `width` channels may have, in rising order, itself the last."""
+        """Return the widths that a group of `width` channels may have, ascending, `width` last."""
 
 
 class Macs:
-    """Multiply-accumulates for one image."""
+    """The number of multiply-accumulates for one image."""
 
     def __init__(self, graph: ChannelGraph) -> None:
         self._graph = graph
@@ -29,7 +29,7 @@ class Macs:
 
 
 Find = Callable[[Cost, float], list[int]]
-"""The widths without which a part of a cost goes."""
+"""Returns the widths that remove a fraction of a cost."""
 
 Budget = Callable[[ChannelGraph, Find], list[int]]
-"""Chooses the widths that keep to a budget."""
+"""Chooses the widths that meet a budget."""

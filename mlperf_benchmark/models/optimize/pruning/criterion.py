@@ -13,22 +13,24 @@ from mlperf_benchmark.models.optimize.pruning.evidence import Evidence
 
 
 class Criterion(ABC):
-    """Says how much each channel matters. `seed` is for criteria that draw."""
+    """Rates how much each channel matters. `seed` is for criteria that draw random numbers."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
 
     def observe(self, evidence: Evidence) -> None:
-        """Look at the whole module and the calibration images, once, before `importance`.
+        """Look once at the whole module and the calibration images, before `importance` is called.
 
-        Criteria that judge by the weights alone have no use for it.
+        Criteria that use only the weights need not override this.
         """
         return
 
     @abstractmethod
     def importance(self, group: tp.dependency.Group) -> Tensor:
-        """Importance of each channel of `group`, shape (channels,), about 1 on average.
+        """Return the importance of each channel of `group`, shape (channels,), with a mean of about
+        1.
 
-        The group lists all layers that lose a part when the channel goes; `parts` in parts.py says
-        which. Scores of another mean are for criteria that compare layers by them.
+        The group lists all layers that lose a part when the channel is removed; `parts` in parts.py
+        says which part. Criteria that compare different layers by their scores may return another
+        mean.
         """

@@ -1,4 +1,6 @@
-"""What pruning may look at beside the weights: the calibration images, and gradients from them."""
+"""What pruning may use besides the weights: calibration images, and gradients computed
+from them.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -11,7 +13,7 @@ from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.models.optimize.pruning.output_errors import OutputErrors
 
 PORTION = 10
-"""Images whose activations are kept at once for their gradients."""
+"""The number of images whose activations are kept at once to compute gradients."""
 
 LABELS = "labels"
 OWN_ANSWERS = "own answers"
@@ -20,9 +22,9 @@ OWN_ANSWERS = "own answers"
 class Evidence:
     """The unpruned module in evaluation mode and the calibration images.
 
-    A batch is float32 (batch, 3, height, width), normalised as the module expects; `batches` can
-    be gone through as often as wanted. `labels` are the class indices of the images, None where
-    they are not known.
+    A batch is float32 (batch, 3, height, width), normalised as the module expects; `batches` can be
+    iterated repeatedly. `labels` are the class indices of the images, or None if they are not
+    known.
     """
 
     def __init__(
@@ -35,11 +37,11 @@ class Evidence:
 
     @property
     def gradients_from(self) -> tuple[str, ...]:
-        """What gradients were taken towards until now: "labels", "own answers", or both."""
+        """The targets of all gradients taken so far: "labels", "own answers", or both."""
         return tuple(sorted(self._answers))
 
     def portions(self, size: int = PORTION) -> Iterator[Tensor]:
-        """`size` images at a time. Raises UsageError where there are none."""
+        """Yield `size` images at a time. Raises UsageError if there are none."""
         empty = True
         for batch in self.batches:
             empty = False
@@ -50,11 +52,11 @@ class Evidence:
     def losses(
         self, *, labelled: bool = True, portion: int = PORTION
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the cross entropy of a portion, summed over its images, and these.
+        """Yield the cross entropy of each portion, summed over its images, and the images.
 
-        It is that with the labels, where they are known and `labelled`, or else with the classes
-        that the module itself answers. It can be differentiated by the images and the weights.
-        Raises UsageError for labels that the module has no scores for.
+        The targets are the labels, if they are known and `labelled` is set, otherwise the classes
+        that the module itself answers. The loss can be differentiated with respect to the images
+        and the weights. Raises UsageError for labels that the module has no scores for.
         """
         first = 0
         known = self._labels if labelled else None
@@ -71,7 +73,7 @@ class Evidence:
 
     @cached_property
     def output_errors(self) -> OutputErrors:
-        """What the outputs lose with any channels. Taken from the module as it is at first use."""
+        """The errors at the outputs without any channels, measured when this is first used."""
         return OutputErrors.measure(self.module, self.portions(), self.losses(labelled=False))
 
 

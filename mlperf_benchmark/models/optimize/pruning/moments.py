@@ -1,4 +1,4 @@
-"""Means and covariances of what layers read."""
+"""Means and covariances of the inputs of layers."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.models.optimize.pruning.parts import by_channel
 
 MOST_INPUTS = 8192
-"""Half a gigabyte a covariance."""
+"""With this many inputs, a covariance takes half a gigabyte."""
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Of `count` rows: their sum (inputs,) and the sum of their products (inputs, inputs).
+    """The sum (inputs,) of `count` rows and the sum of their products (inputs, inputs), in float64.
 
-    float64. A convolution's rows are the positions of its input, whose channels are the inputs.
+    The rows of a convolution are the positions of its input, whose channels are the inputs.
     """
 
     count: int
@@ -27,7 +27,7 @@ class Moments:
 
     @classmethod
     def of(cls, rows: Tensor) -> "Moments":
-        """Of float32 rows (count, inputs)."""
+        """Return the moments of float32 rows (count, inputs)."""
         return cls(len(rows), rows.sum(0).double(), (rows.T @ rows).double())
 
     def __add__(self, other: "Moments") -> "Moments":
@@ -44,9 +44,9 @@ class Moments:
 def input_moments(
     module: nn.Module, layers: Sequence[nn.Module], images: Iterable[Tensor]
 ) -> dict[nn.Module, Moments]:
-    """Moments of the inputs of `layers` while `module` runs on all of `images`.
+    """Return the moments of the inputs of `layers` while `module` runs on all of `images`.
 
-    Raises ModelError for a layer of too many inputs.
+    Raises ModelError for a layer with too many inputs.
     """
     found: dict[nn.Module, Moments] = {}
 

@@ -1,12 +1,13 @@
 """The error at the outputs of layers whose inputs lose channels, in units of the loss.
 
-A layer y = W x loses inputs, and its other weights are solved anew to make up for that as well as
-the covariance A of its inputs allows. The least error of output o has the closed form of the
-optimal brain surgeon (https://proceedings.neurips.cc/paper/1992/hash/303ed4c69846ab36c2904d3ba8573050-Abstract.html):
-input j adds w_oj² / (A⁻¹)_jj. Errors of outputs are weighted by the mean squared gradient there,
-the diagonal of the Fisher information (https://arxiv.org/abs/1801.05787), so that those of
-different layers can be compared and added. A k×k convolution counts as k² 1×1 ones: correlations
-between neighbouring positions are left out.
+A layer y = W x loses inputs, and its other weights are solved anew to compensate as well as the
+covariance A of its inputs allows. The least error of output o has the closed form of the optimal
+brain surgeon
+(https://proceedings.neurips.cc/paper/1992/hash/303ed4c69846ab36c2904d3ba8573050-Abstract.html):
+input j adds w_oj² / (A⁻¹)_jj. The errors of outputs are weighted by the mean squared gradient
+there, the diagonal of the Fisher information (https://arxiv.org/abs/1801.05787), so that the errors
+of different layers can be compared and added. A k×k convolution counts as k² 1×1 convolutions:
+correlations between neighbouring positions are ignored.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,16 +20,19 @@ from mlperf_benchmark.models.optimize.pruning.moments import Moments, input_mome
 from mlperf_benchmark.models.optimize.pruning.parts import Part, Role, by_channel, is_depthwise
 
 RIDGE = 10.0
-"""Damping of covariances, in parts of their mean variance times inputs over rows. The same as for
-reconstruction, where it was chosen."""
+"""Damping of covariances, relative to their mean variance times inputs over rows. It has the value
+that was chosen for reconstruction.
+"""
 
 COMPACTED = 0.9
-"""Matrices shrink to the inputs that are left when those are fewer than this part of their size."""
+"""Matrices are reduced to the remaining inputs once these are fewer than this fraction of their
+size.
+"""
 
 
 @dataclass(frozen=True)
 class _Reader:
-    """A layer that reads a group: inverse of the damped covariance, and Wᵀ F W; float64."""
+    """A layer that reads a group: the inverse of the damped covariance, and Wᵀ F W, in float64."""
 
     inverse: Tensor
     gram: Tensor
@@ -45,7 +49,7 @@ class OutputErrors:
     def measure(
         cls, module: nn.Module, images: Iterable[Tensor], losses: Iterable[tuple[Tensor, Tensor]]
     ) -> "OutputErrors":
-        """Run the module on `images`, and backwards from `losses`, which run it as well."""
+        """Run the module on `images`, and backpropagate `losses`, which run it as well."""
         layers = [
             layer
             for layer in module.modules()
@@ -54,7 +58,9 @@ class OutputErrors:
         return cls(input_moments(module, layers, images), squared_gradients(layers, losses))
 
     def greedy(self, parts: Sequence[Part]) -> tuple[list[int], list[float]]:
-        """The order of removal in which each channel is the cheapest, and what each adds."""
+        """Return the order in which the cheapest channel is removed next, and what each
+        one costs.
+        """
         readers = self._readers(parts)
         left = torch.arange(readers[0].gram.shape[0])
         gone = torch.zeros(len(left), dtype=torch.bool)
@@ -79,10 +85,10 @@ class OutputErrors:
         return order, costs
 
     def costs(self, parts: Sequence[Part], order: Tensor) -> Tensor:
-        """What each channel adds when they go in `order`, shape (width,), float64."""
+        """Return what each channel costs if they are removed in `order`, float64 (width,)."""
         total = torch.zeros(len(order), dtype=torch.float64)
         for reader in self._readers(parts):
-            # One factorisation does all of the eliminations of `greedy`.
+            # One factorisation replaces all eliminations of `greedy`.
             factor = torch.linalg.cholesky(reader.inverse[order][:, order])
             gram = reader.gram[order][:, order]
             half = torch.linalg.solve_triangular(factor, gram, upper=False)
@@ -108,7 +114,7 @@ class OutputErrors:
 
 
 def _remove(reader: _Reader, place: int) -> None:
-    """Solve the other weights anew without the input at `place`; in place."""
+    """Solve the other weights anew, in place, without the input at `place`."""
     inverse, gram = reader.inverse, reader.gram
     row = inverse[place] / inverse[place, place]
     # W becomes W - w rᵀ with w = W[:, place], so Wᵀ F W loses u rᵀ + r uᵀ.
@@ -121,9 +127,9 @@ def _remove(reader: _Reader, place: int) -> None:
 def squared_gradients(
     layers: Sequence[nn.Module], losses: Iterable[tuple[Tensor, Tensor]]
 ) -> dict[nn.Module, Tensor]:
-    """Mean over images of the squared gradients at the outputs, summed over positions.
+    """Return the mean over images of the squared gradients at the outputs, summed over positions.
 
-    Returns float64 (outputs,) for each layer. `losses` run the module while they are gone through.
+    The result is float64 (outputs,) for each layer. Iterating `losses` runs the module.
     """
     sums: dict[nn.Module, Tensor] = {}
 
@@ -138,7 +144,8 @@ def squared_gradients(
     count = 0
     try:
         for loss, images in losses:
-            # The hooks see the outputs' gradients on the way to those of the images.
+            # The hooks get the gradients at the outputs while the gradient of the images is
+            # computed.
             torch.autograd.grad(loss, images)
             count += len(images)
     finally:

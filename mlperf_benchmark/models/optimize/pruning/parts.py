@@ -1,4 +1,4 @@
-"""What each layer has of a group of channels."""
+"""The parts of layers that belong to a group of channels."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -19,11 +19,11 @@ class Role(Enum):
 
 @dataclass(frozen=True)
 class Part:
-    """Places of a layer that belong to the channels of a group.
+    """The positions in a layer that belong to the channels of a group.
 
-    `places` has shape (width, places a channel): usually one, but a linear layer behind a
-    flattened map reads each channel at many. A depthwise convolution filters channels, batch norm
-    scales them.
+    `places` has shape (width, places per channel). There is usually one place per channel, but a
+    linear layer after a flattened map reads each channel at many. A depthwise convolution filters
+    channels, and batch norm scales them.
     """
 
     layer: nn.Module
@@ -31,16 +31,17 @@ class Part:
     places: Tensor
 
     def rows(self, values: Tensor) -> Tensor:
-        """Of `values`, which are shaped as the layer's weight, those of each channel.
+        """Select the rows of each channel from `values`, which have the shape of the layer's
+        weight.
 
-        Returns (width, values a channel).
+        Returns (width, values per channel).
         """
         of_places = values.transpose(0, 1) if self.role is Role.READS else values
         return of_places[self.places].flatten(1)
 
     @property
     def extent(self) -> int:
-        """Places that the layer has."""
+        """The number of places that the layer has."""
         return self.weight.shape[1 if self.role is Role.READS else 0]
 
     @property
@@ -49,23 +50,23 @@ class Part:
 
 
 def parts(group: tp.dependency.Group) -> tuple[Part, ...]:
-    """The convolutions, linear layers and batch norms of `group` that have weights."""
+    """Return the parts of `group` in convolutions, linear layers and batch norms with weights."""
     width = len(group[0].idxs)
     found = []
     for item in group:
         layer = item.dep.target.module
         role = _role(layer, item.dep.handler.__name__)
         if role is not None:
-            # Each channel has the same number of places, listed in any order.
+            # Every channel has the same number of places, listed in any order.
             order = torch.tensor(item.root_idxs).argsort(stable=True)
             found.append(Part(layer, role, torch.tensor(item.idxs)[order].reshape(width, -1)))
     return tuple(found)
 
 
 def by_channel(layer: nn.Module, values: Tensor) -> Tensor:
-    """Of values that `layer` reads or gives, (channels, all others).
+    """Reshape values that `layer` reads or returns to (channels, all others).
 
-    Convolutions have channels behind the batch, linear layers have them last: of tokens, too.
+    Convolutions have channels after the batch axis; linear layers have them last, also for tokens.
     """
     axis = -1 if isinstance(layer, nn.Linear) else 1
     return values.movedim(axis, 0).flatten(1)

@@ -25,15 +25,15 @@ def prune(
     labels: Sequence[int] | None = None,
     budget: Budget | None = None,
 ) -> tuple[str, ...]:
-    """Remove channels of `module` in place and adapt the rest of it to that on `batches`.
+    """Remove channels of `module` in place and adapt the rest of it on `batches`.
 
-    A batch is float32 (batch, 3, input_size, input_size), normalised as the module expects; the
-    batches can be gone through several times. `labels` are the classes of the images, if known.
-    `budget` None: `config.prune` of the multiply-accumulates goes. Returns what gradients were
-    taken towards, see `Evidence.gradients_from`.
+    A batch is float32 (batch, 3, input_size, input_size), normalised as the module expects;
+    `batches` can be iterated several times. `labels` are the classes of the images, if known.
+    Without `budget`, the fraction `config.prune` of the multiply-accumulates is removed. Returns
+    the targets that gradients were taken with, see `Evidence.gradients_from`.
 
-    Raises ModelError for a module that cannot be pruned and UsageError for a part of the
-    multiply-accumulates that cannot be met within 2 % of it, or where images are needed.
+    Raises ModelError for a module that cannot be pruned, and UsageError if the fraction cannot be
+    met within 2 % or if images are needed.
     """
     module.eval()
     evidence = Evidence(module, batches, labels)

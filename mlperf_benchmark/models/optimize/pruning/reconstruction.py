@@ -1,11 +1,10 @@
-"""Solves layers of a pruned module anew, so that their outputs come near the unpruned ones.
+"""Solves layers of a pruned module anew so that their outputs approximate the unpruned ones.
 
-The module is gone through layer by layer. A convolution that reads channels that were to be
-pruned becomes, with its batch norm, the affine map that gives the unpruned module's outputs best
-from what the pruned one feeds it: least squares (https://arxiv.org/abs/1707.06168) with a ridge
-towards the weights that are left. Where the outputs are added to a shortcut, the sum is what shall
-come near. All other batch norms get statistics of what they read now, corrected as in
-batch_norm.py. Labels are not needed.
+The module is processed layer by layer. A convolution that reads pruned channels becomes, with its
+batch norm, the affine map that best reproduces the unpruned module's outputs from what the pruned
+module feeds it: least squares (https://arxiv.org/abs/1707.06168) with a ridge towards the remaining
+weights. If the outputs are added to a shortcut, the sum is approximated instead. All other batch
+norms get statistics of their new inputs, corrected as in batch_norm.py. Labels are not needed.
 """
 
 import operator
@@ -32,9 +31,10 @@ def reconstruct(
 ) -> None:
     """Solve the convolutions `layers` of the pruned `module` anew, in place.
 
-    `original` is a copy of what it was before; `kept` are the channels that its layers still give.
-    `images()` gives float32 batches (batch, 3, height, width). All are in memory at once, with
-    their activations at one layer. Raises ModelError for a module that cannot be traced.
+    `original` is a copy of the unpruned module; `kept` are the channels that the pruned module's
+    layers still have. `images()` returns float32 batches (batch, 3, height, width). All are in
+    memory at once, with their activations at one layer. Raises ModelError for a module that cannot
+    be traced.
     """
     walk, model = Walk(module, images()), Walk(original, images())
     pair = _Pair(walk, model, dict(zip(walk.nodes, model.nodes, strict=True)))
@@ -55,7 +55,9 @@ def reconstruct(
 
 @dataclass(frozen=True)
 class _Pair:
-    """The pruned module, the original one, and the nodes of the latter by those of the former."""
+    """The pruned and the original module; `twins` maps nodes of the former to nodes of
+    the latter.
+    """
 
     pruned: Walk
     original: Walk
@@ -64,10 +66,10 @@ class _Pair:
     def statistics(
         self, node: fx.Node, inputs: Iterable[Tensor], kept: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """Mean and variance of `inputs`, which the batch norm `node` reads in the pruned module.
+        """Return mean and variance of `inputs`, which batch norm `node` reads in the pruned module.
 
-        The old ones, of the whole training set, are corrected by the difference to what the images
-        give in the original module, whose channels `kept` are left.
+        They are corrected by the difference, in the original module, between the statistics of the
+        whole training set and those of the images, for the channels `kept`.
         """
         twin = self.twins[node]
         norm = self.original.layers[twin]
@@ -85,7 +87,7 @@ class _Pair:
 
 @dataclass(frozen=True)
 class _Place:
-    """A convolution in the graph, the batch norm behind it, and what a sum adds to that."""
+    """A convolution in the graph, its batch norm, and the shortcut that is added to the result."""
 
     conv_node: fx.Node
     conv: nn.Conv2d
@@ -96,7 +98,7 @@ class _Place:
 
     @classmethod
     def of(cls, node: fx.Node, conv: nn.Conv2d, walk: Walk) -> "_Place | None":
-        """None where there is no bias to solve."""
+        """Return the place of `node`, or None if it has no bias to solve."""
         follower = _only_user(node)
         norm = walk.layers.get(follower) if follower else None
         norm_node = None
@@ -109,7 +111,7 @@ class _Place:
         shortcut = None
         if total is not None and total.op == "call_function" and total.target in ADDITIONS:
             others = [one for one in total.all_input_nodes if one is not last]
-            # A shortcut that is computed later cannot be made up for.
+            # A shortcut that is computed later cannot be compensated for.
             if len(others) == 1 and walk.index[others[0]] < walk.index[node]:
                 (shortcut,) = others
         return cls(
@@ -127,14 +129,15 @@ def _only_user(node: fx.Node) -> fx.Node | None:
 
 
 def _solve(place: _Place, pair: _Pair, kept: Tensor) -> None:
-    """Ridge regression of the outputs wanted on the inputs that there are."""
+    """Fit the wanted outputs to the available inputs by ridge regression."""
     conv, norm = place.conv, place.norm
     walk, model = pair.pruned, pair.original
     walk.go_to(place.conv_node)
     (source,) = place.conv_node.all_input_nodes
     scale = torch.ones(len(kept), dtype=torch.float64)
     if norm is not None and place.norm_node is not None:
-        # The ridge pulls towards the weights behind statistics that fit the pruned module.
+        # The ridge pulls towards the old weights combined with statistics that fit the pruned
+        # module.
         with torch.no_grad():
             outputs = (conv(images) for images in walk.values(source))
             _, variance = pair.statistics(place.norm_node, outputs, kept)
@@ -171,7 +174,7 @@ def _solve(place: _Place, pair: _Pair, kept: Tensor) -> None:
             assert conv.bias is not None
             conv.bias.copy_(target_mean - mean @ new)
             return
-        # Statistics that fit the new weights, so that estimating them anew changes nothing.
+        # These statistics fit the new weights, so that re-estimating them changes nothing.
         bias = 0 if conv.bias is None else conv.bias
         variance = ((covariance @ new) * new).sum(0).clamp(min=0)
         norm.get_buffer("running_mean").copy_(mean @ new + bias)
@@ -181,7 +184,7 @@ def _solve(place: _Place, pair: _Pair, kept: Tensor) -> None:
 
 
 def _rows(images: Tensor, conv: nn.Conv2d) -> Tensor:
-    """What the convolution reads for each of its output positions, (positions, inputs)."""
+    """Return what the convolution reads for each output position, (positions, inputs)."""
     if conv.kernel_size == (1, 1) and conv.stride == (1, 1) and conv.padding == (0, 0):
         return images.transpose(0, 1).flatten(1).T
     assert not isinstance(conv.padding, str)
@@ -190,7 +193,7 @@ def _rows(images: Tensor, conv: nn.Conv2d) -> Tensor:
 
 
 def _statistics(batches: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
-    """Mean and variance of each channel, float64."""
+    """Return mean and variance of each channel in float64."""
     count, total, squares = 0, torch.zeros(()), torch.zeros(())
     for batch in batches:
         values = batch.transpose(0, 1).flatten(1)

@@ -1,4 +1,4 @@
-"""How many channels each group loses: with its own share, in a ranking, or by price."""
+"""Determines how many channels each group loses: uniformly, by a ranking, or by price."""
 
 from abc import ABC, abstractmethod
 from collections import defaultdict
@@ -16,8 +16,8 @@ from mlperf_benchmark.models.optimize.pruning.evidence import Evidence
 class Candidates:
     """The groups of a graph that may lose channels.
 
-    Group `places[i]` of the graph may have any of the widths `levels[i]`, in rising order, the
-    last of which is its whole one. `cost` is what shall be saved.
+    Group `places[i]` of the graph may have any of the widths `levels[i]`, in ascending order, the
+    last being its full width. `cost` is the cost that is to be reduced.
     """
 
     graph: ChannelGraph
@@ -32,10 +32,10 @@ class Candidates:
 
 
 class Scope(ABC):
-    """Shares out what goes. `most` is the part of a group's channels that may be gone.
+    """Distributes the removed channels over groups that may lose at most the fraction `most`.
 
-    Inner channels alone are pruned until `inner_most` of them is gone, then all channels are. With
-    `spares_head`, those of the head count with the others, not with the inner ones.
+    Only inner channels are pruned until the fraction `inner_most` of them is gone, then all
+    channels. With `spares_head`, the channels of the head count as outer ones.
     """
 
     inner_most = 0.5
@@ -48,7 +48,9 @@ class Scope(ABC):
 
     @abstractmethod
     def wishes(self, level: float) -> Sequence[float]:
-        """Width of each candidate; with `level` 0 all are whole, towards 1 ever more goes."""
+        """Return a width for each candidate, from the full one at `level` 0 down towards
+        level 1.
+        """
 
 
 class Uniform(Scope):
@@ -81,7 +83,7 @@ class Isomorphic(Scope):
 
 
 def ranked(groups: Sequence[ChannelGroup], part: float) -> list[float]:
-    """Widths without the least important `part` of all channels of `groups`."""
+    """Return the widths without the least important fraction `part` of all channels of `groups`."""
     pooled = torch.cat([group.importance.double() for group in groups])
     owners = torch.cat([torch.full((group.width,), place) for place, group in enumerate(groups)])
     removed = owners[pooled.argsort(stable=True)[: int(part * len(pooled))]]
@@ -91,7 +93,7 @@ def ranked(groups: Sequence[ChannelGroup], part: float) -> list[float]:
 
 @dataclass(frozen=True)
 class _Choice:
-    """A width, the error that comes of it and the cost that it saves."""
+    """A width, the error that it causes and the cost that it saves."""
 
     width: int
     error: float
@@ -101,11 +103,11 @@ class _Choice:
 class Fisher(Scope):
     """What adds least error to outputs, weighted by Fisher information, https://arxiv.org/abs/1801.05787."""
 
-    # Errors are foreseen for small changes.
+    # The predicted errors hold for small changes only.
     inner_most = 0.6
-    # Errors of different positions count as independent. Those of the head add up, as its outputs
-    # are averaged over positions, and were underrated: EfficientNet-Lite0 got 134 of 200 images
-    # right without 30 % of its multiply-accumulates, instead of 167.
+    # Errors at different positions are assumed to be independent. Those of the head add up, because
+    # its outputs are averaged over positions, and were underrated: EfficientNet-Lite0 got 134 of
+    # 200 images right without 30 % of its multiply-accumulates, instead of 167.
     spares_head = True
 
     def __init__(self, candidates: Candidates, most: float) -> None:
@@ -130,7 +132,7 @@ class Fisher(Scope):
         self._dearest = max(max(rates, default=1.0), tiny) * 2
 
     def wishes(self, level: float) -> Sequence[float]:
-        """The level sets what a unit of the cost is worth, the same in all layers."""
+        """Return the widths with the best balance; `level` sets the price of a unit of the cost."""
         price = self._cheapest * (self._dearest / self._cheapest) ** level
         return [
             min(choices, key=lambda one: one.error - price * one.saving).width

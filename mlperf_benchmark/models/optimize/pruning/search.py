@@ -1,4 +1,4 @@
-"""Finds the channel counts that leave a given part of a cost, such as multiply-accumulates."""
+"""Finds channel counts that remove a given fraction of a cost, such as multiply-accumulates."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from mlperf_benchmark.models.optimize.pruning.evidence import Evidence
 from mlperf_benchmark.models.optimize.pruning.scopes import Candidates, Scope
 
 TOLERANCE = 0.02
-"""Relative to the part that shall go."""
+"""The largest deviation, relative to the fraction that is to be removed."""
 
 STEPS = 1000
 
@@ -20,10 +20,10 @@ STEPS = 1000
 def find_widths(
     graph: ChannelGraph, config: PruningConfig, evidence: Evidence, cost: Cost, part: float
 ) -> list[int]:
-    """Return one width a group, so that `part` of the cost goes.
+    """Return one width per group so that the fraction `part` of the cost is removed.
 
-    Widths are multiples of `config.round_to` or unchanged. Raises UsageError where the part
-    cannot be met within `TOLERANCE`.
+    Widths are multiples of `config.round_to` or unchanged. Raises UsageError if the fraction cannot
+    be met within `TOLERANCE`.
     """
     whole_widths = [group.width for group in graph.groups]
     whole = cost(whole_widths)
@@ -60,7 +60,7 @@ def find_widths(
 
 
 def _search(candidates: Candidates, target: float, scope: Scope) -> list[int]:
-    """The widths whose cost is nearest to `target`."""
+    """Return the widths whose cost is closest to `target`."""
     cost = candidates.cost
 
     def at(step: int) -> list[int]:
@@ -82,7 +82,7 @@ def _search(candidates: Candidates, target: float, scope: Scope) -> list[int]:
 def _refine(
     cost: Cost, target: float, start: list[int], levels: dict[int, Sequence[int]]
 ) -> list[int]:
-    """Move single groups by one level, each at most once, while that comes nearer."""
+    """Move single groups by one level, each at most once, as long as the cost gets closer."""
     widths = list(start)
     untouched = dict(levels)
     error = abs(cost(widths) - target)
@@ -102,7 +102,7 @@ def _refine(
 
 
 def _worthwhile(cost: Cost, whole: list[int], place: int, round_to: int) -> list[int]:
-    """Widths that a group may have, in rising order: each costs less than all that are wider."""
+    """Return the useful widths of a group, ascending: each costs less than every wider one."""
     found: list[int] = []
     least = math.inf
     for width in reversed(cost.levels(whole[place], round_to)):

@@ -1,4 +1,4 @@
-"""What a module's answers lose when one layer alone loses channels."""
+"""Measures how a module's answers suffer if a single layer loses channels."""
 
 import copy
 from collections.abc import Callable, Collection, Iterator
@@ -17,7 +17,9 @@ PARTS = (0.25, 0.5, 0.75)
 
 @dataclass(frozen=True)
 class LayerSensitivity:
-    """`good[i]` answers are right without the part `PARTS[i]` of the channels of `layer`."""
+    """`good[i]` answers are right if the fraction `PARTS[i]` of the channels of `layer`
+    is removed.
+    """
 
     layer: str
     channels: int
@@ -33,11 +35,10 @@ def measure_sensitivity(
     *,
     known: Collection[str],
 ) -> Iterator[LayerSensitivity]:
-    """Yield the layers of inner channels, first to last, but for those in `known`.
+    """Yield the sensitivity of each layer with inner channels, in order, except those in `known`.
 
-    Channels go in the criterion's order and batch-norm statistics are corrected, as `prune` does.
-    `module` is changed while the layers are gone through. Raises ModelError where it cannot be
-    pruned.
+    Channels are removed in the criterion's order and batch-norm statistics are corrected, as in
+    `prune`. `module` is changed during the iteration. Raises ModelError if it cannot be pruned.
     """
     criterion.observe(evidence)
     graph = ChannelGraph(module, input_size, criterion)
@@ -64,7 +65,9 @@ def _maker(group: ChannelGroup) -> nn.Module:
 
 
 def _silence(group: ChannelGroup, count: int) -> None:
-    """Without the weights that read them, channels are as good as gone."""
+    """Zero the weights that read the `count` least important channels, which in effect removes
+    them.
+    """
     gone = group.order[:count]
     for part in group.parts:
         if part.role is Role.READS:

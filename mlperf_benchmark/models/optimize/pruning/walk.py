@@ -10,14 +10,15 @@ from mlperf_benchmark.core.errors import ModelError
 
 
 class Walk:
-    """A module on its way through its graph, all images at the same node.
+    """A module that is run node by node on all images together.
 
-    It holds what nodes ahead need. Layers are the module's own: a change of one that is still
-    ahead takes effect. `layers` maps the nodes that call one to it, `index` nodes to their place.
+    It holds the values that later nodes need. Layers are the module's own, so that a change to a
+    later layer takes effect. `layers` maps nodes to the layers that they call, `index` nodes to
+    their position.
     """
 
     def __init__(self, module: nn.Module, batches: Iterable[Tensor]) -> None:
-        """Trace `module`. Raises ModelError where its code cannot be traced."""
+        """Trace `module`. Raises ModelError if its code cannot be traced."""
         try:
             traced = fx.symbolic_trace(module)
         except Exception as error:
@@ -39,7 +40,7 @@ class Walk:
         }
 
     def go_to(self, node: fx.Node) -> None:
-        """Run every node before `node`, whose inputs are there afterwards."""
+        """Run every node before `node`, so that the inputs of `node` are available."""
         stop = self.index[node]
         for values in self._values:
             for ahead in range(self._next, stop):
@@ -47,12 +48,12 @@ class Walk:
         self._next = max(self._next, stop)
 
     def go_past(self, node: fx.Node) -> None:
-        """Run `node`, too, whose value is there until the next node runs."""
+        """Run `node` as well; its value is available until the next node runs."""
         if node is not self.nodes[-1]:
             self.go_to(self.nodes[self.index[node] + 1])
 
     def values(self, node: fx.Node) -> Iterator[Tensor]:
-        """What `node` gave, batch by batch."""
+        """Yield the result of `node` batch by batch."""
         return (values[node] for values in self._values)
 
     def _run(self, values: dict[fx.Node, Any], place: int) -> None:

@@ -1,1 +1,1 @@
-"""Quantization-aware training: a quantized model learns what rounding took from it."""
+"""Quantization-aware training: a quantized model learns to make up for the rounding."""

@@ -1,19 +1,18 @@
-"""Layers that compute in float32 what INT8 will give, and pass gradients through the rounding."""
+"""Layers that compute in float32 what INT8 will compute, and pass gradients through rounding."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 LEAST = 1e-8
-"""Of a step: a smaller one would be a division by nothing."""
+"""The smallest step, which avoids a division by zero."""
 
 
 class FakeQuantizer(nn.Module):
-    """Rounds to whole multiples of a step that is learned, https://arxiv.org/abs/1902.08153.
+    """Rounds to multiples of a learned step, https://arxiv.org/abs/1902.08153.
 
-    The step is one number, or one for each index of the first axis, above 0. The integers lie
-    between `low` and `high`, 0 at `zero_point`. The gradient passes the rounding as if it were
-    not there.
+    The step is positive: one number, or one per index of the first axis. The integers lie between
+    `low` and `high`; `zero_point` represents 0. The gradient passes through the rounding unchanged.
     """
 
     begun: Tensor
@@ -21,8 +20,10 @@ class FakeQuantizer(nn.Module):
     def __init__(self, scale: Tensor, zero_point: int, low: int, high: int) -> None:
         super().__init__()
         self.register_buffer("begun", scale.clamp(min=LEAST))
-        # Its logarithm is learned, https://arxiv.org/abs/1903.08066: steps differ by orders of
-        # magnitude, and an optimizer that moves all alike takes small ones below 0.
+        # The step's logarithm is learned, https://arxiv.org/abs/1903.08066: steps differ by orders
+        # The step's logarithm is learned, https://arxiv.org/abs/1903.08066: steps differ by orders
+        # of magnitude, and an optimizer that changes all by equal amounts makes small ones
+        # negative.
         self.change = nn.Parameter(torch.zeros_like(scale))
         self.zero_point, self.low, self.high = zero_point, low, high
 
@@ -37,7 +38,7 @@ class FakeQuantizer(nn.Module):
         return (_rounded(levels) - self.zero_point) * step
 
     def integers(self, values: Tensor) -> Tensor:
-        """What is computed with, without the zero point's offset taken off."""
+        """Return the rounded integers as INT8 stores them, zero point included."""
         with torch.no_grad():
             levels = values / self._step(values) + self.zero_point
             return levels.round().clamp(self.low, self.high)
@@ -48,9 +49,9 @@ class FakeQuantizer(nn.Module):
 
 
 class QuantizedLayer(nn.Module):
-    """A convolution or linear layer between the quantizers that its INT8 twin has.
+    """A convolution or linear layer with the quantizers of its INT8 counterpart.
 
-    None stands for one that there is not.
+    A quantizer that the counterpart lacks is None.
     """
 
     def __init__(

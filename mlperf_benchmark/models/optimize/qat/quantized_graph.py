@@ -1,4 +1,4 @@
-"""The quantizers of an ONNX graph in QDQ form, to be read and to be written back."""
+"""Reads the quantizers of an ONNX graph in QDQ form and writes them back."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from mlperf_benchmark.models.optimize.qat.fake_quantization import FakeQuantizer
 
 QUANTIZE, DEQUANTIZE = "QuantizeLinear", "DequantizeLinear"
 SEVEN_BITS = 64
-"""Weights that are all as small as that are to stay so: some CPUs need it, see OVERFLOW_FIXES."""
+"""Weights that are all at most this large must stay so: some CPUs need it, see OVERFLOW_FIXES."""
 
 
 @dataclass(frozen=True)
 class LayerNode:
-    """A convolution or linear layer, and the nodes that quantize what it takes and gives."""
+    """A convolution or linear layer with the nodes that quantize its inputs and outputs."""
 
     node: onnx.NodeProto
     given: onnx.NodeProto | None
@@ -31,7 +31,7 @@ class LayerNode:
 
 
 class QuantizedGraph:
-    """Reads and changes `model`, whose layers may be quantized or not."""
+    """Reads and changes `model`, in which layers may be quantized or not."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self.model = model
@@ -42,7 +42,7 @@ class QuantizedGraph:
         self._quantizers: dict[tuple[str, ...], FakeQuantizer] = {}
 
     def layers(self) -> Iterator[LayerNode]:
-        """In the order of execution."""
+        """Yield the layers in execution order."""
         for node in self.model.graph.node:
             if node.op_type in OPERATORS:
                 yield LayerNode(
@@ -53,7 +53,10 @@ class QuantizedGraph:
                 )
 
     def quantizer(self, node: onnx.NodeProto | None) -> FakeQuantizer | None:
-        """The same one for nodes that share their step. Raises ModelError for unusual kinds."""
+        """Return the quantizer of a node, the same object for nodes that share a step.
+
+        Raises ModelError for unusual kinds.
+        """
         if node is None:
             return None
         key = tuple(node.input[1:])
@@ -62,7 +65,7 @@ class QuantizedGraph:
         return self._quantizers[key]
 
     def weight(self, layer: LayerNode) -> Tensor:
-        """As it is stored, in float32."""
+        """Return the stored weight of a layer in float32."""
         return self._values(layer.node.input[1])
 
     def bias(self, layer: LayerNode) -> Tensor | None:
@@ -71,7 +74,7 @@ class QuantizedGraph:
         return self._values(layer.node.input[2])
 
     def write(self, layer: LayerNode, trained: QuantizedLayer) -> None:
-        """Put the values of `trained` into the graph."""
+        """Write the values of `trained` into the graph."""
         for node, quantizer in (
             (layer.given, trained.given),
             (layer.weight, trained.weight),
@@ -88,7 +91,9 @@ class QuantizedGraph:
             self._write_bias(layer, trained, bias)
 
     def _write_bias(self, layer: LayerNode, trained: QuantizedLayer, bias: Tensor) -> None:
-        """In float32, or in whole multiples of the product of both steps."""
+        """Store the bias in float32, or as multiples of the product of the input and
+        weight steps.
+        """
         name = layer.node.input[2]
         node = self._made_by(name, DEQUANTIZE)
         if node is None:
@@ -124,7 +129,9 @@ class QuantizedGraph:
         return FakeQuantizer(one, int(zero_points.flat[0]), low, high)
 
     def _values(self, name: str) -> Tensor:
-        """Of a constant, stored as it is or in integers with steps along its first axis."""
+        """Return a constant, which is stored as it is or as integers with steps along the first
+        axis.
+        """
         node = self._made_by(name, DEQUANTIZE)
         if node is None:
             return torch.from_numpy(self._constant(name).astype(np.float32))
@@ -133,7 +140,7 @@ class QuantizedGraph:
         return stored * (scale.reshape(-1, *[1] * (stored.ndim - 1)) if scale.ndim else scale)
 
     def _constant(self, name: str) -> NDArray[Any]:
-        """Raises ModelError where it is computed."""
+        """Return a constant as an array. Raises ModelError if it is computed."""
         if name not in self._places:
             raise ModelError(
                 f"This model cannot be trained in INT8: {name}, which a layer reads, is not stored."
@@ -142,7 +149,7 @@ class QuantizedGraph:
         return values
 
     def _store(self, name: str, values: Tensor) -> None:
-        """In the shape and type that the constant has."""
+        """Store `values` in the shape and type of the constant `name`."""
         place = self._places[name]
         old = numpy_helper.to_array(place)
         new = values.detach().cpu().numpy().reshape(old.shape).astype(old.dtype)
@@ -150,7 +157,7 @@ class QuantizedGraph:
 
 
 def _unshare(graph: onnx.GraphProto) -> None:
-    """Give each layer weights and a bias of its own: exporters keep equal ones once."""
+    """Give each layer its own weights and bias: exporters store equal ones only once."""
     stored = {tensor.name: tensor for tensor in graph.initializer}
     copies = [node for node in graph.node if node.op_type == "Identity" and node.input[0] in stored]
     for node in copies:

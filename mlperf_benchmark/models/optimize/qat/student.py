@@ -1,4 +1,4 @@
-"""From a module and its quantized graph to a module to be trained, and back to a graph."""
+"""Builds a trainable module from a module and its quantized graph, and writes it back."""
 
 import copy
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ from mlperf_benchmark.models.optimize.qat.quantized_graph import LayerNode, Quan
 
 
 class Student:
-    """`module` computes what the `quantized` graph of another module does, and can be trained.
+    """`module` is trainable and computes what the `quantized` graph of another module computes.
 
-    Its batch norms are folded into the convolutions, as those of the graph are.
+    Its batch norms are folded into the convolutions, as in the graph.
     """
 
     def __init__(
@@ -26,9 +26,9 @@ class Student:
         plain: onnx.ModelProto,
         quantized: onnx.ModelProto,
     ) -> None:
-        """`plain` is the graph of `original`, of which `quantized` was made.
+        """`plain` is the graph of `original` that `quantized` was made from.
 
-        Raises ModelError where their layers do not correspond.
+        Raises ModelError if their layers do not correspond.
         """
         if any(node.op_type == "BatchNormalization" for node in plain.graph.node):
             raise ModelError(
@@ -42,7 +42,7 @@ class Student:
         self._layers = self._replace(input_size, plain_graph, originals)
 
     def graph(self) -> onnx.ModelProto:
-        """The quantized graph with what was learned."""
+        """Return the quantized graph with the trained values."""
         for node, layer in zip(self._nodes, self._layers, strict=True):
             self._graph.write(node, layer)
         return self._graph.model
@@ -79,7 +79,7 @@ class Student:
 
 
 def _twins(originals: Sequence[LayerNode], quantized: QuantizedGraph) -> list[LayerNode]:
-    """The layers of the same names: a quantizer may put others first that nothing orders."""
+    """Return the layers of the same names: a quantizer may reorder independent layers."""
     found = {layer.node.name: layer for layer in quantized.layers()}
     missing = [layer.node.name for layer in originals if layer.node.name not in found]
     if missing or len(found) != len(originals):

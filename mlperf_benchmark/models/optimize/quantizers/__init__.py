@@ -1,1 +1,1 @@
-"""Algorithms of post-training quantization, a class each."""
+"""The algorithms of post-training quantization, one class each."""

@@ -1,4 +1,4 @@
-"""Learned rounding of the weights, then NNCF for the rest."""
+"""Learns how to round the weights, then quantizes the rest with NNCF."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,16 +15,17 @@ from mlperf_benchmark.models.optimize.quantizers.quantizer import Quantizer, Sou
 from mlperf_benchmark.models.optimize.quantizers.rounding import learn_rounding
 
 ROWS, ROWS_IN_GROUPS = 4096, 512
-"""Positions that a layer's rounding is learned on, spread over all images. Where each channel reads
-its own few inputs, fewer will do, and they take as much memory.
+"""The number of positions, over all images, that a layer's rounding is learned on. Grouped
+convolutions get fewer, because every group has its own inputs: these suffice and take as much
+memory.
 """
 
 
 class AdaRound(Quantizer):
-    """Weights go up or down so that each layer's outputs change least.
+    """Rounds weights up or down so that each layer's outputs change least.
 
-    The weights are put on the grid that NNCF will find, which therefore keeps them; activations
-    and biases are left to it.
+    The weights are placed on the grid that NNCF will find, so that NNCF does not change them; it
+    quantizes the activations and corrects the biases.
     """
 
     method = "AdaRound of the weights, NNCF post-training quantization of the rest"
@@ -56,7 +57,7 @@ class AdaRound(Quantizer):
         graph = source.export(module)
         kept = set(find_layers(graph, self.config.keep_fp32))
         layers = list(_positions_by_layer(module, images[0]))
-        # Both are in the order of execution.
+        # Both lists are in execution order.
         names = dict(zip(layers, weighted_layers(graph), strict=True))
         rounded = [layer for layer in layers if names[layer] not in kept]
         inputs = _inputs(module, rounded, images)
@@ -69,13 +70,13 @@ class AdaRound(Quantizer):
                 weight.copy_(learned.reshape(weight.shape))
 
     def _steps(self, layer: nn.Module) -> float:
-        """What NNCF divides a channel's largest weight by: 63.5 where it takes 7 bits, else 127."""
+        """Return NNCF's divisor of a channel's largest weight: 63.5 for 7 bits, otherwise 127."""
         is_depthwise = isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels > 1
         return 127 if is_depthwise or self.config.overflow_fix == "none" else 63.5
 
 
 def _positions_by_layer(module: nn.Module, image: np.ndarray) -> dict[nn.Module, int]:
-    """Output positions of each convolution and linear layer, in the order of execution."""
+    """Return the number of output positions of each layer, in execution order."""
     found: dict[nn.Module, int] = {}
 
     def count(layer: nn.Module, _inputs: Any, output: Tensor) -> None:
@@ -86,9 +87,9 @@ def _positions_by_layer(module: nn.Module, image: np.ndarray) -> dict[nn.Module,
 
 
 def _inputs(module: nn.Module, layers: list[nn.Module], images: Images) -> dict[nn.Module, Tensor]:
-    """What each layer reads at some positions of each image, (groups, rows, inputs of a group).
+    """Return what each layer reads at some positions of each image.
 
-    The positions are drawn by the image's number.
+    The shape is (groups, rows, inputs of a group). The image's number is the seed of the positions.
     """
     found: dict[nn.Module, list[Tensor]] = {layer: [] for layer in layers}
 
@@ -105,7 +106,7 @@ def _inputs(module: nn.Module, layers: list[nn.Module], images: Images) -> dict[
 
 
 def _rows(layer: nn.Module, inputs: Tensor) -> Tensor:
-    """The inputs of one image's outputs, (groups, positions, inputs of a group)."""
+    """Return the inputs of each output of one image, (groups, positions, inputs of a group)."""
     if not isinstance(layer, nn.Conv2d):
         return inputs.reshape(1, -1, inputs.shape[-1])
     padding = layer.padding

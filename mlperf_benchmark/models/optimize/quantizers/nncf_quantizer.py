@@ -8,7 +8,7 @@ from mlperf_benchmark.models.optimize.quantizers.quantizer import Quantizer, Sou
 
 
 class Nncf(Quantizer):
-    """Ranges of activations from images, weights rounded to nearest, biases corrected."""
+    """Takes activation ranges from images, rounds weights to nearest and corrects biases."""
 
     method = "NNCF post-training quantization"
     summary = (

@@ -28,15 +28,16 @@ _METHODS: Mapping[str, CalibrationMethod] = MappingProxyType(
     }
 )
 ACTIVATIONS = frozenset({"Clip", "Relu"})
-"""Left out, ONNX Runtime takes the range of a layer's outputs before its activation, most of which
-that cuts off: EfficientNet-Lite0 got 157 of 200 images right."""
+"""Without these operators, ONNX Runtime takes the range of a layer's outputs before the activation,
+which cuts most of it off: EfficientNet-Lite0 got 157 of 200 images right.
+"""
 
 IMAGES_AT_A_TIME = 4
-"""What is in memory of all activations while histograms are taken."""
+"""The number of images whose activations are all in memory while histograms are collected."""
 
 
 class OnnxRuntime(Quantizer):
-    """Weights symmetric and per channel, activations one scale a tensor."""
+    """Quantizes weights symmetrically per channel, and activations with one scale per tensor."""
 
     method = "ONNX Runtime static quantization"
     tools = ("onnxruntime",)
@@ -52,7 +53,7 @@ class OnnxRuntime(Quantizer):
         kept = find_layers(model, self.config.keep_fp32)
         symmetric = self.preset == "performance"
         with TemporaryDirectory(prefix="quantize-") as folder, _quietly():
-            # As a file: what fails on a model in memory leaves it without its weights.
+            # Use a file: if the quantizer fails on a model in memory, that model loses its weights.
             original = Path(folder, "original.onnx")
             onnx.save(model, original)
             prepared = Path(folder, "prepared.onnx")
@@ -82,12 +83,12 @@ class OnnxRuntime(Quantizer):
 
 
 def _stride(count: int) -> int:
-    """Images at a time; ONNX Runtime wants whole portions."""
+    """Return the number of images per portion, which must divide `count`."""
     return next(size for size in range(IMAGES_AT_A_TIME, 0, -1) if count % size == 0)
 
 
 class _Reader:
-    """Feeds the images of a range, one at a time, as ONNX Runtime asks for them."""
+    """Feeds the images of a range to ONNX Runtime one by one."""
 
     def __init__(self, images: Images, name: str) -> None:
         self._images = images
@@ -107,7 +108,7 @@ class _Reader:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """It logs advice for its own users, and prints, on stdout, which is for results."""
+    """Silence the quantizer, which logs advice and prints to stdout, where results go."""
     logger = logging.getLogger()
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 OF_ALL = frozenset({"quantizer", "keep_fp32", "equalize"})
-"""Settings that every quantizer honours."""
+"""Settings that every quantizer supports."""
 
 OPTIONS: Mapping[str, str] = MappingProxyType(
     {
@@ -35,10 +35,11 @@ OPTIONS: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Source:
-    """What is to be quantized. `export` gives `module`, as it is then, as an ONNX graph, and
-    `convert` an ONNX graph, quantized (QDQ) or not, in the form that its model file takes.
+    """What is to be quantized. `module` is None for an ONNX file made elsewhere.
 
-    `module` is None for a file that others made, which `export` gives then.
+    `export` turns `module`, in its current state, into an ONNX graph; for a file it returns the
+    file's graph. `convert` turns an ONNX graph, quantized (QDQ) or not, into the form that the
+    model file format saves.
     """
 
     module: nn.Module | None
@@ -47,13 +48,13 @@ class Source:
 
 
 class Quantizer(ABC):
-    """One algorithm. `summary` is a line with its paper, `method` names it in descriptions,
-    `tools` are the packages that it takes besides `TOOLS` of those.
+    """One quantization algorithm.
 
-    `accepts` are the further fields of QuantizationConfig that it honours. `preset` is one of
-    PRESETS. Raises UsageError for settings that it does not have. One that `needs_module` cannot
-    take files that others made, and one that has no use for images does without. `precision` is
-    the one of prepare.py that it makes.
+    `summary` describes it in one line with its paper, `method` is its name in model descriptions,
+    and `tools` are the packages that it needs in addition to `TOOLS` of the descriptions. `accepts`
+    names the further fields of QuantizationConfig that it supports; others raise UsageError.
+    `preset` is one of PRESETS. With `needs_module` it cannot quantize ONNX files made elsewhere.
+    `precision` is the --precision of prepare.py that it produces.
     """
 
     summary: ClassVar[str]
@@ -92,11 +93,11 @@ class Quantizer(ABC):
 
 
 def make_quantizer(config: QuantizationConfig, preset: str) -> Quantizer:
-    """The quantizer that `config` names. Raises UsageError."""
+    """Return the quantizer that `config` names. Raises UsageError."""
     quantizer: Quantizer = QUANTIZERS.load(config.quantizer)(config, preset)
     return quantizer
 
 
 def summaries() -> str:
-    """A line on each quantizer."""
+    """Return one line about each quantizer."""
     return "".join(f"{name}: {QUANTIZERS.load(name).summary}\n" for name in QUANTIZERS.names())

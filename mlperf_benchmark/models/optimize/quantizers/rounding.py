@@ -1,4 +1,4 @@
-"""AdaRound: learn which way to round, https://arxiv.org/abs/2004.10568."""
+"""AdaRound: learns whether to round weights up or down, https://arxiv.org/abs/2004.10568."""
 
 import math
 
@@ -17,12 +17,12 @@ WARM_UP = 0.2
 
 
 def learn_rounding(weight: Tensor, rows: Tensor, steps: float, *, seed: int) -> Tensor:
-    """The weights of a layer on their symmetric grids, whole multiples of one step a channel.
+    """Return a layer's weights rounded to multiples of one step per channel.
 
-    `weight` is (outputs, inputs of a group), `rows` (groups, rows, inputs of a group) what the
-    layer reads. A channel's step is its largest weight over `steps`; that weight stays as it is, on
-    the grid or not, as the grid hangs on it. A channel whose outputs come out worse on `rows` than
-    with weights rounded to nearest gets these.
+    `weight` is (outputs, inputs of a group); `rows`, (groups, rows, inputs of a group), is what the
+    layer reads. A channel's step is its largest weight divided by `steps`; that weight is not
+    rounded, because it determines the grid. A channel keeps weights rounded to nearest if the
+    learned ones give a larger error on `rows`.
     """
     step = weight.abs().amax(1, keepdim=True).clamp(min=1e-12) / steps
     exact = weight / step
@@ -36,11 +36,11 @@ def learn_rounding(weight: Tensor, rows: Tensor, steps: float, *, seed: int) -> 
 
 
 def _learn(exact: Tensor, rows: Tensor, seed: int) -> Tensor:
-    """`exact` rounded up or down."""
+    """Return `exact` with each value rounded up or down."""
     floor = exact.floor()
     part = (exact - floor).clamp(0.01, 0.99)
     slope = torch.logit((part - SHIFT) / STRETCH).requires_grad_()
-    # Layers read values of all sizes; the regulariser has one.
+    # Layers read values of very different sizes, but the regulariser has only one size.
     scale = rows.square().mean((1, 2), keepdim=True).sqrt().clamp(min=1e-12)
     rows = rows / scale
     optimizer = torch.optim.Adam([slope], lr=LEARNING_RATE)
@@ -61,11 +61,11 @@ def _learn(exact: Tensor, rows: Tensor, seed: int) -> Tensor:
 
 
 def _error(weight: Tensor, exact: Tensor, rows: Tensor) -> Tensor:
-    """Mean square of what the outputs differ by, a channel."""
+    """Return the mean squared error of each output channel."""
     return _outputs(weight - exact, rows).square().mean(1).flatten()
 
 
 def _outputs(weight: Tensor, rows: Tensor) -> Tensor:
-    """(groups, rows, outputs of a group) for weights (outputs, inputs of a group)."""
+    """Return (groups, rows, outputs of a group) for weights (outputs, inputs of a group)."""
     groups = len(rows)
     return rows @ weight.reshape(groups, -1, weight.shape[1]).transpose(1, 2)

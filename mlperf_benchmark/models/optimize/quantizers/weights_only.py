@@ -1,4 +1,4 @@
-"""INT8 weights beside activations in floating point."""
+"""Quantizes weights to INT8 and leaves activations in floating point."""
 
 from contextlib import redirect_stdout
 from io import StringIO
@@ -15,7 +15,7 @@ from mlperf_benchmark.models.optimize.quantizers.quantizer import Quantizer, Sou
 
 
 class WeightsOnly(Quantizer):
-    """A quarter of the file; the runtime multiplies by the scales before it computes."""
+    """Makes the file a quarter as large; the runtime scales the weights before computing."""
 
     method = "NNCF weight compression"
     summary = (

@@ -1,1 +1,1 @@
-"""Pruning to a latency that is measured: layers one by one, then the whole model."""
+"""Pruning to a measured latency: first layers are timed one by one, then the whole model."""

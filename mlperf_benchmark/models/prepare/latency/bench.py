@@ -1,4 +1,4 @@
-"""Models that are timed beside each other in this process."""
+"""Times models side by side in this process."""
 
 import dataclasses
 import io
@@ -23,21 +23,21 @@ from mlperf_benchmark.tvm_compiler.options import CompileOptions
 
 WARM_UP = 2
 SAMPLES = 11
-"""Inferences of a layer's probe that its time is taken from."""
+"""Timed inferences of each layer's probe."""
 
 ROUNDS = 25
 TURN_SECONDS = 0.06
 RELOADED = 2
-"""Inferences of a turn that bring the model's weights back into the caches."""
+"""Inferences at the start of a turn that load the model's weights into the caches again."""
 
 QUARTILE = 0.25
 
 
 @dataclass(frozen=True)
 class Bench:
-    """Where models are run: a backend, the form in which it takes them, and its threads.
+    """Where models are run: a backend, the model format that it takes, and its threads.
 
-    `options` are what else decides about their times, those of the compilation.
+    `options` are the compilation options, which also affect the times.
     """
 
     backend: str
@@ -53,17 +53,20 @@ class Bench:
 
     @contextmanager
     def loaded(self, model: onnx.ModelProto, image: ImageFormat) -> Iterator["Runner"]:
-        """Raises ModelError for a model that the backend cannot run."""
+        """Load the model for the duration of a context.
+
+        Raises ModelError for a model that the backend cannot run.
+        """
         graph = self.file_format.convert(model)
         with scratch_folder("latency") as folder:
-            # Compilers tell their progress, which is of no interest here.
+            # The progress messages of compilers are of no interest here.
             with redirect_stderr(io.StringIO()):
                 file = self.file_format.save(graph, folder, "probe", "random")
             config = BackendConfig(
                 model=file,
                 image=image,
                 threads=self.threads,
-                # As profiles have it: left to itself, OpenVINO computes in bf16 where it can.
+                # Profiles do the same: by default OpenVINO computes in bf16 if the CPU can.
                 precision="f32" if "precision" in self._kind.accepts else "default",
                 cache_dir=self.cache_dir,
                 any_classes=True,
@@ -77,7 +80,10 @@ class Bench:
 
 
 def bench_of(recipe: Recipe) -> Bench:
-    """The recipe's: models compiled for single images, or as ONNX, which all others read."""
+    """Return the bench of the recipe's backend.
+
+    It takes models compiled for single images, or ONNX, which all other backends read.
+    """
     name = recipe.file_format if recipe.compilation else "onnx"
     options: tuple[CompileOptions, ...] = ()
     if recipe.compilation:
@@ -93,14 +99,14 @@ def bench_of(recipe: Recipe) -> Bench:
 
 @dataclass(frozen=True, eq=False)
 class Runner:
-    """A loaded model and an image for it."""
+    """A loaded model with an image to run it on."""
 
     backend: Backend
     info: BackendInfo
     image: Images
 
     def seconds(self) -> float:
-        """Of one inference."""
+        """Run one inference and return its time in seconds."""
         start = time.perf_counter()
         self.backend.predict(self.image)
         return time.perf_counter() - start
@@ -108,7 +114,9 @@ class Runner:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Median latencies in ms, and the ratio of `own` to `base` with its 95 % interval."""
+    """The median latencies of two models in ms, and the ratio `own` / `base` with its 95 %
+    interval.
+    """
 
     own_ms: float
     base_ms: float
@@ -118,18 +126,18 @@ class Comparison:
 
 
 def plain_image(height: int, width: int) -> ImageFormat:
-    """Pixels that are taken as they are."""
+    """Return an image format without normalisation."""
     return ImageFormat(height, width, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
 
 def times_beside(
     bench: Bench, whole: Runner, probes: Mapping[str, onnx.ModelProto]
 ) -> dict[str, float]:
-    """How long an inference of each probe takes, in parts of one of the whole model.
+    """Return the time of an inference of each probe, relative to one of the whole model.
 
-    Each follows one of the whole model, which leaves the caches as it does where the probe's layer
-    is a part of it, and tells how fast the machine is just then. Of all times the lower quartile
-    counts, as other programs only ever take time.
+    Each inference of a probe follows one of the whole model. This leaves the caches in the state
+    that the probe's layer finds inside the model, and it shows the machine's current speed. The
+    lower quartile of the times counts, as other programs can only lengthen them.
     """
     with ExitStack() as stack:
         runners = {
@@ -150,7 +158,7 @@ def times_beside(
 
 
 def compare(own: Runner, base: Runner) -> Comparison:
-    """Time two models in turns, each for a fraction of a second, in rounds of changing order."""
+    """Time two models in alternating turns of a fraction of a second each."""
     turn = {
         runner: RELOADED + max(1, math.ceil(TURN_SECONDS / _warm(runner))) for runner in (own, base)
     }
@@ -171,9 +179,10 @@ def compare(own: Runner, base: Runner) -> Comparison:
 
 
 def median_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
-    """Values that the true median lies between at least that surely: order statistics.
+    """Return an interval that contains the true median with at least this confidence.
 
-    As many are left out at both ends as fall on one side of the median by chance.
+    It is a pair of order statistics: at both ends as many values are left out as may fall on one
+    side of the median by chance.
     """
     ordered, count = sorted(values), len(values)
     left_out, tail = 0, 0.5**count

@@ -1,4 +1,4 @@
-"""Keeps pruning to a latency: foresees it, measures what comes out, and corrects the forecast."""
+"""Keeps pruning within a latency: predicts it, measures the result, and corrects the prediction."""
 
 import copy
 from collections.abc import Iterator, Sequence
@@ -32,20 +32,20 @@ from mlperf_benchmark.models.prepare.latency.layer_times import LayerTimes, Sett
 from mlperf_benchmark.models.prepare.progress import layer_progress
 
 TOLERANCE = 0.03
-"""Relative to the latency that shall be left."""
+"""The largest deviation from the wanted latency without a warning, relative to that latency."""
 
 GOOD = 0.015
-"""What is as near as that is not tried again."""
+"""The search ends at a deviation below this."""
 
 TRIES = 5
 
 LEAST = 0.01
-"""Parts of the latency that are told from nothing."""
+"""The smallest fraction of the latency that can be told from zero."""
 
 
 @dataclass(frozen=True)
 class Try:
-    """Widths, the part of the latency that is foreseen for them, and what was measured."""
+    """Widths with their predicted and measured fraction of the unpruned latency."""
 
     widths: list[int]
     foreseen: float
@@ -56,7 +56,7 @@ class Try:
 
 
 class LatencyBudget:
-    """Leaves the part `left` of the latency that `module` has on `bench` for one image."""
+    """Finds widths that leave the fraction `config.left` of the latency of `module` on `bench`."""
 
     def __init__(
         self,
@@ -87,7 +87,10 @@ class LatencyBudget:
         self._reached: Try | None = None
 
     def __call__(self, graph: ChannelGraph, find: Find) -> list[int]:
-        """The widths that came nearest. Raises UsageError where none can."""
+        """Return the widths that came nearest to the budget.
+
+        Raises UsageError if no widths can meet it.
+        """
         shapes = layer_shapes(self._module, self._size)
         cost = LatencyCost(graph, shapes, self._times, self._config.round_to)
         places = [
@@ -103,7 +106,8 @@ class LatencyBudget:
             try:
                 widths = find(cost, 1 - _aim(left, tries))
             except UsageError:
-                # Only what was asked for is the user's matter.
+                # A later aim that cannot be met is an internal matter; only the first one is the
+                # user's.
                 if not tries:
                     raise
                 break
@@ -119,7 +123,7 @@ class LatencyBudget:
         return list(self._reached.widths)
 
     def description(self) -> Latency:
-        """What a model description says of it, once the widths are chosen."""
+        """Return the entry for a model description; needs a finished search."""
         assert self._reached is not None
         found, info = self._reached.comparison, self._whole.info
         return Latency(
@@ -137,7 +141,7 @@ class LatencyBudget:
         )
 
     def _measure(self, widths: Sequence[int]) -> Comparison:
-        """Which channels go makes no difference to the time."""
+        """Prune a copy to `widths` and time it; which channels go does not change the time."""
         module = copy.deepcopy(self._module)
         ChannelGraph(module, self._size, GroupL2(0)).remove(widths)
         image = self._whole.backend.config.image
@@ -160,9 +164,10 @@ class LatencyBudget:
 
 
 def _aim(left: float, tries: Sequence[Try]) -> float:
-    """What is to be foreseen so that `left` is measured: on the line between the nearest tries.
+    """Return the fraction to predict so that `left` is measured.
 
-    Unpruned, both are 1.
+    It is interpolated linearly between the nearest tries; for the unpruned model both fractions are
+    1.
     """
     known = [(1.0, 1.0), *((one.comparison.ratio, one.foreseen) for one in tries)]
     if len(known) == 1:
@@ -180,7 +185,7 @@ def _aim(left: float, tries: Sequence[Try]) -> float:
 def latency_budget(
     module: nn.Module, architecture: Architecture, config: PruningConfig, bench: Bench
 ) -> Iterator[LatencyBudget]:
-    """Yields a budget while the unpruned `module` is loaded. Raises ModelError."""
+    """Yield a budget while the unpruned `module` is loaded. Raises ModelError."""
     image = image_format(architecture.dataset, architecture.preprocessing)
     model = export_onnx(module, architecture.input_size)
     with bench.loaded(model, image) as whole:

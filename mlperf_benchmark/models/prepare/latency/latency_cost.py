@@ -1,4 +1,4 @@
-"""The latency of a network for any widths, from the times of its layers."""
+"""Predicts the latency of a network with any widths from the times of its layers."""
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -15,18 +15,19 @@ FEWEST = 2
 """Widths are measured from FEWEST / LEVELS of the whole width on, in steps of 1 / LEVELS."""
 
 Curve = tuple[LayerShape, ...]
-"""A layer with ever more channels on one side, the last time with all."""
+"""A layer with increasing numbers of channels on one side; the last entry has all of them."""
 
 Watch = Callable[[int, int], None]
 
 
 class LatencyCost:
-    """Parts of the unpruned network's latency.
+    """The predicted latency as a fraction of the unpruned network's.
 
-    A layer's time is measured for some numbers of outputs with all inputs, and the reverse; for
-    fewer of both the two factors are multiplied. Layers alone take longer than among others, whose
-    buffers they share: where their times add up to more than the network takes, all are divided by
-    what they add up to. What is no layer stays as it is.
+    A layer is timed for several numbers of outputs with all inputs, and for several numbers of
+    inputs with all outputs; if both are reduced, the two factors are multiplied. A layer takes
+    longer alone than among others, with which it shares buffers: if the layers' times add up to
+    more than the network's time, all are divided by their sum. Everything that is not a layer keeps
+    its time.
     """
 
     def __init__(
@@ -43,16 +44,16 @@ class LatencyCost:
         self._known: dict[Curve, tuple[list[int], list[float]]] = {}
 
     def levels(self, width: int, round_to: int) -> list[int]:
-        """Multiples of `round_to`, no more than are measured."""
+        """Return the candidate widths: multiples of `round_to`, but no more than are measured."""
         steps = {
             -(-width * number // (LEVELS * round_to)) * round_to for number in range(FEWEST, LEVELS)
         }
         return [*sorted(level for level in steps if level < width), width]
 
     def measure(self, places: Sequence[int], progress: Watch) -> None:
-        """Measure the layers that the groups at `places` are made or read by.
+        """Measure the layers that make or read the groups at `places`.
 
-        `progress` gets how many curves of how many are known.
+        `progress` is called with the numbers of measured and of missing curves.
         """
         whole = [group.width for group in self._graph.groups]
         before = self._graph.channels(whole)
@@ -66,7 +67,7 @@ class LatencyCost:
                     curves.add(self._outputs(shape))
                 elif inputs != before[layer][0]:
                     curves.add(self._inputs(shape))
-        # Long ones first, which the whole layers are a part of.
+        # Long curves come first, because they contain the full layers.
         ordered = sorted(curves, key=lambda one: (-len(one), str(one[-1]), str(one)))
         missing = [one for one in ordered if not all(map(self._times.knows, one))]
         for number, curve in enumerate(missing):
@@ -84,7 +85,7 @@ class LatencyCost:
 
     @cached_property
     def _sum(self) -> float:
-        """Of the times of all layers, whole."""
+        """The sum of the times of all unpruned layers."""
         shapes = list(self._shapes.values())
         for shape in shapes:
             self._times.measure((shape,))
@@ -101,7 +102,7 @@ class LatencyCost:
         return whole * (factor - 1)
 
     def _outputs(self, shape: LayerShape) -> Curve:
-        """A depthwise convolution has as many inputs."""
+        """Return the curve over outputs; a depthwise convolution has as many inputs."""
         return tuple(
             shape.with_channels(level if shape.depthwise else shape.inputs, level)
             for level in self.levels(shape.outputs, self._round_to)
@@ -114,7 +115,7 @@ class LatencyCost:
         )
 
     def _read(self, curve: Curve, channels: int) -> tuple[float, float]:
-        """The time for so many channels, between or beyond those measured, and for all."""
+        """Return the interpolated time for `channels`, and the time for all channels."""
         if curve not in self._known:
             self._times.measure(curve)
             is_outputs = curve[0].outputs != curve[-1].outputs

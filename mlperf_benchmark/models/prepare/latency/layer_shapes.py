@@ -1,4 +1,4 @@
-"""What the time of a layer depends on."""
+"""The properties of a layer that its time depends on."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,7 +13,8 @@ from mlperf_benchmark.models.optimize.pruning.parts import is_depthwise
 class LayerShape:
     """A convolution on an input of (inputs, height, width), or a linear layer, which has no kernel.
 
-    A depthwise convolution has as many outputs as inputs. `padding` is that above and left.
+    A depthwise convolution has as many outputs as inputs. `padding` is the padding above and to the
+    left.
     """
 
     inputs: int
@@ -27,7 +28,7 @@ class LayerShape:
     depthwise: bool = False
 
     def __str__(self) -> str:
-        """A key that people can read: "depthwise 96x112x112 -> 96, kernel 3x3, stride 2x2, …"."""
+        """Return a readable key: "depthwise 96x112x112 -> 96, kernel 3x3, stride 2x2, …"."""
         if self.kernel is None:
             return f"linear {self.inputs} -> {self.outputs}"
         kind = "depthwise" if self.depthwise else "convolution"
@@ -61,7 +62,7 @@ class LayerShape:
 
 
 def layer_shapes(module: nn.Module, input_size: int) -> dict[nn.Module, LayerShape]:
-    """The shape of each convolution and linear layer, by running an image of that side."""
+    """Return the shape of each convolution and linear layer, found by running a square image."""
     found: dict[nn.Module, LayerShape] = {}
 
     def watch(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:

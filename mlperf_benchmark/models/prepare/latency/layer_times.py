@@ -1,4 +1,4 @@
-"""How long layers take for any number of channels, measured, and kept in the cache."""
+"""Measures how long layers take for any number of channels and caches the times."""
 
 import hashlib
 import json
@@ -16,15 +16,15 @@ from mlperf_benchmark.models.prepare.latency.probes import input_probe, layer_pr
 
 FORMAT = 1
 LEAST = 1e-6
-"""What a layer takes at least, in parts of the whole model: noise may leave less than nothing."""
+"""The least time of a layer, relative to the whole model: noise may make differences negative."""
 
 Measure = Callable[[Mapping[str, onnx.ModelProto]], dict[str, float]]
-"""Times of models by name, in parts of the time of the whole model."""
+"""Returns the times of named models, relative to the time of the whole model."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What times depend on beside the layers. `options` are those of a compilation."""
+    """Everything but the layers that times depend on. `options` are those of the compilation."""
 
     cpu: str | None
     backend: str
@@ -47,7 +47,7 @@ class _Content:
 
 
 class LayerTimes:
-    """Times of layers in parts of the time of the whole model. What is measured is kept at once."""
+    """Times of layers relative to the whole model. New measurements are saved immediately."""
 
     def __init__(self, setting: Setting, cache_dir: Path, measure: Measure) -> None:
         self._setting = setting
@@ -59,12 +59,12 @@ class LayerTimes:
         return str(shape) in self._times
 
     def measure(self, shapes: Collection[LayerShape]) -> None:
-        """Measure those that are not known, side by side. Raises CacheError."""
+        """Measure the unknown ones of `shapes` together. Raises CacheError."""
         new = {str(shape): shape for shape in shapes if not self.knows(shape)}
         if not new:
             return
         probes = {name: layer_probe(shape) for name, shape in new.items()}
-        # What makes the input takes time in proportion to its channels: the ends are enough.
+        # Making the input takes time in proportion to its channels, so that the extremes suffice.
         ends = {
             str(shape.inputs): input_probe(shape)
             for shape in (
@@ -93,7 +93,7 @@ class LayerTimes:
 
 
 def _between(place: int, ends: Sequence[tuple[int, float]]) -> float:
-    """On the line through both ends."""
+    """Interpolate linearly between both ends."""
     (low, first), *rest = sorted(ends)
     if not rest:
         return first
@@ -102,7 +102,7 @@ def _between(place: int, ends: Sequence[tuple[int, float]]) -> float:
 
 
 def _read(file: Path, setting: Setting) -> dict[str, float]:
-    """Nothing where there is no such file, or a damaged one: it is measured anew."""
+    """Return the saved times, or none if the file is missing, damaged or for another setting."""
     try:
         content = from_json(file.read_bytes(), _Content)
     except (OSError, ValueError):

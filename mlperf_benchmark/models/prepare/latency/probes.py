@@ -1,8 +1,8 @@
-"""ONNX models of one layer each, to be timed.
+"""Builds ONNX models with a single layer each, whose times are measured.
 
-Image, 1x1 convolution that makes the layer's input, the layer, one pixel of its output, and out of
-that as many scores as backends want. All but the layer is a probe of its own, whose time is
-subtracted.
+A probe consists of the image, a 1x1 convolution that makes the layer's input, the layer, a
+selection of one pixel of its output, and as many scores made from it as backends want. The same
+model without the layer is a second probe, whose time is subtracted.
 """
 
 from collections.abc import Sequence
@@ -19,11 +19,11 @@ from mlperf_benchmark.models.prepare.latency.layer_shapes import LayerShape
 COLOURS = 3
 CLASSES = 1000
 NARROW = 8
-"""Numbers that scores are made of, so that there is next to no work in that."""
+"""The scores are computed from this many values, so that they cost next to nothing."""
 
 
 def layer_probe(shape: LayerShape) -> onnx.ModelProto:
-    """Takes float32 (1, 3, height, width), gives (1, CLASSES)."""
+    """Return a model of the layer from float32 (1, 3, height, width) to (1, CLASSES)."""
     graph = _Graph(shape)
     graph.make_input()
     if shape.kernel is None:
@@ -46,7 +46,7 @@ def layer_probe(shape: LayerShape) -> onnx.ModelProto:
 
 
 def input_probe(shape: LayerShape) -> onnx.ModelProto:
-    """The probe without its layer."""
+    """Return the same probe without its layer."""
     graph = _Graph(shape)
     graph.make_input()
     graph.one_pixel((shape.height, shape.width))
@@ -54,7 +54,7 @@ def input_probe(shape: LayerShape) -> onnx.ModelProto:
 
 
 class _Graph:
-    """Nodes one after the other."""
+    """A model that is built as a chain of nodes."""
 
     def __init__(self, shape: LayerShape) -> None:
         self._shape = shape
@@ -63,13 +63,15 @@ class _Graph:
         self._random = np.random.default_rng(0)
 
     def make_input(self) -> None:
-        """An image has three channels, which the first layer of a network reads as they are."""
+        """Add the 1x1 convolution that makes the layer's input, unless that is the image itself."""
         if self._shape.inputs != COLOURS:
             self.add("Conv", self.weights(self._shape.inputs, COLOURS, 1, 1), kernel_shape=(1, 1))
             self.add("Relu")
 
     def one_pixel(self, size: tuple[int, int]) -> None:
-        """Of each channel, so that next to nothing is read; then a row of them."""
+        """Select one pixel of each channel, so that next to nothing is read, and flatten
+        to a row.
+        """
         self.add("MaxPool", kernel_shape=(1, 1), strides=size)
         self.add("Flatten", axis=1)
 
@@ -93,7 +95,7 @@ class _Graph:
         self._nodes.append(helper.make_node(operator, inputs, [name], name, **attributes))
 
     def model(self, channels: int) -> onnx.ModelProto:
-        """What gives a row of so many channels, with scores."""
+        """Return the model; it makes the scores from a row of `channels` values."""
         if channels != CLASSES:
             self.add("Gemm", self.weights(NARROW, channels), transB=1)
             self.add("Gemm", self.weights(CLASSES, NARROW), transB=1)

@@ -1,1 +1,1 @@
-"""The pruning criteria, a module each."""
+"""The pruning criteria, one module each."""

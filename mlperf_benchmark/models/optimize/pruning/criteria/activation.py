@@ -23,7 +23,7 @@ class Activation(Criterion):
         sums: dict[nn.Module, Tensor] = {}
 
         def watch(layer: nn.Module, inputs: tuple[Tensor, ...], _output: Any) -> None:
-            # Positions are averaged, images are summed.
+            # Positions are averaged, images are added up.
             means = by_channel(layer, inputs[0].abs()).double().mean(1)
             sums[layer] = sums.get(layer, 0) + means * len(inputs[0])
 

@@ -19,6 +19,7 @@ class GeometricMedian(Criterion):
 
 def _distances(part: Part) -> Tensor:
     rows = part.rows(part.weight)
-    # Exact ones: those by matrix products lose the digits that neighbours differ in.
+    # Exact distances: computing them by matrix products loses the digits that distinguish
+    # neighbours.
     mode = "donot_use_mm_for_euclid_dist"
     return torch.cdist(rows, rows, compute_mode=mode).sum(1)

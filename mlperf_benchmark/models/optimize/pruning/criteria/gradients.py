@@ -1,4 +1,4 @@
-"""Criteria that take gradients of the loss."""
+"""Criteria that use gradients of the loss."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from mlperf_benchmark.models.optimize.pruning.parts import Part, parts
 
 
 class _ByGradient(Criterion):
-    """A criterion that multiplies weights by something made of their gradients."""
+    """A criterion that combines weights with a statistic of their gradients."""
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
@@ -37,18 +37,20 @@ class _ByGradient(Criterion):
 
     @abstractmethod
     def _observe(self, evidence: Evidence, weights: Sequence[Tensor]) -> list[Tensor]:
-        """What is made of the gradients of each weight, of its shape."""
+        """Return the statistic of the gradients of each weight, in the weight's shape."""
 
     @abstractmethod
     def _score(self, part: Part, made: Tensor) -> Tensor:
-        """(width,) of what the part's weights and `made` (width, values) say."""
+        """Return scores (width,) from the part's weights and the statistic `made`,
+        (width, values).
+        """
 
 
 class Taylor(_ByGradient):
     """Change of the loss without the weight, by its gradient (first order), https://arxiv.org/abs/1906.10771."""
 
     def _observe(self, evidence: Evidence, weights: Sequence[Tensor]) -> list[Tensor]:
-        """Gradients of the mean loss."""
+        """Return the gradients of the mean loss."""
         sums = [torch.zeros_like(weight) for weight in weights]
         count = 0
         for loss, images in evidence.losses():
@@ -65,7 +67,9 @@ class Hessian(_ByGradient):
     """Change of the loss without the weight, by squared gradients image by image (second order), https://proceedings.neurips.cc/paper/1989/hash/6c9882bbac1c7093bd25041881277658-Abstract.html."""
 
     def _observe(self, evidence: Evidence, weights: Sequence[Tensor]) -> list[Tensor]:
-        """Means over images of the squared gradients: the Hessian's diagonal, about."""
+        """Return the mean over images of the squared gradients, which approximates the Hessian's
+        diagonal.
+        """
         sums = [torch.zeros_like(weight) for weight in weights]
         count = 0
         for loss, _ in evidence.losses(portion=1):

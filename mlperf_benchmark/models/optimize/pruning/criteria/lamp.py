@@ -13,15 +13,15 @@ class Lamp(Criterion):
     """Each weight's square over the squares of no smaller ones in its layer, https://arxiv.org/abs/2010.07611."""
 
     def importance(self, group: tp.dependency.Group) -> Tensor:
-        """Sums over the channel's weights; they compare layers as they are."""
+        """Return the sums over each channel's weights, which can be compared between layers."""
         weighted = [part for part in parts(group) if part.role is not Role.SCALES]
         return summed(weighted, lambda part: part.rows(lamp_scores(part.weight)).sum(1))
 
 
 def lamp_scores(weight: Tensor) -> Tensor:
-    """The paper's score of each weight of a layer, float64, shaped as `weight`.
+    """Return the paper's score of each weight of a layer, float64, in the shape of `weight`.
 
-    Of weights of the same magnitude, the first counts as the smallest.
+    Among weights of the same magnitude, the first counts as the smallest.
     """
     squares = weight.flatten().double().square()
     ascending, order = squares.sort(stable=True)

@@ -1,4 +1,4 @@
-"""Criteria that take the norm of the weights."""
+"""Criteria that use the norm of the weights."""
 
 import torch_pruning as tp
 from torch import Tensor

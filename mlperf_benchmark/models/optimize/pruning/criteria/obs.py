@@ -23,10 +23,10 @@ class OptimalBrainSurgeon(Criterion):
         self._errors = evidence.output_errors
 
     def importance(self, group: tp.dependency.Group) -> Tensor:
-        """Errors in units of the loss, which compare layers as they are; float64."""
+        """Return float64 errors in units of the loss, which can be compared between layers."""
         assert self._errors is not None
         order, costs = self._errors.greedy(parts(group))
-        # A channel that goes later is worth no less, however cheap it has become.
+        # A channel removed later counts no less, however cheap it has become.
         rising = torch.tensor(costs, dtype=torch.float64).cummax(0).values
         rank = torch.arange(1, len(order) + 1, dtype=torch.float64)
         scores = torch.empty_like(rising)

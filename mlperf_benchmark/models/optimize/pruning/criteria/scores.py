@@ -1,4 +1,4 @@
-"""What criteria have in common."""
+"""Functions that several criteria share."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,11 +9,11 @@ from mlperf_benchmark.models.optimize.pruning.parts import Part
 
 
 def summed(parts: Sequence[Part], score: Callable[[Part], Tensor]) -> Tensor:
-    """Sum over the parts of a group of what `score` gives each channel, shape (width,)."""
+    """Sum the scores that `score` gives each channel over the parts of a group, shape (width,)."""
     return torch.stack([score(part) for part in parts]).sum(0)
 
 
 def mean_one(scores: Tensor) -> Tensor:
-    """`scores` divided by their mean, so that those of large layers are not larger."""
+    """Divide `scores` by their mean, so that large layers do not get larger ones."""
     mean = scores.mean()
     return scores / mean if mean > 0 else scores
