@@ -6,6 +6,8 @@ from mlperf_benchmark.compare.accuracy_texts import NONE
 from mlperf_benchmark.compare.record import Row
 
 MB = 1e6
+# Every pruned model's statistics are corrected.
+BATCH_NORM = "batch norm"
 
 
 def description(row: Row) -> dict[str, Any]:
@@ -27,13 +29,36 @@ def pruned(row: Row) -> str:
     return NONE if None in sizes else "no" if sizes[0] == sizes[1] else "yes"
 
 
+def is_pruned(row: Row) -> bool:
+    return bool(_part(description(row), "pruning"))
+
+
+def architecture(row: Row) -> str:
+    return str(description(row).get("architecture", NONE))
+
+
+def algorithm(row: Row) -> str:
+    """How the model was pruned and quantized, such as "l2, uniform, INT8 by nncf"."""
+    steps = ["unpruned"]
+    if is_pruned(row):
+        steps = [described(row, "pruning", key) for key in ("method", "scope")]
+        steps += ["by latency"] if _part(_part(description(row), "pruning"), "latency") else []
+        steps += [step for step in recovery(row).split(", ") if step != BATCH_NORM]
+    precision = stored_precision(row)
+    if precision == "int8":
+        steps.append(f"INT8 by {described(row, 'quantization', 'quantizer')}")
+    elif precision != "fp32":
+        steps.append(precision)
+    return ", ".join(steps)
+
+
 def recovery(row: Row) -> str:
     """What was done to a pruned model so that it answers as before."""
     pruning = _part(description(row), "pruning")
     tuning = _part(description(row), "fine_tuning")
     if not pruning:
         return NONE
-    steps = ["batch norm"]
+    steps = [BATCH_NORM]
     if pruning.get("reconstruct"):
         steps.append("reconstruction")
     if tuning:

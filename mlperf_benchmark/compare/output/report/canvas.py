@@ -30,6 +30,13 @@ def name_rows(axes: Axes, rows: Sequence[Row]) -> None:
     axes.grid(visible=False, axis="y")
 
 
+def accuracy_point(row: Row) -> tuple[float, float]:
+    """The metric and top-1, in per cent, of a row that has both."""
+    assert row.accuracy is not None
+    assert row.estimate is not None
+    return row.estimate.value, row.accuracy.top1
+
+
 def label(row: Row) -> str:
     return textwrap.fill(row.name, LABEL)
 

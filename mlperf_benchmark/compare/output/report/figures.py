@@ -8,6 +8,7 @@ from matplotlib.patches import Patch
 from mlperf_benchmark.compare.accuracy_texts import agreement_text, points_text, top1_text
 from mlperf_benchmark.compare.columns import OFFLINE, speedup_text
 from mlperf_benchmark.compare.matrix import METRICS
+from mlperf_benchmark.compare.output.report.algorithm_figure import algorithm_drawing
 from mlperf_benchmark.compare.output.report.bars import (
     BarChart,
     cold_start_chart,
@@ -15,6 +16,7 @@ from mlperf_benchmark.compare.output.report.bars import (
 )
 from mlperf_benchmark.compare.output.report.canvas import (
     PLOT,
+    accuracy_point,
     drawing,
     label,
     legend,
@@ -57,7 +59,7 @@ def drawings(comparison: Comparison) -> list[Drawing]:
             found += [
                 _speedups(rows, baselines[scenario]),
                 _distribution(rows),
-                _pareto(rows),
+                algorithm_drawing(rows) or _pareto(rows),
                 _agreements(rows, baselines[scenario]),
                 _rounds(rows),
                 _bars(rows, cold_start_chart(rows)),
@@ -131,7 +133,7 @@ def _pareto(rows: Sequence[Row]) -> Drawing | None:
         return None
     figure, axes = new_figure(PLOT + legend_height(rows))
     metric = METRICS[rows[0].metric]
-    points = [_point(row) for row in known]
+    points = [accuracy_point(row) for row in known]
     for row, (speed, top1) in zip(known, points, strict=True):
         style = series(rows.index(row))
         axes.plot([speed], [top1], color=style.colour, marker=style.marker, linestyle="none")
@@ -271,12 +273,6 @@ def _course(row: Row) -> str:
     changes = [abs(second / first - 1) for first, second in pairwise(values) if first]
     largest = f", largest change between two rounds {max(changes):.0%}" if changes else ""
     return f"{row.name} from {min(values):.4g} to {max(values):.4g}{largest}"
-
-
-def _point(row: Row) -> tuple[float, float]:
-    assert row.accuracy is not None
-    assert row.estimate is not None
-    return row.estimate.value, row.accuracy.top1
 
 
 def _figure_of(row: Row, name: str) -> str:
