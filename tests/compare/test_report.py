@@ -17,7 +17,7 @@ from mlperf_benchmark.compare.agreement import Agreement
 from mlperf_benchmark.compare.output.report.figures import drawings, pareto_front
 from mlperf_benchmark.compare.output.report.page import render
 from mlperf_benchmark.compare.paired_accuracy import difference
-from mlperf_benchmark.compare.record import Comparison
+from mlperf_benchmark.compare.record import Comparison, Row
 from mlperf_benchmark.run.result import ColdStart
 from tests.compare.browser import chromium, open_browser
 from tests.compare.stored import (
@@ -163,6 +163,48 @@ def test_the_pareto_front_leaves_out_what_is_beaten() -> None:
     points = [(1.0, 70.0), (2.0, 75.0), (3.0, 74.0), (2.0, 60.0), (4.0, 76.0)]
     assert pareto_front(points, higher_is_better=False) == [(1.0, 70.0), (2.0, 75.0), (4.0, 76.0)]
     assert pareto_front(points, higher_is_better=True) == [(4.0, 76.0)]
+
+
+def made_by(name: str, latency: float, good: int, **pruning: object) -> Row:
+    """A row whose model has a description, pruned where `pruning` is given."""
+    subject = row_of(name, [latency]).subject
+    assert subject is not None
+    described = {
+        "architecture": name.split(maxsplit=1)[0],
+        "precision": "int8" if "INT8" in name else "fp32",
+        "pruning": pruning or None,
+        "quantization": {"quantizer": "nncf"} if "INT8" in name else None,
+    }
+    model = {**(subject.model or {}), "description": described}
+    return row_of(name, [latency] * 6, good=good, subject=dataclasses.replace(subject, model=model))
+
+
+def test_each_algorithm_has_a_line_and_the_unpruned_models_one_together() -> None:
+    l2: dict[str, object] = {"method": "l2", "scope": "uniform"}
+    obs: dict[str, object] = {"method": "obs", "scope": "fisher", "reconstruct": True}
+    figure = next(
+        drawing
+        for drawing in drawings(
+            comparison_with(
+                made_by("lite0", 4, 900),
+                made_by("lite2", 8, 920),
+                made_by("lite0 l2 -10", 3.5, 800, **l2),
+                made_by("lite0 l2 -20", 3, 700, **l2),
+                made_by("lite0 obs -10", 3.4, 890, **obs),
+                made_by("lite0 obs -10 INT8", 1.7, 888, **obs),
+            )
+        )
+        if drawing.title.startswith("Accuracy")
+    )
+    lines = figure.alt.removeprefix(f"{figure.title}: ").split("; ")
+    assert [line.split(":")[0] for line in lines] == [
+        "unpruned",
+        "l2, uniform",
+        "obs, fisher, reconstruction",
+        "obs, fisher, reconstruction, INT8 by nncf",
+    ]
+    assert lines[0].index("lite0") < lines[0].index("lite2")
+    assert all(line.split(":")[0] in figure.svg for line in lines)
 
 
 @pytest.fixture(scope="module")
