@@ -1,7 +1,9 @@
 """Is one process as quick as the next? The p50 of single images in many processes of a model.
 
 All processes are alive and measured in turns, so that a machine that drifts drifts for all of them;
-what differs between the medians of their turns is their own, such as where their memory lies.
+what differs between the medians of their turns is their own, such as where their memory lies. The
+medians of even and of odd turns tell both apart: where processes differ by themselves, the two are
+correlated; where the machine makes the difference, they are not.
 
     python3 -m benchmarks.process_spread FILE.tvm … [--processes 30] [--threads 2]
 """
@@ -15,6 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
+from scipy import stats
 
 from backend import BackendConfig
 from backend_tvm import TVMBackend
@@ -25,6 +28,7 @@ from mlperf_benchmark.core.option_values import positive, positive_int
 from mlperf_benchmark.tvm_compiler.artifact import read_description
 
 WARM_UP = 8
+RELOADS = 2
 
 
 class Process:
@@ -61,8 +65,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="+", type=Path)
     parser.add_argument("--processes", type=positive_int, default=30)
-    parser.add_argument("--rounds", type=positive_int, default=5)
-    parser.add_argument("--seconds", type=positive, default=0.25, help="of one turn")
+    parser.add_argument("--rounds", type=positive_int, default=20)
+    parser.add_argument("--seconds", type=positive, default=0.1, help="of one turn")
     parser.add_argument("--threads", type=positive_int, default=2)
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -77,15 +81,17 @@ def main() -> None:
             for number in range(options.rounds):
                 for process in processes if number % 2 == 0 else reversed(processes):
                     process.measure(options.seconds)
-        report(model, [statistics.median(process.turns) for process in processes])
+        report(model, [process.turns for process in processes])
 
 
-def report(model: Path, seconds: list[float]) -> None:
-    ordered = [second * 1000 for second in sorted(seconds)]
+def report(model: Path, turns: list[list[float]]) -> None:
+    ordered = sorted(1000 * statistics.median(seconds) for seconds in turns)
     middle, span = statistics.median(ordered), ordered[-1] - ordered[0]
+    even, odd = ([statistics.median(seconds[half::2]) for seconds in turns] for half in (0, 1))
     print(
         f"{model.name}: p50 of {len(ordered)} processes: median {middle:.3f} ms, "
-        f"{ordered[0]:.3f} to {ordered[-1]:.3f}, a range of {span / middle:.1%}",
+        f"{ordered[0]:.3f} to {ordered[-1]:.3f}, a range of {span / middle:.1%}; "
+        f"rank correlation of even and odd turns {stats.spearmanr(even, odd).statistic:.2f}",
         flush=True,
     )
 
@@ -101,6 +107,9 @@ def take_turns(model: Path, threads: int) -> None:
         backend.predict(pixels)
     print("ready", flush=True)
     for line in sys.stdin:
+        # What ran before has filled the caches with its own.
+        for _ in range(RELOADS):
+            backend.predict(pixels)
         times = []
         end = time.perf_counter() + float(line)
         while time.perf_counter() < end:
