@@ -38,7 +38,7 @@ class Turns:
 
     def wait(self) -> None:
         """Rest until the next turn. Raises RunError if nobody gives turns any longer."""
-        _settle()
+        settle()
         try:
             # On a line of its own, whatever a runtime has printed.
             print(f"\n{READY}", file=self._say, flush=True)
@@ -88,7 +88,7 @@ class TurnTakingSUT(SystemUnderTest):
         self._resume()
 
 
-def _settle() -> None:
+def settle() -> None:
     """Wait until no thread of this process computes: others want their turn undisturbed."""
     end = time.monotonic() + MAX_SETTLE_SECONDS
     while time.monotonic() < end:
