@@ -48,7 +48,7 @@ def load_module(path: Path) -> LoadedModule:
         return _exported(path)
     if suffix in CHECKPOINTS:
         return _checkpoint(path)
-    raise ModelError(f"{path} is none of {', '.join((*CHECKPOINTS, EXPORTED))}.")
+    raise ModelError(f"{path} is not one of {', '.join((*CHECKPOINTS, EXPORTED))}.")
 
 
 def _checkpoint(path: Path) -> LoadedModule:

@@ -32,7 +32,7 @@ def check_system(
                 'Fill it in in [system] of --system; "N/A" where nothing applies.',
             )
         elif field in TEXT_FIELDS and not isinstance(system[field], str):
-            yield Finding(path, f"the field {field} is no text", "Put it in quotes.")
+            yield Finding(path, f"the field {field} is not text", "Put it in quotes.")
     yield from _check_values(path, system, division, submitter)
     yield from _check_network(path, system, division)
 
@@ -73,7 +73,7 @@ def _check_values(path: Path, system: dict[str, Any], division: str, submitter: 
 def _check_network(path: Path, system: dict[str, Any], division: str) -> Findings:
     said = system.get("is_network")
     if said is not None and not isinstance(said, str):
-        yield Finding(path, "is_network is no text", 'Write "true" in quotes, or leave it out.')
+        yield Finding(path, "is_network is not text", 'Write "true" in quotes, or leave it out.')
     elif said:
         missing = [field for field in NETWORK_FIELDS if field not in system]
         if missing:
