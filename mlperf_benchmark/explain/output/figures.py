@@ -136,9 +136,9 @@ def _roofline(explanation: Explanation) -> Drawing | None:
         figure,
         "Roofline",
         "Each mark is a layer with multiply-accumulates (two operations). Level lines are the "
-        "arithmetic peaks, slanted ones the rates of reading from the nearest cache and from memory. "
-        "No layer can be above the peak of its precision; left of where that meets a slanted line, "
-        "it waits for its bytes.",
+        "arithmetic peaks, slanted ones the rates of reading from the nearest cache and from "
+        "memory. No layer can be above the peak of its precision; left of where that meets a "
+        "slanted line, it waits for its bytes.",
         _summary(explanation.variants, peaks),
     )
 
