@@ -163,7 +163,7 @@ def test_tree_of_other_benchmarks_alone_is_not_called_good(
 
 def test_network_division_is_not_for_this_task(spoiled: Callable[..., list[str]]) -> None:
     line, _ = spoiled(lambda submitter: _copy(submitter, "//../../network/Example"))
-    assert line.startswith("network: the Network division, which is of the datacenter suite")
+    assert line.startswith("network: the Network division, of the datacenter suite")
     assert "to the open division alone" in line
 
 

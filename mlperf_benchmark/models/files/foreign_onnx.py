@@ -169,8 +169,8 @@ def _refuse(model: onnx.ModelProto, batch: int | None) -> None:
             )
     if any(tensor.data_type in OTHER_FLOATS for tensor in model.graph.initializer):
         raise ModelError(
-            "The model has weights in other numbers than float32, which INT8 is made from: export "
-            "it in float32."
+            "INT8 is made from float32, and the model has weights of another type: export it in "
+            "float32."
         )
     if batch not in (None, 1):
         raise ModelError(

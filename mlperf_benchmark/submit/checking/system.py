@@ -66,7 +66,7 @@ def _check_values(path: Path, system: dict[str, Any], division: str, submitter: 
         yield Finding(
             path,
             f'results of ResNet-50 with the system_type "{system_type}"',
-            "The datacenter suite has had no ResNet-50 since v5.1: it is edge, or leave them out.",
+            "The datacenter suite has had no ResNet-50 since v5.1: write edge, or leave them out.",
         )
 
 
