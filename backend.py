@@ -194,7 +194,7 @@ class Backend(ABC):
         `load` comes first. What `predict` runs is not slowed down by it. Raises UsageError where
         the runtime tells no times (`profiles` is False).
         """
-        raise UsageError(f"{type(self).__name__} tells no times of layers.")
+        raise UsageError(f"{type(self).__name__} does not report layer times.")
 
     def close(self) -> None:
         """Free the model and its threads."""

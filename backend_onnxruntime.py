@@ -56,7 +56,9 @@ class OnnxRuntimeBackend(Backend):
         if model is None:
             raise ModelError("The onnxruntime backend needs a model: --model FILE.")
         if model.suffix.lower() != ".onnx":
-            raise ModelError(f"{model} is no .onnx file, which is what ONNX Runtime reads.")
+            raise ModelError(
+                f"{model} is not an .onnx file, the only kind that ONNX Runtime reads."
+            )
         # Names what is missing or cut off among the weights beside it.
         model_files(model)
         start = time.perf_counter()

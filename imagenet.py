@@ -183,7 +183,7 @@ class ImageNet(Dataset):
                     advance=advance,
                 )
             if log.stat().st_size:
-                tell(f"The image decoders had something to remark on some files: see {log}.")
+                tell(f"The image decoders warned about some files: see {log}.")
             else:
                 log.unlink()
         return bad

@@ -32,7 +32,7 @@ def test_file_system_without_locks_will_do(
     folder = write_folder(tmp_path / "set", {"a.JPEG": png(8, 8, 0)})
     dataset = DATASETS.load("imagenet")(DatasetConfig(folder, None, tmp_path / "cache", None))
     assert dataset.prepare().count == 1
-    assert "let one run at a time write there" in capsys.readouterr().err
+    assert "let only one run at a time write there" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -240,19 +240,19 @@ def test_cards_of_our_own(tmp_path: Path, name: str, text: str) -> None:
     ("name", "text", "reason"),
     [
         ("a.card.toml", "resise = 256", 'Unknown word of a model card "resise".*"resize"'),
-        ("a.card.toml", "resize = ", "is no TOML"),
+        ("a.card.toml", "resize = ", "is not TOML"),
         ("a.card.json", "[1]", "holds no names with values"),
-        ("a.card.json", "{}", "it says nothing; it may say"),
+        ("a.card.json", "{}", "it is empty; it may hold"),
         ("a.card.toml", "resize = 0", 'resize: "0" is neither a number of pixels nor'),
         ("a.card.toml", "resize = true", "resize is True, which is neither a number"),
         ("a.card.toml", "std = [0.2, 0, 0.2]", "not above 0 in each channel"),
         ("a.card.toml", "mean = [0.4, 0.5]", "neither one number nor one for each channel"),
         ("a.card.toml", "resize = 256\ncrop_pct = 0.9", "give one of both"),
-        ("a.card.toml", 'interpolation = "cubic"', '"cubic" is none of bicubic, bilinear'),
+        ("a.card.toml", 'interpolation = "cubic"', '"cubic" is not one of bicubic, bilinear'),
         (
             "config.json",
             json.dumps({"pretrained_cfg": TIMM | {"crop_mode": "border"}}),
-            '"border" is none of center, squash',
+            '"border" is not one of center, squash',
         ),
         (
             "config.json",
@@ -262,7 +262,7 @@ def test_cards_of_our_own(tmp_path: Path, name: str, text: str) -> None:
         (
             "preprocessor_config.json",
             '{"image_processor_type": "SamImageProcessor"}',
-            "SamImageProcessor is no image processor that is known here",
+            "SamImageProcessor is not an image processor that is known here",
         ),
         # A model's configuration under the other's name.
         (
@@ -319,8 +319,8 @@ def test_options_come_before_the_card_and_what_is_left_is_assumed(tmp_path: Path
         "resize 240 (bilinear), crop 224×224, mean 0.5 0.5 0.5, std 0.1 0.2 0.3"
     )
     assert found.preprocessing.source == (
-        f"the command line, {tmp_path / 'net.card.toml'}; assumed: crop 224×224, as nothing tells "
-        "its size, bilinear interpolation"
+        f"the command line, {tmp_path / 'net.card.toml'}; assumed: crop 224×224, as its size is "
+        "not given, bilinear interpolation"
     )
     (remark,) = found.remarks
     assert "bilinear interpolation" in remark.text

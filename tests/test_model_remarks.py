@@ -1,4 +1,4 @@
-"""What a model's file hides: a normalisation, wide quantizers, weights that are no numbers."""
+"""What a model's file hides: a normalisation, wide quantizers, weights that are not numbers."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -128,7 +128,7 @@ def test_weights_beside_the_model(tmp_path: Path) -> None:
 
 def test_missing_and_unreadable_files_are_named(tmp_path: Path) -> None:
     assert "none.onnx" in refusal(tmp_path / "none.onnx")
-    assert "no .onnx file" in refusal(tmp_path / "model.xml")
+    assert "not an .onnx file" in refusal(tmp_path / "model.xml")
     for content, words in (
         (b"nonsense", "is not an ONNX model"),
         (b"", "is empty"),

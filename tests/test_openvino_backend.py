@@ -77,7 +77,7 @@ def test_weights_that_are_not_the_models_are_told(
     [
         ("model.onnx", POINTER, "is a Git LFS pointer"),
         ("model.onnx", b"<!DOCTYPE html>", "is a web page"),
-        ("model.onnx", b"nonsense", "is no ONNX model"),
+        ("model.onnx", b"nonsense", "is not an ONNX model"),
         ("model.onnx", b"", "is empty"),
         ("model.zip", POINTER, "is a Git LFS pointer"),
         ("model.xml", POINTER, "is a Git LFS pointer"),

@@ -275,7 +275,7 @@ def test_two_inputs_are_refused_by_name(benchmark: Runner, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("--crop", 256), "takes images of 224×224, and the crop is to be 256×256"),
+        (("--crop", 256), "takes images of 224×224, but the crop is 256×256"),
         (("--model-card", "none.toml"), "Cannot read the model card none.toml: No such file"),
         (("--resize", 256, "--crop-pct", 0.9), "give one of both"),
         (("--dataset", "imagenet", "--resize", 256), "--resize does not apply to the data set"),

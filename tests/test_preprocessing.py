@@ -124,7 +124,7 @@ DAMAGED: dict[str, tuple[bytes, str]] = {
     "png_half": (png()[:150], "truncated, damaged or no image"),
     "png_end_cut": (png()[:-4], "truncated, damaged or no image"),
     "png_flipped_byte": (png()[:150] + b"\x55" + png()[151:], "truncated, damaged or no image"),
-    "strip": (png(2500, 2), "2500 x 2 pixels are no picture"),
+    "strip": (png(2500, 2), "2500 x 2 pixels are a strip, not a picture"),
 }
 
 

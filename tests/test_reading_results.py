@@ -11,7 +11,7 @@ from mlperf_benchmark.core.errors import RunError
 from mlperf_benchmark.run.result import read_result
 from tests.command import run_main
 
-NO_RESULT = "is no result of main.py: "
+NO_RESULT = "is not a result of main.py: "
 
 
 @pytest.fixture(scope="module")
@@ -81,5 +81,5 @@ def test_what_is_wrong_is_named(
 def test_what_is_no_result_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "results.json"
     file.write_text(text, encoding="utf-8")
-    with pytest.raises(RunError, match="is no result of"):
+    with pytest.raises(RunError, match="is not a result of"):
         read_result(file)

@@ -155,7 +155,7 @@ def test_sample_that_is_not_in_memory_is_refused(benchmark: Runner, tmp_path: Pa
     )
     done = benchmark("--profile", "null", "--user-conf", path, "--count", 20, "--queries", 100)
     assert done.status == 2
-    assert "performance_issue_same_index 30 is none of the 20 samples in memory" in done.error
+    assert "performance_issue_same_index 30 is not one of the 20 samples in memory" in done.error
     assert done.left_nothing
 
 

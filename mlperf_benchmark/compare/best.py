@@ -99,7 +99,7 @@ def _limit(text: str) -> Limit:
     match = LIMIT.fullmatch(text)
     if match is None:
         raise UsageError(
-            f'"{text.strip()}" is no constraint; write figures with their limits, such as '
+            f'"{text.strip()}" is not a constraint; write figures with their limits, such as '
             f'"{DEFAULT}, memory_mb <= 100", or "{NO_CONSTRAINT}".'
         )
     name, sign, number = match.groups()
@@ -109,7 +109,7 @@ def _limit(text: str) -> Limit:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise UsageError(f'"{number}" is no number: {name} {sign} takes one without a unit.')
+        raise UsageError(f'"{number}" is not a number: {name} {sign} takes one without a unit.')
     return Limit(name, sign, value)
 
 

@@ -190,7 +190,7 @@ def reason_of(log: Path, status: int) -> str:
             return line.removeprefix(ERROR)
     if status < 0:
         name = Signals(-status).name
-        hint = ", perhaps for want of memory" if name == "SIGKILL" else ""
+        hint = ", perhaps for lack of memory" if name == "SIGKILL" else ""
         return f"the process was ended by {name}{hint}"
     last = f": {lines[-1]}" if lines else ""
     return f"the process ended with status {status}{last}"

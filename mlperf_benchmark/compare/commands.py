@@ -152,13 +152,13 @@ def _matrix(options: argparse.Namespace) -> Matrix:
     if options.matrix is not None:
         for name in (*axes, *given):
             raise UsageError(
-                f"--{name.replace('_', '-')} stands beside {options.matrix}: options of the runs "
-                "belong into the matrix file."
+                f"--{name.replace('_', '-')} cannot stand beside {options.matrix}: put options "
+                "of the runs into the matrix file."
             )
         matrix = read_matrix(options.matrix)
     elif all(len(values) < 2 for axis, values in axes.items() if axis != "scenario"):
         raise UsageError(
-            "Say what to compare: MATRIX.toml, or two of --model, --backend, --threads, "
+            "Say what to compare: MATRIX.toml, or two values of --model, --backend, --threads, "
             "--streams, --max-batchsize or --qps. See --help."
         )
     else:
@@ -232,7 +232,7 @@ def _print_plan(plan: Plan, output: Path, console: Console) -> None:
     if any(cell.searches_peak for cell in plan.cells):
         say(console, "A run of Server is a search for the highest VALID rate, of about eight runs.")
     if plan.matrix.accuracy:
-        say(console, "Then accuracy or agreement, once for each model the cache does not know.")
+        say(console, "Then accuracy or agreement, once for each model that the cache lacks.")
     say(console, f"Output: {output}")
 
 

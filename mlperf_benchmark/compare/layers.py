@@ -29,7 +29,7 @@ def explain_layers(comparison: Comparison, output: Path, program: Path) -> list[
     """What `program`, explain.py, says of the models that could be run, or why it says nothing."""
     subjects = _subjects(comparison)
     if not subjects:
-        return ["Layers are not explained: no model runs on a backend that tells their times."]
+        return ["Layers are not explained: no model runs on a backend that reports their times."]
     first = subjects[0]
     told = {name: getattr(first, name) for name in TOLD}
     command = [

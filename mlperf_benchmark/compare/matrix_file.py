@@ -73,7 +73,7 @@ def read_matrix(path: Path) -> Matrix:
     except UnicodeDecodeError as error:
         raise UsageError(f"The matrix file {path} is not a text file in UTF-8.") from error
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is no TOML: {error}.") from error
+        raise UsageError(f"{path} is not TOML: {error}.") from error
     try:
         return _matrix(content, printable(path.stem))
     except UsageError as error:
@@ -141,7 +141,7 @@ def _from_variants(
     kind = "[[variant]]" if tables else "[[recipe]]"
     for axis in ("model", "backend"):
         if axis in axes:
-            raise UsageError(f"{axis} stands in [axes]: give that or {kind} tables.")
+            raise UsageError(f"{axis} is in [axes]: give either that or {kind} tables.")
     variants = []
     for number, table in enumerate(tables, start=1):
         name = table.get("name")
@@ -151,12 +151,12 @@ def _from_variants(
         reason = table.get("not_run")
         if reason is not None and (not isinstance(reason, str) or not reason.strip() or own):
             raise UsageError(
-                f'"{name}" has not_run: it takes the reason, and no options beside it.'
+                f'"{name}" has not_run, which takes the reason, and no options beside it.'
             )
         options = _options(own, f'"{name}"')
         for axis in SWEEPS:
             if axis in axes and axis in options:
-                raise UsageError(f'"{name}" sets {axis}, which stands in [axes], too.')
+                raise UsageError(f'"{name}" sets {axis}, which is also in [axes].')
         variants.append(Variant(name, MappingProxyType(dict(run) | dict(options)), not_run=reason))
     for number, table in enumerate(recipes, start=1):
         for axis in SWEEPS:

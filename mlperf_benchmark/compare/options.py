@@ -17,7 +17,7 @@ EPILOG = """\
 commands on a finished comparison:
   compare.py show COMPARISON.json                       print it again
   compare.py best COMPARISON.json                       name its fastest variant
-  compare.py check COMPARISON.json --against BASE.json  fail where it got worse
+  compare.py check COMPARISON.json --against BASE.json  fail if it got worse
 """
 
 
@@ -38,7 +38,9 @@ def parse_run(arguments: Sequence[str], run_options: Sequence[str]) -> argparse.
     )
     group.add_argument("--model", nargs="+", metavar="FILE", help="model files")
     group.add_argument("--backend", nargs="+", metavar="NAME", help="backends")
-    group.add_argument("--scenario", nargs="+", metavar="NAME", help="default: SingleStream")
+    group.add_argument(
+        "--scenario", nargs="+", metavar="NAME", help="scenarios (default: SingleStream)"
+    )
     group.add_argument(
         "--threads", nargs="+", type=positive_int, metavar="N", help="threads of the backend"
     )
@@ -60,8 +62,10 @@ def parse_run(arguments: Sequence[str], run_options: Sequence[str]) -> argparse.
             group.add_argument(*flags, metavar="VALUE")
     _when_to_stop(parser)
     add = parser.add_argument_group("output").add_argument
-    add("--output", type=Path, metavar="DIR", help="default: output/ and the matrix's name")
-    add("--overwrite", action="store_true", help="measure anew instead of going on in --output")
+    add(
+        "--output", type=Path, metavar="DIR", help="folder (default: output/ and the matrix's name)"
+    )
+    add("--overwrite", action="store_true", help="measure anew instead of continuing in --output")
     add("--dry-run", action="store_true", help="print the plan with its duration and stop")
     parser.add_argument("--version", action="version", version=version())
     return parser.parse_args(arguments)
@@ -74,13 +78,13 @@ def _when_to_stop(parser: argparse.ArgumentParser) -> None:
         "--precision-goal",
         type=share,
         metavar="SHARE",
-        help="or until every interval is as narrow as this (default: 3%%)",
+        help="else run until every interval is as narrow as this (default: 3%%)",
     )
     add(
         "--max-time",
         type=positive,
         metavar="SECONDS",
-        help="but start no round that would end later (default: 900)",
+        help="and start no round that would end later (default: 900)",
     )
     add(
         "--queries-per-turn",
@@ -96,44 +100,55 @@ def _when_to_stop(parser: argparse.ArgumentParser) -> None:
     )
     add("--metric", metavar="NAME", help=f"one of {', '.join(METRICS)} (default: p50)")
     _best(parser)
-    add("--seed", type=seed, metavar="N", help="of the order and the bootstrap (default: 0)")
-    add("--no-accuracy", action="store_true", help="leave accuracy out")
+    add("--seed", type=seed, metavar="N", help="seed of the order and the bootstrap (default: 0)")
+    add("--no-accuracy", action="store_true", help="do not measure accuracy")
 
 
 def parse_check(arguments: Sequence[str]) -> argparse.Namespace:
     """The options of the gate."""
     parser = Parser(
         prog="compare.py check",
-        description="Exit with status 1 where a variant got significantly worse, with 3 where "
-        "that could not be judged.",
+        description="Exit with status 1 if a variant got significantly worse, with 3 if one "
+        "could not be judged.",
         allow_abbrev=False,
     )
     add = parser.add_argument
     add("results", type=Path, metavar="COMPARISON.json")
     add("--against", type=Path, required=True, metavar="BASE.json", help="the accepted comparison")
-    add("--max-slowdown", type=share, default=0.05, metavar="SHARE", help="default: 5%%")
+    add(
+        "--max-slowdown",
+        type=share,
+        default=0.05,
+        metavar="SHARE",
+        help="largest slow-down (default: 5%%)",
+    )
     add(
         "--max-accuracy-drop",
         type=points,
         default=0.5,
         metavar="POINTS",
-        help="percentage points of top-1 (default: 0.5)",
+        help="largest drop of top-1 in percentage points (default: 0.5)",
     )
     add(
         "--accuracy-by",
         choices=(BY_POINT, BY_INTERVAL),
         default=BY_POINT,
-        help="fail where the drop itself is above that limit, which repeats exactly on the same"
-        " images (point, the default), or only where its whole 95%% interval is, so that other"
-        " images would show it, too; few images rarely do (interval)",
+        help="point (default): fail if the drop itself is above that limit; it repeats exactly on"
+        " the same images. interval: fail only if its whole 95%% interval is, so that other images"
+        " would show it, too; with few images it rarely is",
     )
     add(
         "--relative",
         action="store_true",
-        help="judge the speed-up over the comparison's own baseline, for another or a drifting"
-        " machine",
+        help="judge speed-ups over each comparison's own baseline, for results of different"
+        " machines or days",
     )
-    add("--junit", type=Path, metavar="FILE", help="default: junit.xml beside COMPARISON.json")
+    add(
+        "--junit",
+        type=Path,
+        metavar="FILE",
+        help="JUnit file (default: junit.xml beside COMPARISON.json)",
+    )
     return parser.parse_args(arguments)
 
 
@@ -148,7 +163,7 @@ def parse_best(arguments: Sequence[str]) -> argparse.Namespace:
     """The options of best."""
     parser = Parser(
         prog="compare.py best",
-        description="Name the fastest variant of a finished comparison. Exit status 1 where a "
+        description="Name the fastest variant of a finished comparison. Exit status 1 if a "
         "scenario has none to name.",
     )
     parser.add_argument("results", type=Path, metavar="COMPARISON.json")
@@ -161,8 +176,8 @@ def _best(parser: argparse.ArgumentParser) -> None:
     add(
         "--best",
         metavar="CONSTRAINT",
-        help='among those that keep it, such as "accuracy_drop <= 0.5, memory_mb <= 100" (names as '
-        "in results.csv; default: accuracy_drop <= 0.5 where accuracy was measured), or none",
+        help='limits to keep, such as "accuracy_drop <= 0.5, memory_mb <= 100" (names as in '
+        "results.csv; default: accuracy_drop <= 0.5 if accuracy was measured), or none",
     )
     add("--best-by", metavar="NAME", help="metric (default: that of the comparison)")
 
@@ -172,9 +187,9 @@ def share(text: str) -> float:
     try:
         value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f'"{text}" is no share; write 5%') from error
+        raise argparse.ArgumentTypeError(f'"{text}" is not a share; write 5%') from error
     if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f'"{text}" is no share below 1; write {text}%')
+        raise argparse.ArgumentTypeError(f'"{text}" is not a share below 1; write {text}%')
     return value
 
 
@@ -186,6 +201,6 @@ def points(text: str) -> float:
         value = math.nan
     if not 0 <= value <= 100:
         raise argparse.ArgumentTypeError(
-            f'"{text}" is no number of percentage points, from 0 to 100; write 0.5'
+            f'"{text}" is not a number of percentage points, from 0 to 100; write 0.5'
         )
     return value

@@ -62,7 +62,7 @@ def compare_answers(
     """The difference, given for each image whether the variant and the baseline were right."""
     ours, base = np.asarray(right, bool), np.asarray(base_right, bool)
     if ours.shape != base.shape or ours.ndim != 1 or not len(ours):
-        raise ValueError(f"answers of shapes {ours.shape} and {base.shape} are no pairs")
+        raise ValueError(f"answers of shapes {ours.shape} and {base.shape} are not pairs")
     return difference(int((ours & ~base).sum()), int((base & ~ours).sum()), len(ours))
 
 

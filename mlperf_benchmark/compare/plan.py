@@ -172,7 +172,9 @@ def _points(matrix: Matrix, scenario: str) -> list[Point]:
     every = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
     points = [point for point in every if point.get("streams", 1) <= point.get("threads", math.inf)]
     if not points:
-        raise UsageError("[axes] has no threads for so many streams: a stream takes one at least.")
+        raise UsageError(
+            "[axes] has more streams than threads throughout: a stream needs a thread."
+        )
     return [MappingProxyType(point) for point in points]
 
 

@@ -172,7 +172,7 @@ def read_comparison(path: Path) -> Comparison:
     except OSError as error:
         raise UsageError(f"Cannot read {path}: {error.strerror}.") from error
     except ValueError as error:
-        raise UsageError(f"{path} is no JSON: {error}.") from error
+        raise UsageError(f"{path} is not JSON: {error}.") from error
     _check_kind(content, path)
     try:
         return from_plain(content | {"schema_version": SCHEMA_VERSION}, Comparison)
@@ -185,7 +185,7 @@ def read_comparison(path: Path) -> Comparison:
 def _check_kind(content: Any, path: Path) -> None:
     if not isinstance(content, dict) or content.get("kind") != KIND:
         single = isinstance(content, dict) and "scenario" in content
-        what = "the result of a single run of main.py" if single else "no result of compare.py"
+        what = "the result of a single run of main.py" if single else "not a result of compare.py"
         raise UsageError(f"{path} is {what}; name the comparison.json of a comparison.")
     version = content.get("schema_version")
     if version not in READABLE:

@@ -45,7 +45,9 @@ def crop(text: str) -> Size:
 def share(text: str) -> float:
     value = _number(text)
     if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(f'"{text}" is no share above 0 and up to 1, such as 0.875')
+        raise argparse.ArgumentTypeError(
+            f'"{text}" is not a share above 0 and up to 1, such as 0.875'
+        )
     return value
 
 
@@ -89,7 +91,7 @@ def offset(text: str) -> int:
     except ValueError:
         value = LARGEST_OFFSET + 1
     if abs(value) > LARGEST_OFFSET:
-        raise argparse.ArgumentTypeError(f'"{text}" is no whole number, such as -1')
+        raise argparse.ArgumentTypeError(f'"{text}" is not a whole number, such as -1')
     return value
 
 
@@ -129,5 +131,5 @@ def _number(text: str) -> float:
 
 def _one_of(known: tuple[str, ...], word: str) -> str:
     if word not in known:
-        raise argparse.ArgumentTypeError(f'"{word}" is none of {", ".join(known)}')
+        raise argparse.ArgumentTypeError(f'"{word}" is not one of {", ".join(known)}')
     return word

@@ -25,7 +25,7 @@ def lock(descriptor: int, path: Path, *, wait: bool = False) -> bool:
         if error.errno not in UNKNOWN:
             raise
         sys.stderr.write(
-            f"The file system of {path} has no locks ({error.strerror}): let one run at a time"
-            " write there.\n"
+            f"The file system of {path} has no locks ({error.strerror}): let only one run at a"
+            " time write there.\n"
         )
     return True

@@ -108,8 +108,8 @@ class ModelCard:
     def __post_init__(self) -> None:
         if self.resize and (self.crop_pct or self.crop_mode):
             raise UsageError(
-                "resize says the size in pixels, crop_pct and crop_mode by the crop's: give one "
-                "of both."
+                "resize gives the size in pixels, crop_pct and crop_mode by that of the crop: use "
+                "one or the other."
             )
 
     @property
@@ -143,13 +143,13 @@ class ModelCard:
         assumed = []
         if self.crop and size and self.crop != size:
             raise ModelError(
-                f"The model takes images of {shown(size)}, and the crop is to be "
-                f"{shown(self.crop)} ({source}): say --crop {_words(size)} and its --resize."
+                f"The model takes images of {shown(size)}, but the crop is "
+                f"{shown(self.crop)} ({source}): give --crop {_words(size)} and a --resize for it."
             )
         crop = self.crop or size
         if crop is None:
             crop = (CROP, CROP)
-            assumed.append(f"crop {shown(crop)}, as nothing tells its size")
+            assumed.append(f"crop {shown(crop)}, as its size is not given")
         resize, keeps_aspect = self._resize(crop)
         if not (self.resize or self.crop_pct):
             short = resize[0] if resize[0] == resize[1] else shown(resize)

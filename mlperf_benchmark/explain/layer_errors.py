@@ -129,8 +129,8 @@ def _explain(
     looked_at = count_answers(errors.scores, reference, labels)
     if abs(_capped(looked_at) - _capped(answered)) > ALIKE_DB:
         raise InferenceError(
-            f"OpenVINO computes {variant.model.file} otherwise where its layers are looked at, so"
-            " that nothing can be said of them: give the model as .xml (prepare.py --backend"
+            f"OpenVINO computes {variant.model.file} differently while its layers are observed, so"
+            " nothing can be said about them: give the model as .xml (prepare.py --backend"
             " openvino)."
         )
     is_quantized = _is_quantized(theirs)
@@ -166,9 +166,9 @@ def _read(model: Model, config: BackendConfig) -> _Read:
     suffix = model.file.suffix.lower()
     if suffix not in SUFFIXES and model.file.is_file():
         raise ModelError(
-            f"The layers of {model.file} cannot be looked into: {suffix} files are no graphs that"
-            f" OpenVINO reads. Give the model that it was made from as {', '.join(SUFFIXES)};"
-            " prepare.py makes one from the same options with --backend openvino."
+            f"The layers of {model.file} cannot be inspected: OpenVINO does not read {suffix}"
+            f" files. Give the model that it was made from as {', '.join(SUFFIXES)}; prepare.py"
+            " makes one from the same options with --backend openvino."
         )
     description = read_description(model.file)
     graph = read_model(model.file, config.cache_dir)

@@ -48,7 +48,7 @@ def add_accuracy_options(parser: argparse.ArgumentParser) -> None:
         "--worst-layers",
         type=positive_int,
         metavar="N",
-        help=f"so many layers are returned to FP32, each alone and together (default: {WORST})",
+        help=f"number of layers to return to FP32, each alone and together (default: {WORST})",
     )
 
 
@@ -78,7 +78,7 @@ def choose_images(
         if folder is not None:
             raise UsageError(
                 f"The data set {dataset} has no image files: say with --dataset or --profile how"
-                f" those in {folder} are to be prepared."
+                f" those in {folder} are preprocessed."
             )
         config = DatasetConfig(
             cache_dir=options.cache_dir,

@@ -113,8 +113,8 @@ def _mending(errors: VariantErrors) -> Iterator[str]:
         yield f"{how} prepare.py … {options}: {_became(advised, errors)}."
         if errors.quantizer == OUTPUTS_TOO:
             yield (
-                f"With --quantizer {OUTPUTS_TOO} less comes back, as it still quantizes what layers"
-                " in INT8 write: take --quantizer nncf for all of it."
+                f"With --quantizer {OUTPUTS_TOO} less comes back, as it still quantizes the outputs"
+                " of INT8 layers: --quantizer nncf brings back all of it."
             )
     elif errors.answered.changed <= FEW * errors.answered.total:
         yield "Few answers change, and no layer makes up for them: nothing needs mending."
@@ -129,7 +129,7 @@ def _mending(errors: VariantErrors) -> Iterator[str]:
 
 def _of_pruning(errors: VariantErrors) -> Iterator[str]:
     yield (
-        "Channels are missing, which no layer in FP32 brings back: prepare.py sensitivity tells"
+        "Channels are missing, which no layer in FP32 brings back: prepare.py sensitivity shows"
         " which layers miss theirs, --reconstruct and finetune.py win accuracy back."
     )
     if errors.is_quantized:

@@ -32,15 +32,15 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         "models",
         nargs="+",
         metavar="MODEL",
-        help="model files, the baseline first; FILE@BACKEND where another backend shall run it "
-        "than the one that its kind of file is made for",
+        help="model files, the baseline first; FILE@BACKEND to run one on another backend than "
+        "the one that its kind of file is made for",
     )
     _what(parser)
     add_card_options(parser)
     _how(parser)
     add_accuracy_options(parser)
     add = parser.add_argument_group("output").add_argument
-    add("--all", action="store_true", help="print every layer, not the worst twenty")
+    add("--all", action="store_true", help="print every layer instead of the worst twenty")
     add(
         "--output",
         type=Path,
@@ -62,14 +62,14 @@ def _what(parser: argparse.ArgumentParser) -> None:
     add(
         "--profile",
         metavar="NAME",
-        help="whose data set and, for files that it reads, whose backend are taken: "
+        help="profile that gives the data set and, for files that it reads, the backend: "
         f"{', '.join(sorted(PROFILES))}",
     )
     add(
         "--dataset",
         metavar="NAME",
-        help="data set whose size of images and normalisation the models take; the images are "
-        f"noise (default: as its description or card says): {', '.join(DATASETS.names())}",
+        help="data set whose image size and normalisation the models take; the images are noise "
+        f"(default: as the model's description or card says): {', '.join(DATASETS.names())}",
     )
     add_port_options(group)
     add(
@@ -77,7 +77,7 @@ def _what(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("cache"),
         metavar="DIR",
-        help="where models out of archives are kept meanwhile (default: ./cache)",
+        help="where models unpacked from archives are kept (default: ./cache)",
     )
 
 
@@ -87,12 +87,12 @@ def _how(parser: argparse.ArgumentParser) -> None:
     add(
         "--precision",
         choices=PRECISIONS,
-        help="what floating-point layers of OpenVINO compute in (default: f32)",
+        help="precision of OpenVINO's floating-point layers (default: f32)",
     )
     add(
         "--inferences",
         type=positive_int,
         default=200,
         metavar="N",
-        help="of each model, with and without the times of layers (default: 200)",
+        help="inferences of each model, both with and without layer times (default: 200)",
     )

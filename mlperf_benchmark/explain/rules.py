@@ -158,7 +158,7 @@ def stayed_in_float(facts: Facts) -> Iterator[Statement]:
                 "stayed in floating point",
                 f"{layer.operator} stayed in {_shown(layer.precision)}: up to {lost:.3f} ms lost",
                 lost,
-                "quantize it as well: look whether --keep-fp32 or --max-drop kept it, or take "
+                "quantize it as well: check whether --keep-fp32 or --max-drop kept it, or take "
                 "another --quantizer",
                 layer.operator,
             )

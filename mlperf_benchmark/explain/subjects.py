@@ -76,7 +76,7 @@ def _file_and_backend(text: str, profile_name: str | None) -> tuple[Path, str]:
         path, backend = Path(text), _backend_for(Path(text), profile_name)
     if not BACKENDS.load(backend).profiles:
         raise UsageError(
-            f"The {backend} backend tells no times of layers: name another that reads the file, "
+            f"The {backend} backend does not report layer times: name another that reads the file, "
             f"{path}@BACKEND."
         )
     return path, backend
@@ -90,7 +90,7 @@ def _backend_for(file: Path, profile_name: str | None) -> str:
         return preferred
     readers = [name for name, suffixes in BACKEND_FORMATS.items() if suffix in suffixes]
     if not readers:
-        raise UsageError(f"Which backend reads {file}? Say it: {file}@BACKEND.")
+        raise UsageError(f"Which backend reads {file}? Name it: {file}@BACKEND.")
     return min(readers, key=lambda name: BACKEND_FORMATS[name].index(suffix))
 
 

@@ -110,7 +110,7 @@ def _check_aspect(rgb: Pixels) -> None:
     """Raises UnreadableImageError for a strip that would take gigabytes of memory."""
     height, width = rgb.shape[:2]
     if max(height, width) > MAX_ASPECT * min(height, width):
-        raise UnreadableImageError(f"{width} x {height} pixels are no picture")
+        raise UnreadableImageError(f"{width} x {height} pixels are a strip, not a picture")
 
 
 def custom(wanted: CustomPreprocessing) -> Preprocessing:

@@ -103,8 +103,8 @@ def _check(settings: Any, config: RunConfig) -> None:
     index, held = settings.performance_issue_same_index, settings.performance_sample_count_override
     if settings.performance_issue_same and index >= held:
         raise UsageError(
-            f"performance_issue_same_index {index} is none of the {held} samples in memory, which "
-            f"count from 0: change {config.user_conf}."
+            f"performance_issue_same_index {index} is not one of the {held} samples in memory, "
+            f"which count from 0: change {config.user_conf}."
         )
 
 

@@ -107,7 +107,7 @@ def read_user_conf(path: Path, model_name: str) -> dict[str, str]:
     """Parse `model.scenario.key = value` lines.
 
     Raises UsageError naming the line for whatever LoadGen would ignore or misread: an unknown
-    key or scenario, missing spaces around "=", a value that is no number, a seed; and for a file
+    key or scenario, missing spaces around "=", a value that is not a number, a seed; and for a file
     that says nothing about `model_name`.
     """
     try:

@@ -104,7 +104,7 @@ class Session:
         kind = kinds[output.names[0]]
         dtype = (DTYPES | INTEGERS).get(kind)
         if dtype is None:
-            raise ModelError(f"Output {output} is of type {kind}, which are no scores.")
+            raise ModelError(f"Output {output} is of type {kind}, which cannot be scores.")
         further = [size or 1 for size in (output.shape or ())[1:]]
         request = Request(self.inference, output.names[0], np.empty((batch, *further), dtype))
         return (lambda images: request(images)[:, 0]) if output.takes_argmax else request

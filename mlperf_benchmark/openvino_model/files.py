@@ -44,7 +44,7 @@ def model_file(model: Path, cache_dir: Path) -> Path:
         raise ModelError(f"No model file {model}; --model takes {', '.join(SUFFIXES)}.")
     suffix = model.suffix.lower()
     if suffix not in SUFFIXES:
-        raise ModelError(f"{model} is none of {', '.join(SUFFIXES)}.")
+        raise ModelError(f"{model} is not one of {', '.join(SUFFIXES)}.")
     if suffix == ".zip":
         return _unpacked(model, cache_dir)
     return model_files(model)[0]
@@ -59,7 +59,7 @@ def _unpacked(archive: Path, cache_dir: Path) -> Path:
                 shutil.rmtree(folder, ignore_errors=True)
                 _unpack(opened, members, folder)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        what = placeholder_in(archive) or f"is damaged or no zip archive: {error}"
+        what = placeholder_in(archive) or f"is damaged or not a zip archive: {error}"
         raise ModelError(f"{archive} {what}.") from error
     except (RuntimeError, NotImplementedError) as error:
         raise ModelError(f"{archive} is encrypted or packed in a way unknown here.") from error

@@ -1,4 +1,4 @@
-"""Weights that are no numbers. A ReLU makes a zero of NaN, so that the scores need not show it."""
+"""Weights that are not numbers. A ReLU makes a zero of NaN, so that the scores need not show it."""
 
 from collections.abc import Iterator
 

@@ -95,7 +95,7 @@ def _reshape(model: Model, source: Output, layout: str, batch: object, image: Im
     before = source.partial_shape
     if not before.compatible(wanted):
         # A size with bounds, which a `Port` shows as an open one.
-        raise ModelError(f"Input {_port(source).names[0]} {before} takes no images {wanted}.")
+        raise ModelError(f"Input {_port(source).names[0]} {before} does not take images {wanted}.")
     if before != wanted:
         try:
             model.reshape({source: wanted})

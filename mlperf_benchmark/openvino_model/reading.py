@@ -46,5 +46,5 @@ def _fault(file: Path, model: Path) -> str | None:
         return fault and f"The weights of {model} cannot be used: {weights} {fault}"
     # OpenVINO would try its readers of other formats, which write to the terminal.
     if not FrontEndManager().load_by_framework("onnx").supported(str(file)):
-        return f"{model} is no ONNX model, or is cut short"
+        return f"{model} is not an ONNX model, or is cut short"
     return None

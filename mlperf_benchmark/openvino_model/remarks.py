@@ -49,7 +49,7 @@ def _normalisation(model: Model, image: ImageFormat) -> list[Remark]:
             return [Remark(f"The model normalises its images itself ({listed}): it gets pixels.")]
         return [
             Remark(
-                f"The model takes pixels, and its file tells {listed}, which its graph does not "
+                f"The model takes pixels, and its file names {listed}, which its graph does not "
                 "begin with: if nothing in it normalises the images, accuracy suffers. Export it "
                 "with the normalisation in the graph, or with a float input.",
                 is_doubtful=True,
@@ -59,18 +59,18 @@ def _normalisation(model: Model, image: ImageFormat) -> list[Remark]:
         return [
             Remark(
                 f"The model's graph begins with a normalisation of its own ({listed}), and the "
-                "data set normalises the images before: if the model wants plain pixels, its "
-                "accuracy suffers. Export it without, or with an input of bytes (u8), which the "
-                "graph gets as they are.",
+                "data set normalises the images before: if the model expects plain pixels, its "
+                "accuracy suffers. Export it without that, or with an input of bytes (u8), which "
+                "the graph gets as they are.",
                 is_doubtful=True,
             )
         ]
     wanted = {"mean_values": image.mean, "scale_values": image.std}
     if all(_agrees(text, wanted[name]) for name, text in told.items()):
-        return [Remark(f"The model's file tells {listed}: the data set's normalisation.")]
+        return [Remark(f"The model's file names {listed}: the data set's normalisation.")]
     return [
         Remark(
-            f"The model's file tells {listed}, and the data set's normalisation is another (mean "
+            f"The model's file names {listed}, and the data set's normalisation is another (mean "
             f"{_listed(image.mean)}, scale {_listed(image.std)}): if the file is right, accuracy "
             "suffers. Choose the --dataset that the model was trained with.",
             is_doubtful=True,

@@ -20,15 +20,15 @@ from mlperf_benchmark.core.run_config import DATA_FORMATS
 CARD_OPTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "resize": ("SIZE", "short side in pixels, or HEIGHT,WIDTH (default: crop / 0.875)"),
-        "crop": ("SIZE", "of the centre (default: what the model takes)"),
-        "crop_pct": ("SHARE", "in place of --resize: the crop's share of it, as timm has it"),
-        "crop_mode": ("NAME", "of --crop-pct: center, or squash (default: center)"),
+        "crop": ("SIZE", "size of the central crop (default: what the model takes)"),
+        "crop_pct": ("SHARE", "instead of --resize: the crop's size as a share of it, as in timm"),
+        "crop_mode": ("NAME", "with --crop-pct: center or squash (default: center)"),
         "interpolation": ("NAME", f"{', '.join(INTERPOLATIONS)} (default: bilinear)"),
-        "mean": ("R,G,B", "of each channel, of pixels from 0 to 1 (default: ImageNet's)"),
-        "std": ("R,G,B", "standard deviation likewise (default: ImageNet's)"),
+        "mean": ("R,G,B", "mean of each channel, for pixels from 0 to 1 (default: ImageNet's)"),
+        "std": ("R,G,B", "standard deviation of each channel (default: ImageNet's)"),
         "rescale_factor": (
             "FACTOR",
-            "of pixels from 0 to 255 before mean and std (default: 1/255; 1 for a mean of 123.7)",
+            "factor for pixels from 0 to 255 (default: 1/255; 1 for a mean such as 123.7)",
         ),
         "channel_order": ("NAME", f"{' or '.join(CHANNEL_ORDERS)} (default: RGB)"),
     }
@@ -39,8 +39,15 @@ CARD_OPTIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
 def add_port_options(parser: Any) -> None:
     """Add the options for the model's input and output to a parser or argument group."""
     add = parser.add_argument
-    add("--inputs", type=VALUES["inputs"], metavar="NAME", help="model input (default: found)")
-    add("--outputs", type=VALUES["outputs"], metavar="NAME", help="model output (default: found)")
+    add(
+        "--inputs", type=VALUES["inputs"], metavar="NAME", help="the model's input (default: found)"
+    )
+    add(
+        "--outputs",
+        type=VALUES["outputs"],
+        metavar="NAME",
+        help="the model's output (default: found)",
+    )
     add(
         "--data-format",
         "--layout",
@@ -58,9 +65,9 @@ def add_card_options(parser: argparse.ArgumentParser) -> None:
         "--model-card",
         type=Path,
         metavar="FILE",
-        help="what it takes: TOML or JSON in the words of these options, timm's config.json or"
-        " Hugging Face's preprocessor_config.json (default: MODEL.card.toml, or those two, beside"
-        " the model)",
+        help="the images that it takes: TOML or JSON in the words of these options, timm's"
+        " config.json or Hugging Face's preprocessor_config.json (default: MODEL.card.toml or one"
+        " of these two, beside the model)",
     )
     for name, (metavar, text) in CARD_OPTIONS.items():
         flag = "--" + name.replace("_", "-")

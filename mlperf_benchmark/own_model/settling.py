@@ -160,8 +160,8 @@ def _refuse_unused(given: ModelCard, takes: ImageInput) -> None:
 def _assumption(model: Path | None, assumed: tuple[str, ...]) -> Remark:
     place = f", or in {model.stem}.card.toml" if model else ""
     return Remark(
-        f"The preprocessing is assumed as far as it was not told: {', '.join(assumed)}. Accuracy "
-        "suffers where the model was trained with another: say it by --resize, --interpolation, "
+        f"The preprocessing is assumed where it was not given: {', '.join(assumed)}. Accuracy "
+        "suffers if the model was trained with another: give it with --resize, --interpolation, "
         f"--mean, --std{place}.",
         is_doubtful=True,
     )

@@ -30,29 +30,34 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("served nodes (kserve)")
     add = group.add_argument
     add("--endpoint", type=_endpoints, metavar="HOST:PORT,…", help="gRPC addresses of the nodes")
-    add("--served-model", metavar="NAME", help="the model's name there (default: the profile's)")
+    add(
+        "--served-model",
+        metavar="NAME",
+        help="the model's name on the nodes (default: the profile's)",
+    )
     add(
         "--model-version",
         type=_version,
         metavar="N",
-        help="of the served model (default: the server's choice, mostly the highest)",
+        help="version of the served model (default: the server's choice, usually the highest)",
     )
     add(
         "--deadline",
         type=positive,
         metavar="SECONDS",
-        help=f"for the answer to a request (default: {DEADLINE_SECONDS:g})",
+        help=f"time limit for the answer to a request (default: {DEADLINE_SECONDS:g})",
     )
     add(
         "--in-flight",
         type=positive_int,
         metavar="N",
-        help=f"most unanswered requests at a node (default: {IN_FLIGHT})",
+        help=f"largest number of unanswered requests per node (default: {IN_FLIGHT})",
     )
     add(
         "--on-node-loss",
         choices=NODE_LOSS,
-        help="end the run (default), or go on with the other nodes, which makes it INVALID",
+        help="if a node is lost: end the run (default), or continue with the others, to an INVALID"
+        " result",
     )
     add(
         "--payload",
@@ -66,7 +71,7 @@ def add_network_options(parser: argparse.ArgumentParser) -> None:
         "--token-file",
         type=Path,
         metavar="FILE",
-        help="holds a bearer token (default: environment variable KSERVE_TOKEN)",
+        help="file with a bearer token (default: the environment variable KSERVE_TOKEN)",
     )
 
 

@@ -37,7 +37,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--profile",
         metavar="NAME",
-        help=f"defaults for the rest: {_list(PROFILES)} (default with --model: custom)",
+        help=f"defaults for the other options: {_list(PROFILES)} (default with --model: custom)",
     )
     add(
         "--model",
@@ -104,7 +104,7 @@ def _test(parser: argparse.ArgumentParser) -> None:
         type=positive_int,
         metavar="N",
         help="for programs that let processes take turns, as compare.py does: before every N "
-        'queries say "ready" and wait for a line on standard input (SingleStream, MultiStream)',
+        'queries print "ready" and wait for a line on standard input (SingleStream, MultiStream)',
     )
     add(
         "--tests-per-run",
@@ -123,14 +123,19 @@ def _test(parser: argparse.ArgumentParser) -> None:
         "--max-batchsize",
         type=positive_int,
         metavar="N",
-        help="largest batch of an inference (default: the model's own where it fixes one, else 1)",
+        help="largest batch of an inference (default: the model's own if it fixes one, else 1)",
     )
-    add("--samples-per-query", type=positive_int, metavar="N", help="MultiStream: default 8")
+    add(
+        "--samples-per-query",
+        type=positive_int,
+        metavar="N",
+        help="samples of a MultiStream query (default: 8)",
+    )
     add(
         "--max-latency",
         type=positive,
         metavar="SECONDS",
-        help="Server: latency bound of the 99th percentile (default: the rules' 0.015)",
+        help="Server: bound on the 99th percentile of latency (default: the rules' 0.015)",
     )
     add(
         "--performance-sample-count",
@@ -150,7 +155,7 @@ def add_runtime_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--precision",
         choices=PRECISIONS,
-        help="what floating-point layers compute in; default: the runtime's choice (profiles: f32)",
+        help="precision of floating-point layers (default: the runtime's choice; profiles: f32)",
     )
     add(
         "--execution-provider",
@@ -161,7 +166,7 @@ def add_runtime_options(parser: argparse.ArgumentParser) -> None:
         "--model-cache",
         type=Path,
         metavar="DIR",
-        help="let OpenVINO keep compiled models there, and reuse them",
+        help="folder where OpenVINO keeps compiled models to reuse them",
     )
 
 

@@ -169,7 +169,7 @@ def read_result(path: Path) -> Result:
         if not isinstance(content, dict):
             raise ValueError("expected object")
         if "rows" in content:
-            raise RunError(f"{path} is of a comparison.")
+            raise RunError(f"{path} belongs to a comparison.")
         if "schema_version" not in content:
             raise ValueError("it has no schema_version")
         version = content["schema_version"]
@@ -179,7 +179,7 @@ def read_result(path: Path) -> Result:
             )
         return from_plain(content | {"config": _whole(content.get("config"))}, Result)
     except (ValueError, RecursionError) as error:
-        raise RunError(f"{path} is no result of main.py: {error}.") from error
+        raise RunError(f"{path} is not a result of main.py: {error}.") from error
 
 
 def _whole(config: Any) -> Any:

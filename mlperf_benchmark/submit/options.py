@@ -20,7 +20,7 @@ from mlperf_benchmark.run.options import (
 from mlperf_benchmark.submit.rules import DEFAULT_VERSION, DIVISIONS, REQUIRED_SCENARIOS, VERSIONS
 from profiles import profile
 
-DESCRIPTION = """Make a complete MLPerf Inference submission tree: run what is missing of
+DESCRIPTION = """Make a complete MLPerf Inference submission tree: make the missing
 performance, accuracy and compliance runs, and assemble the tree in OUTPUT/tree."""
 
 OF_A_TREE = ("division", "system", "scenarios", "runs", "rehearsal", "plan", "user_conf", "version")
@@ -92,7 +92,9 @@ def _refuse(given: Sequence[str]) -> None:
     task = next((name for name in APPLICABLE if name in given), None)
     for name in given:
         if task is None and name == "max_latency":
-            raise UsageError("--max-latency applies to --find-peak; a submission keeps the rules'.")
+            raise UsageError(
+                "--max-latency applies to --find-peak only: submissions keep MLPerf's bound."
+            )
         if task is None or name == task:
             continue
         if not APPLICABLE[task](name):
@@ -104,14 +106,14 @@ def _task(parser: argparse.ArgumentParser) -> None:
     add(
         "--plan",
         action="store_true",
-        help="only print the runs, with their durations as far as earlier probes tell; nothing is "
-        "run or written",
+        help="only print the runs, with durations if earlier probes tell them; run and write "
+        "nothing",
     )
     add("--check", type=Path, metavar="TREE", help="check a tree by our own rules")
     add(
         "--find-peak",
         action="store_true",
-        help="search the highest VALID Server rate, for your own use",
+        help="search for the highest VALID Server rate, for your own use",
     )
 
 
@@ -123,8 +125,8 @@ def _submission(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("system.toml"),
         metavar="FILE",
-        help="what the machine cannot tell about itself; written as a template where it is "
-        "missing (default: %(default)s)",
+        help="what the machine cannot tell about itself; written as a template if it is missing "
+        "(default: %(default)s)",
     )
     add(
         "--scenarios",
@@ -133,25 +135,30 @@ def _submission(parser: argparse.ArgumentParser) -> None:
         help="default: %(default)s",
     )
     add("--runs", type=Path, metavar="DIR", help="assemble runs found in DIR instead of making any")
-    add("--time", type=duration, metavar="SECONDS", help="rehearse with runs of that length")
+    add("--time", type=duration, metavar="SECONDS", help="rehearse with runs of this length")
     add(
         "--rehearsal",
         action="store_true",
-        help="mark the tree as one; allows what the closed division does not: --time, a part of "
-        "the scenarios",
+        help="mark the tree as a rehearsal; allows what the closed division does not: --time, "
+        "only some scenarios",
     )
     add(
         "--user-conf",
         type=Path,
         metavar="FILE",
-        help="LoadGen user.conf (default: OUTPUT/user.conf, written from a probe where missing)",
+        help="LoadGen user.conf (default: OUTPUT/user.conf, written from a probe if missing)",
     )
-    add("--max-latency", type=positive, metavar="SECONDS", help="Server's bound in --find-peak")
+    add(
+        "--max-latency",
+        type=positive,
+        metavar="SECONDS",
+        help="Server's latency bound in --find-peak",
+    )
     add(
         "--version",
         choices=sorted(VERSIONS),
         default=DEFAULT_VERSION,
-        help="of the rules that --check applies (default: %(default)s)",
+        help="version of the rules that --check applies (default: %(default)s)",
     )
     add(
         "--output",
@@ -182,8 +189,8 @@ def _check_closed(request: Request) -> None:
     extra = [name for name in request.scenarios if name not in REQUIRED_SCENARIOS]
     if extra:
         raise UsageError(
-            f"{', '.join(extra)} is no scenario of ResNet-50 in the closed division: for an edge "
-            f"system its checkers take {', '.join(REQUIRED_SCENARIOS)} and nothing else. Use "
+            f"{', '.join(extra)} is not a scenario of ResNet-50 in the closed division: for an "
+            f"edge system its checkers take {', '.join(REQUIRED_SCENARIOS)} and nothing else. Use "
             "--division open."
         )
     if request.rehearsal:

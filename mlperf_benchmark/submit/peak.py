@@ -24,7 +24,10 @@ def find_peak(request: Request, console: Console) -> int:
     """
     run = _made(request, "ceiling", "Offline", {"time": step_seconds(request.time)})
     ceiling = run.result.timing.samples_per_second
-    say(console, f"Offline reaches {ceiling:.1f} samples/s, which is the most that Server can.")
+    say(
+        console,
+        f"Offline reaches {ceiling:.1f} samples/s, which is the most that Server can reach.",
+    )
     rate = highest_valid(lambda rate, number: _step(request, rate, number, console), ceiling)
     say(console, "Confirming with a run of full length.")
     for _ in range(CONFIRMATIONS):

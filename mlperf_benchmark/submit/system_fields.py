@@ -14,7 +14,7 @@ class Field:
 
 
 ASKED = (
-    Field("system_name", "Name of the machine, as it shall appear in the results"),
+    Field("system_name", "Name of the machine, as it should appear in the results"),
     Field("status", "available, preview or rdi (research, development or internal)"),
     Field("host_memory_configuration", "e.g. 8x 16 GB DDR5-4800"),
     Field("cooling", "e.g. air"),

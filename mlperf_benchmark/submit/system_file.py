@@ -55,12 +55,12 @@ def read_system_file(path: Path) -> SystemFile:
     except OSError as error:
         raise UsageError(f"Cannot read {path}: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is no TOML file: {error}.") from error
+        raise UsageError(f"{path} is not a TOML file: {error}.") from error
     for key in content:
         known_name(f"key in {path}", key, ("submitter", "system", "model"))
     submitter = content.get("submitter", "")
     if not isinstance(submitter, str):
-        raise UsageError(f"{path}: submitter is a text in quotes.")
+        raise UsageError(f"{path}: submitter must be a text in quotes.")
     if submitter and not NAME.fullmatch(submitter):
         raise UsageError(
             f'{path}: the submitter "{submitter}" becomes a folder: letters, digits, "_", "." '
@@ -90,12 +90,12 @@ def _answers(
 ) -> dict[str, str]:
     values = content.get(table, {})
     if not isinstance(values, dict):
-        raise UsageError(f"{path}: {table} is a table, [{table}].")
+        raise UsageError(f"{path}: {table} must be a table, [{table}].")
     answers = {}
     for name, value in values.items():
         known_name(f"field in [{table}] of {path}", name, names)
         if isinstance(value, (dict, list)):
-            raise UsageError(f"{path}: {name} is one text or number.")
+            raise UsageError(f"{path}: {name} must be one text or number.")
         if str(value).strip():
             answers[name] = str(value).strip()
     return answers

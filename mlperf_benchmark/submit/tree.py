@@ -80,7 +80,7 @@ def group_runs(
         other = groups[run.scenario].setdefault(run.kind, run)
         if other is not run:
             raise UsageError(
-                f"Two runs of {run.name}: {other.folder} and {run.folder}. Leave one in --runs."
+                f"Two runs of {run.name}: {other.folder} and {run.folder}. Keep one in --runs."
             )
     missing = [f"{name} {kind}" for name in scenarios for kind in kinds if kind not in groups[name]]
     if missing:

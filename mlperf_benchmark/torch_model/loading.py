@@ -48,7 +48,7 @@ def load_module(path: Path) -> LoadedModule:
         return _exported(path)
     if suffix in CHECKPOINTS:
         return _checkpoint(path)
-    raise ModelError(f"{path} is none of {', '.join((*CHECKPOINTS, EXPORTED))}.")
+    raise ModelError(f"{path} is not one of {', '.join((*CHECKPOINTS, EXPORTED))}.")
 
 
 def _checkpoint(path: Path) -> LoadedModule:
@@ -57,7 +57,7 @@ def _checkpoint(path: Path) -> LoadedModule:
     if checkpoint is not None and checkpoint.graph is not None:
         raise ModelError(
             f"{path} was trained in INT8 (finetune.py --qat), which PyTorch does not run here: "
-            "prepare.py --precision int8 makes a file for another backend of it."
+            "prepare.py --precision int8 makes a file for another backend from it."
         )
     name = checkpoint.architecture if checkpoint else _described(path)
     architecture: Architecture = ARCHITECTURES.load(name)

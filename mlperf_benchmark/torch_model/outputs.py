@@ -25,7 +25,7 @@ def chosen(output: Any, names: Sequence[str], wanted: tuple[str, ...]) -> tuple[
     found, _ = pytree.tree_flatten_with_path(output)
     leaves = [(path, leaf) for path, leaf in found if isinstance(leaf, Tensor)]
     if not leaves:
-        raise ModelError("The model answers no tensor.")
+        raise ModelError("The model does not answer with a tensor.")
     ports = []
     for place, (path, leaf) in enumerate(leaves):
         keys = [str(key.key) for key in path if isinstance(key, pytree.MappingKey)]

@@ -248,11 +248,11 @@ def test_a_stored_record_is_asked_as_before_or_anew(asked: Comparison, tmp_path:
     [
         (("--best", "memori_mb <= 1"), 'Unknown figure in the constraint "memori_mb". Did you mean '
          '"memory_mb"?'),
-        (("--best", "memory_mb = 1"), '"memory_mb = 1" is no constraint; write'),
-        (("--best", ""), '"" is no constraint; write'),
-        (("--best", "memory_mb <= 1 GB"), '"memory_mb <= 1 GB" is no constraint; write'),
-        (("--best", "memory_mb <= 1GB"), '"1GB" is no number'),
-        (("--best", "memory_mb <= nan"), '"nan" is no number'),
+        (("--best", "memory_mb = 1"), '"memory_mb = 1" is not a constraint; write'),
+        (("--best", ""), '"" is not a constraint; write'),
+        (("--best", "memory_mb <= 1 GB"), '"memory_mb <= 1 GB" is not a constraint; write'),
+        (("--best", "memory_mb <= 1GB"), '"1GB" is not a number'),
+        (("--best", "memory_mb <= nan"), '"nan" is not a number'),
         (("--best-by", "p98"), 'Unknown metric "p98". Did you mean "p99"?'),
     ],
 )  # fmt: skip

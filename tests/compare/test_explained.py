@@ -51,5 +51,5 @@ def test_it_says_why_where_there_is_nothing_to_explain(tmp_path: Path) -> None:
     run = run_compare(matrix(tmp_path, "null", variants), output=tmp_path / "output")
     assert run.status == 0, run.stderr
     assert comparison_of(run).explanation == [
-        "Layers are not explained: no model runs on a backend that tells their times."
+        "Layers are not explained: no model runs on a backend that reports their times."
     ]

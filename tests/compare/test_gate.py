@@ -290,11 +290,11 @@ def test_the_command_passes_what_did_not_change(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["5", "much", "nan"])
 def test_a_slowdown_that_is_no_share_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match=r"is no share.*; write"):
+    with pytest.raises(UsageError, match=r"is not a share.*; write"):
         parse_check(["a", "--against", "b", "--max-slowdown", text])
 
 
 @pytest.mark.parametrize("text", ["0.5%", "-1", "nan", "101", "few"])
 def test_a_drop_that_is_no_number_of_points_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match=r"is no number of percentage points.*; write 0.5"):
+    with pytest.raises(UsageError, match=r"is not a number of percentage points.*; write 0.5"):
         parse_check(["a", "--against", "b", f"--max-accuracy-drop={text}"])

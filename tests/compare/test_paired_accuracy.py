@@ -37,7 +37,7 @@ def test_interval_holds_the_difference_and_mirrors(gained: int, lost: int) -> No
 def test_answers_are_paired_image_by_image() -> None:
     found = compare_answers([True, True, False, False], [True, False, True, True])
     assert (found.gained, found.lost, found.points) == (1, 2, -25)
-    with pytest.raises(ValueError, match="no pairs"):
+    with pytest.raises(ValueError, match="not pairs"):
         compare_answers([True], [True, False])
 
 

@@ -52,8 +52,8 @@ def changed(**changes: Any) -> str:
         (changed(rows=None), "is damaged"),
         (changed(rows=[{"name": "x"}]), "is damaged"),
         ('{"scenario": "Offline"}', "the result of a single run of main.py"),
-        ("[]", "no result of compare.py"),
-        ("{", "is no JSON"),
+        ("[]", "not a result of compare.py"),
+        ("{", "is not JSON"),
     ],
 )
 def test_what_cannot_be_read_is_refused_in_one_line(

@@ -126,7 +126,7 @@ def test_a_damaged_result_of_a_round_is_named(
     run = run_compare(null_matrix, output=output)
     assert run.status == 2
     assert run.error == (
-        f"{file} is no result of main.py: expected int | null, got str - at $.queries. "
+        f"{file} is not a result of main.py: expected int | null, got str - at $.queries. "
         "Measure anew with --overwrite."
     )
 

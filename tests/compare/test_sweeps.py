@@ -111,7 +111,7 @@ def test_rates_are_compared_with_the_baseline_at_the_same_rate(tmp_path: Path) -
         ),
         (
             NULL + '[axes]\nscenario = ["Offline"]\nthreads = [1]\nstreams = [2]\n',
-            "no threads for so many streams",
+            "more streams than threads",
         ),
         ("tests_per_run = 2\n" + NULL, "tests_per_run needs Server or Offline"),
         ("tests_per_run = 0\n" + NULL, "tests_per_run must be at least 1"),

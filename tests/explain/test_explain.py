@@ -74,7 +74,7 @@ def test_the_terminal_shows_layers_the_profiles_cost_and_the_verdict(explained: 
         assert name in explained.stdout
     assert explained.stdout.count("a whole inference without profiling takes") == 7
     assert "possible" in explained.stdout
-    assert "This machine at most, 1 threads: f32" in explained.stdout
+    assert "Peaks of this machine (threads: 1): f32" in explained.stdout
 
 
 def test_every_form_is_written(explained: Explained) -> None:
@@ -106,8 +106,8 @@ def test_an_explanation_is_not_replaced_unasked(
     [
         ("missing.xml", "There is no model file missing.xml"),
         ("{full}@opnvino", 'Did you mean "openvino"?'),
-        ("{full}@kserve", "The kserve backend tells no times of layers"),
-        ("{full}@inductor", "The inductor backend tells no times of layers"),
+        ("{full}@kserve", "The kserve backend does not report layer times"),
+        ("{full}@inductor", "The inductor backend does not report layer times"),
         ("{full} {full}", "is named twice"),
         ("model.h5", "Which backend reads model.h5?"),
         ("{full} --profile pytorch-openvno", 'Did you mean "pytorch-openvino"?'),

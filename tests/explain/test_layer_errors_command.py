@@ -117,6 +117,6 @@ def test_what_cannot_be_explained_is_refused(kitchen: Kitchen) -> None:
     with pytest.raises(UsageError, match="name two models"):
         kitchen.explain(fp32, *images)
     other = kitchen.prepare("traced", "--backend", "torch")
-    with pytest.raises(ModelError, match=r"traced\.pt.* cannot be looked into"):
+    with pytest.raises(ModelError, match=r"traced\.pt.* cannot be inspected"):
         kitchen.explain(fp32, other, *images)
     assert not (kitchen.folder / "explained").exists()

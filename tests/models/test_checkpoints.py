@@ -222,7 +222,7 @@ def test_code_beside_the_weights_is_not_executed(tmp_path: Path, state: State) -
         (b"\x1f\x8b\x08", "gunzip"),
         (b"\x89HDF\r\n", "Keras"),
         (b"PK\x03\x04 damaged", "cut short or damaged"),
-        (b"no weights", "is no file of torch.save"),
+        (b"no weights", "is not a file of torch.save"),
     ],
 )
 def test_file_of_another_kind_gets_its_own_cure(tmp_path: Path, content: bytes, words: str) -> None:
@@ -268,7 +268,7 @@ def test_torchscript_arrays_and_archives_are_told(tmp_path: Path, state: State) 
             lambda state: (
                 state | {"_fc.weight": torch.zeros(10, 1280), "_fc.bias": torch.zeros(10)}
             ),
-            "tells 10 classes apart",
+            "distinguishes 10 classes",
         ),
         (
             lambda state: (

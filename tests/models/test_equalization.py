@@ -93,5 +93,5 @@ def test_prepare_tells_how_many_pairs(
     assert description is not None
     assert description.quantization is not None
     assert description.quantization.equalized_pairs == 4
-    with pytest.raises(ModelError, match="deit-tiny has no two convolutions with a ReLU"):
+    with pytest.raises(ModelError, match="deit-tiny has no two convolutions with only a ReLU"):
         prepare_model(parse(["deit-tiny", *words]))

@@ -216,12 +216,14 @@ def test_what_cannot_be_done_is_said_in_a_line(tmp_path: Path, calibration: Path
         (("--profile", "efficientnet-lite1-openvino"), "240×240"),
     ):
         assert reason in refusal(tmp_path, file, *words)
-    assert "Say which --weights resnet18" in refusal(tmp_path, "resnet18")
+    assert "Give --weights for resnet18" in refusal(tmp_path, "resnet18")
     for word, value in (("--profile", "pytorch-tvm"), ("--mean", "0.5"), ("--labels-offset", 1)):
         assert f"{word} does not apply to resnet18" in refusal(
             tmp_path, "resnet18", "--weights", "random", word, value
         )
-    assert "no ONNX file" in refusal(tmp_path, str(tmp_path / "model.xml"), "--weights", "random")
+    assert "not an ONNX file" in refusal(
+        tmp_path, str(tmp_path / "model.xml"), "--weights", "random"
+    )
     assert "no model file" in refusal(tmp_path, str(tmp_path / "none.onnx"))
 
 
@@ -257,7 +259,7 @@ def test_graphs_that_cannot_be_quantized_are_named(tmp_path: Path, calibration: 
     made = prepare(tmp_path, two, *whole)
     with pytest.raises(ModelError, match="is quantized already"):
         prepare(tmp_path, str(made), *whole, "--overwrite")
-    with pytest.raises(OutputError, match="is what is to be read"):
+    with pytest.raises(OutputError, match="is the model itself"):
         prepare(tmp_path, str(made), "--format", "onnx", "--name", made.name, "--overwrite")
 
 
@@ -309,7 +311,7 @@ def test_the_preprocessing_of_an_architecture_is_told(tmp_path: Path) -> None:
         ("tests.models.small_nets", "module:function"),
         ("tests.models.no_such:tiny", "cannot be imported"),
         ("tests.models.small_nets:tiny", "has no tiny"),
-        ("tests.models.small_nets:SIZE", "no function"),
+        ("tests.models.small_nets:SIZE", "not a function"),
         ("tests.models.small_nets:batches", "list instead of a torch module"),
         ("tests.models.small_nets:Small", ""),
     ],

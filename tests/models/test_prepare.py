@@ -134,7 +134,7 @@ def test_backend_says_which_formats_it_reads() -> None:
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema": 99}'])
 def test_damaged_description_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "model.xml.json").write_text(content)
-    with pytest.raises(ModelError, match="is no model description"):
+    with pytest.raises(ModelError, match="is not a model description"):
         read_description(tmp_path / "model.xml")
 
 

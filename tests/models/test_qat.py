@@ -160,7 +160,7 @@ def test_interrupted_training_goes_on_to_the_same_weights(
         (["--qat", "--prune=0.5"], "exclude each other"),
         (["--quantizer=onnxruntime", "--prune=0.5"], "--quantizer applies to --qat only"),
         (["--qat", "--quantizer=adaround"], "learns the rounding itself"),
-        (["--qat", "--quantizer=weights-only"], "what layers read as well"),
+        (["--qat", "--quantizer=weights-only"], "the inputs of layers in INT8"),
         (["--qat", "--equalize"], "--equalize"),
         (["--qat", "--max-drop=0.01"], "--max-drop"),
         (["--qat", "--quantizer=ort"], 'Unknown quantizer "ort"'),

@@ -301,7 +301,7 @@ def test_calibration_keeps_few_images_in_memory() -> None:
 
 @pytest.mark.parametrize("name", ["a/b", "/a", "..", ".", ""])
 def test_name_that_is_a_path_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match="the folder is what --output names"):
+    with pytest.raises(UsageError, match="--output names the folder"):
         parse(["resnet50", "--weights", "random", "--name", name])
 
 

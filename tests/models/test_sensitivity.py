@@ -76,7 +76,7 @@ def test_another_measurement_is_not_mixed_in(run: SensitivityRun) -> None:
         find_sensitivity(replace(run, method="l1"), lambda _line: None)
     find_sensitivity(replace(run, method="l1", overwrite=True), lambda _line: None)
     (run.output / "sensitivity.json").write_text("{}")
-    with pytest.raises(OutputError, match="is no record of"):
+    with pytest.raises(OutputError, match="is not a record of"):
         find_sensitivity(run, lambda _line: None)
 
 

@@ -106,7 +106,7 @@ def test_node_that_is_down_is_named(benchmark: Runner, tmp_path: Path) -> None:
         (("--shape", "[-1, -1]"), "use --payload jpeg"),
         (("--scores", "10"), "answers scores FP32 [-1, 10]: labels [-1, 1] is needed"),
         (("--model-not-ready",), 'the model "resnet50" is not ready'),
-        (("--empty-metadata",), 'the model "resnet50" tells nothing of its inputs and outputs'),
+        (("--empty-metadata",), 'the model "resnet50" does not report its inputs and outputs'),
     ],
 )
 def test_what_does_not_fit_is_named(tmp_path: Path, options: tuple[str, ...], reason: str) -> None:
@@ -141,7 +141,7 @@ def test_calls_that_can_be_done_without(benchmark: Runner, tmp_path: Path, lacki
 def test_server_without_metadata_is_named(tmp_path: Path) -> None:
     with started(tmp_path, "--lacks", "ModelMetadata") as node:
         message = refusal(node.endpoint)
-    assert message.startswith(f"Node {node.endpoint} does not tell a model's inputs and outputs")
+    assert message.startswith(f"Node {node.endpoint} does not report a model's inputs and outputs")
 
 
 def test_only_the_model_must_be_ready(tmp_path: Path) -> None:

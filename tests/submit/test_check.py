@@ -100,7 +100,7 @@ def test_path_that_is_no_tree_is_named(made_trees: Mapping[str, Path], tmp_path:
     file.touch()
     submitter = made_trees["open"] / "open" / "Example"
     for path, named in (
-        (tmp_path, "is no submission tree"),
+        (tmp_path, "is not a submission tree"),
         (tmp_path / "none", "none does not exist"),
         (file, "is a file"),
         (submitter.parent, f"give --check the whole, {made_trees['open']}"),
@@ -163,7 +163,7 @@ def test_tree_of_other_benchmarks_alone_is_not_called_good(
 
 def test_network_division_is_not_for_this_task(spoiled: Callable[..., list[str]]) -> None:
     line, _ = spoiled(lambda submitter: _copy(submitter, "//../../network/Example"))
-    assert line.startswith("network: the Network division, which is of the datacenter suite")
+    assert line.startswith("network: the Network division, of the datacenter suite")
     assert "to the open division alone" in line
 
 
@@ -180,7 +180,10 @@ def test_network_division_of_another_task_is_a_note(spoiled: Callable[..., list[
         ("power files", "closed/Example/results: power files in 1 scenario"),
         ("folders of an older layout left over", "closed/Example/measurements: note: a folder of"),
         ("line that is a list", f"{DETAIL}: LoadGen left no readable detail log: line 62 is no"),
-        ("duration as a text", f"{DETAIL}: LoadGen's entry effective_min_duration_ms is no number"),
+        (
+            "duration as a text",
+            f"{DETAIL}: LoadGen's entry effective_min_duration_ms is not a number",
+        ),
     ],
 )
 def test_what_is_recognised_takes_one_line(

@@ -243,11 +243,11 @@ def test_what_is_no_run_of_one_machine_is_left_out(made: Made, tmp_path: Path) -
     said = [line for line in done.stdout.splitlines() if line.startswith("Left out: ")]
     assert said == [
         f"Left out: {comparison} is a comparison.",
-        f"Left out: {runs}/copied/results.json is of a comparison.",
-        f"Left out: {runs}/cut/results.json is no result of main.py: {CUT}.",
-        f"Left out: {runs}/damaged/results.json is no result of main.py: {MISTYPED}.",
-        f"Left out: {runs}/list/results.json is no result of main.py: expected object.",
-        f"Left out: {runs}/old/results.json is no result of main.py: it has no schema_version.",
+        f"Left out: {runs}/copied/results.json belongs to a comparison.",
+        f"Left out: {runs}/cut/results.json is not a result of main.py: {CUT}.",
+        f"Left out: {runs}/damaged/results.json is not a result of main.py: {MISTYPED}.",
+        f"Left out: {runs}/list/results.json is not a result of main.py: expected object.",
+        f"Left out: {runs}/old/results.json is not a result of main.py: it has no schema_version.",
         f"Left out: {older}/results.json has schema 0 instead of 1: run it again.",
         f"Left out: {served} is a run on served nodes, and a tree is of one machine's.",
     ]

@@ -77,7 +77,7 @@ def test_answers_win_over_what_was_found_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("submitter = ", "is no TOML file"),
+        ("submitter = ", "is not a TOML file"),
         ('submitter = "My Company"', '"My Company" becomes a folder'),
         ('submitter = ".Me"', '".Me" becomes a folder'),
         ('submiter = "Me"', 'Did you mean "submitter"?'),
@@ -86,7 +86,7 @@ def test_answers_win_over_what_was_found_out(tmp_path: Path) -> None:
         ('[system]\nsystem_type = "desktop"', "datacenter"),
         ('[system]\nsystem_type = "datacenter"', 'no ResNet-50 since v5.1. Write "edge"'),
         ('[model]\nretrained = "no"', 'Did you mean "retraining"?'),
-        ("[system]\ncooling = [1]", "cooling is one text or number"),
+        ("[system]\ncooling = [1]", "cooling must be one text or number"),
     ],
 )
 def test_what_cannot_be_meant_is_named(text: str, named: str, tmp_path: Path) -> None:

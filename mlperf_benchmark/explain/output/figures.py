@@ -135,9 +135,10 @@ def _roofline(explanation: Explanation) -> Drawing | None:
     return _drawing(
         figure,
         "Roofline",
-        "Each mark is a layer with multiply-accumulates (two operations). No layer can be above "
-        "the level line of its precision, the arithmetic peak; left of where that meets the "
-        "slanted ones, reading from the nearest cache and from memory, it waits for its bytes.",
+        "Each mark is a layer with multiply-accumulates (two operations). Level lines are the "
+        "arithmetic peaks, slanted ones the rates of reading from the nearest cache and from "
+        "memory. No layer can be above the peak of its precision; left of where that meets a "
+        "slanted line, it waits for its bytes.",
         _summary(explanation.variants, peaks),
     )
 

@@ -22,7 +22,7 @@ def machine(peaks: Peaks) -> str:
         f"{one.gigabytes_per_second:.0f} GB/s of {one.bytes / MEGABYTE:.1f} MB"
         for one in peaks.streams
     )
-    return f"This machine at most, {peaks.threads} threads: {arithmetic}; reading {streams}."
+    return f"Peaks of this machine (threads: {peaks.threads}): {arithmetic}; reading {streams}."
 
 
 def statement_text(statement: Statement) -> str:

@@ -1,4 +1,4 @@
-"""Weights that are no numbers, as a training that diverged leaves them."""
+"""Weights that are not numbers, as a training that diverged leaves them."""
 
 from pathlib import Path
 
@@ -23,11 +23,11 @@ def non_finite(module: nn.Module) -> str | None:
 
 
 def refuse_non_finite(module: nn.Module, file: Path) -> None:
-    """Raise ModelError naming the weights of `module`, read from `file`, that are no numbers."""
+    """Raise ModelError naming the weights of `module`, read from `file`, that are not numbers."""
     if found := non_finite(module):
         raise ModelError(
-            f"{file} holds weights that are no numbers: {found}. Its training has diverged, or the "
-            "file is damaged: take an earlier checkpoint."
+            f"{file} holds weights that are not numbers: {found}. Its training has diverged, or "
+            "the file is damaged: use an earlier checkpoint."
         )
 
 

@@ -49,7 +49,7 @@ def architecture_of(
     gives scores (batch, classes). Raises UsageError or ModelError.
     """
     if not callable(build):
-        raise UsageError(f"--architecture {target} is no function that makes a module.")
+        raise UsageError(f"--architecture {target} is not a function that makes a module.")
     image = image_format(dataset, preprocessing)
     if image.height != image.width:
         raise UsageError(

@@ -41,7 +41,7 @@ class PackagedFile(WeightSource):
     def locate(self, cache_dir: Path, progress: Progress) -> Path:
         spec = importlib.util.find_spec(self.module)
         if spec is None or not spec.submodule_search_locations:
-            raise ModelError(f"The weights cannot be had. {missing_package(self.module)}")
+            raise ModelError(f"The weights are not available. {missing_package(self.module)}")
         file = Path(spec.submodule_search_locations[0]) / self.path
         if not file.is_file() or file_sha256(file) != self.sha256:
             raise ModelError(

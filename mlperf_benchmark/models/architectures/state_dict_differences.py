@@ -69,7 +69,7 @@ class Differences:
         last = list(self.wanted_shapes)[-2:]
         if self.shapes.keys() <= {*last}:
             return (
-                f"It tells {shape[0]} classes apart, and here models have"
+                f"It distinguishes {shape[0]} classes, and models here have"
                 f" {self.wanted_shapes[name][0]}."
             )
         return f"Its layers have other widths, as after pruning elsewhere: {ONNX}."

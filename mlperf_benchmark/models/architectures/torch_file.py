@@ -24,10 +24,10 @@ LEGACY_PICKLES = 5
 
 FOREIGN = (
     (b"\x89HDF", "is an HDF5 file, as Keras saves; export that model to ONNX, which main.py runs"),
-    (b"\x1f\x8b", "is compressed by gzip; give what gunzip makes of it"),
+    (b"\x1f\x8b", "is compressed by gzip; unpack it with gunzip"),
     (b"7z\xbc\xaf", "is a 7z archive; unpack it and give the file of weights inside"),
     (b"\x93NUMPY", "holds one NumPy array; save a state dict with torch.save"),
-    (bytes(64), "begins with zeros, as a download does that was not finished; get the file again"),
+    (bytes(64), "begins with zeros, like an unfinished download; get the file again"),
     (b"<?xml", "is XML; main.py runs OpenVINO's models as they are"),
 )
 END_SIGNS = ("EOF", "exhausted", "not enough data", "truncated")
@@ -147,7 +147,7 @@ def _cause(file: Path, error: Exception) -> str:
         return f"is cut short or damaged ({file.stat().st_size} bytes); get the file again."
     if isinstance(error, pickle.UnpicklingError) and head.startswith(PICKLE):
         return _refused(error)
-    return f"is no file of torch.save. {SAVE}"
+    return f"is not a file of torch.save. {SAVE}"
 
 
 def _cause_in_zip(file: Path, error: Exception) -> str:
@@ -164,7 +164,7 @@ def _cause_in_zip(file: Path, error: Exception) -> str:
     if any(name.endswith(".npy") for name in names):
         return f"holds NumPy arrays. {SAVE}"
     if not any(name.endswith("/data.pkl") for name in names):
-        return "is a zip archive, but none of torch.save; if weights are inside, unpack it."
+        return "is a zip archive, but not one of torch.save; if weights are inside, unpack it."
     if isinstance(error, pickle.UnpicklingError):
         return _refused(error)
     return f"is cut short or damaged ({file.stat().st_size} bytes); get the file again."

@@ -224,7 +224,7 @@ def read_description(model: Path, hashes: Hashes | None = None) -> ModelDescript
     except OSError as error:
         raise ModelError(f"Cannot read {path}: {error.strerror}.") from error
     except ValueError as error:
-        raise ModelError(f"{path} is no model description: {error}. {advice}") from error
+        raise ModelError(f"{path} is not a model description: {error}. {advice}") from error
     for name, sha256 in description.files.items():
         file = model.with_name(name)
         if not file.is_file():

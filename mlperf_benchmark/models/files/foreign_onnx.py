@@ -104,7 +104,7 @@ def quantizable(foreign: ForeignModel) -> onnx.ModelProto:
             model = version_converter.convert_version(model, OPSET)
         except Exception as error:
             raise ModelError(
-                f"The model is of opset {opset}, INT8 takes {OPSET} or newer, and onnx cannot "
+                f"The model has opset {opset}, INT8 needs {OPSET} or newer, and onnx cannot "
                 f"convert it: {first_line(error)}. Export it anew."
             ) from error
     try:
@@ -153,9 +153,7 @@ def _fix_size(value: Any, port: Port, layout: str, image: ImageFormat | None) ->
         sizes |= {"H": image.height, "W": image.width}
     height, width = sizes["H"], sizes["W"]
     if height is None or width is None:
-        raise ModelError(
-            f"Input {port} leaves the size of the images open: say with --crop which it takes."
-        )
+        raise ModelError(f"Input {port} leaves the size of the images open: give it with --crop.")
     shape = [sizes["N"] or "batch", *({**sizes, "C": 3}[axis] for axis in layout[1:])]
     element = value.type.tensor_type.elem_type
     value.CopyFrom(helper.make_tensor_value_info(value.name, element, shape))
@@ -166,13 +164,13 @@ def _refuse(model: onnx.ModelProto, batch: int | None) -> None:
     for node in model.graph.node:
         if node.op_type.startswith(QUANTIZED) or node.op_type in INTEGER:
             raise ModelError(
-                f"The model is quantized already (it has the operator {node.op_type}): leave "
-                "--precision int8 out, or give the one that it was made from."
+                f"The model is quantized already (it has the operator {node.op_type}): leave out "
+                "--precision int8, or give the model that it was made from."
             )
     if any(tensor.data_type in OTHER_FLOATS for tensor in model.graph.initializer):
         raise ModelError(
-            "The model has weights in other numbers than float32, which INT8 is made from: export "
-            "it in float32."
+            "INT8 is made from float32, and the model has weights of another type: export it in "
+            "float32."
         )
     if batch not in (None, 1):
         raise ModelError(

@@ -57,7 +57,7 @@ class Distillation:
         """Train on normalised float32 batches (batch, 3, height, width); return the mean loss.
 
         `epoch` counts from 0; `progress` is called with each batch's loss. Raises
-        DivergedError at the first that is no number.
+        DivergedError at the first that is not a number.
         """
         torch.manual_seed(seed + epoch)
         self._student.train()

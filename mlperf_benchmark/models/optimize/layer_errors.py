@@ -159,7 +159,7 @@ def _refuse_non_finite(table: NDArray[np.float64], names: Sequence[str]) -> None
     if len(wrong):
         place, image = wrong[0]
         raise InferenceError(
-            f"Layer {names[place]} gives values that are no numbers, or too large, for image"
+            f"Layer {names[place]} gives values that are not numbers, or too large, for image"
             f" {image}."
         )
 

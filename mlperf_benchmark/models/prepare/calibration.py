@@ -79,8 +79,8 @@ class CalibrationImages:
             )
         if blank:
             doubts.append(
-                f"{blank} of {len(self.images)} calibration images are of one colour and tell "
-                f"nothing of real ones: accuracy may suffer. Take them out of --calibration-path."
+                f"{blank} of {len(self.images)} calibration images are of one colour and say "
+                "nothing about real ones: accuracy may suffer. Take them out of --calibration-path."
             )
         return doubts
 

@@ -108,7 +108,7 @@ def fine_tune(run: FineTuningRun, report: Report) -> Path:
             )
             # The last step came after the last loss, so that its result has not been checked yet.
             if bad := non_finite(pupil.module):
-                raise DivergedError(f"which left weights that are no numbers: {bad}")
+                raise DivergedError(f"which left weights that are not numbers: {bad}")
         checkpoint = pupil.checkpoint(
             architecture,
             teacher,

@@ -24,7 +24,7 @@ QAT_LEARNING_RATE = 1e-5
 NOT_TRAINED: Mapping[str, str] = MappingProxyType(
     {
         "adaround": "which learns the rounding itself",
-        "weights-only": "which trains in INT8 what layers read as well",
+        "weights-only": "which trains the inputs of layers in INT8, too",
     }
 )
 """Quantizers that --qat cannot start from, and why."""
@@ -69,8 +69,8 @@ def parse(arguments: Sequence[str]) -> FineTuningRun:
     add_quantization(parser, "with --qat").add_argument(
         "--qat",
         action="store_true",
-        help="quantization-aware training instead of --prune: train on in INT8 what the quantizer"
-        " made of the weights, which may be pruned",
+        help="quantization-aware training instead of --prune: quantize the weights, which may be"
+        " pruned, and train them further in INT8",
     )
     _training(parser)
     _files(parser)
@@ -84,7 +84,7 @@ def parse(arguments: Sequence[str]) -> FineTuningRun:
         raise UsageError(f"{option_of(quantization)} applies to --qat only.")
     if pruning is None and not is_qat:
         raise UsageError(
-            "Give --prune F or --qat: the pruned or quantized model is what shall be trained."
+            "Give --prune F or --qat: what is trained is the pruned or quantized model."
         )
     if pruning is not None and is_qat:
         raise UsageError(
@@ -116,11 +116,13 @@ def _training(parser: argparse.ArgumentParser) -> None:
         "--learning-rate",
         type=positive,
         metavar="R",
-        help="at the start (default: 0.0005; with --qat 0.00001)",
+        help="learning rate at the start (default: 0.0005; with --qat 0.00001)",
     )
     add("--weight-decay", type=not_negative, metavar="W", help="(default: 0.01)")
-    add("--temperature", type=positive, metavar="T", help="of distillation (default: 2)")
-    add("--device", metavar="NAME", help="cpu, cuda, cuda:1, … (default: a GPU where there is one)")
+    add(
+        "--temperature", type=positive, metavar="T", help="temperature of distillation (default: 2)"
+    )
+    add("--device", metavar="NAME", help="cpu, cuda, cuda:1, … (default: a GPU if there is one)")
     add("--workers", type=positive_int, metavar="N", help="threads that decode images (default: 4)")
 
 
@@ -131,9 +133,9 @@ def _files(parser: argparse.ArgumentParser) -> None:
         "--validation-path",
         type=Path,
         metavar="DIR",
-        help="labelled images to report top-1 on, not the evaluation images (default: those that"
-        " it trains on)",
+        help="labelled images to report top-1 on, not the evaluation images (default: the"
+        " training images)",
     )
     add("--output", type=Path, required=True, metavar="FILE", help="checkpoint, e.g. pruned.pth")
-    add("--resume", action="store_true", help="go on from the checkpoint in --output")
+    add("--resume", action="store_true", help="continue from the checkpoint in --output")
     add("--overwrite", action="store_true", help="replace an existing checkpoint")

@@ -39,5 +39,5 @@ def _lines(registry: Registry) -> str:
 
 
 def _summary(plug_in: Any) -> str:
-    text = plug_in.__doc__ or "says nothing of itself"
+    text = plug_in.__doc__ or "no description"
     return str(text).strip().splitlines()[0].removesuffix(".")

@@ -57,12 +57,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="prepare.py",
         description="Turn the weights of a model into a model file with its description.",
-        epilog="prepare.py sensitivity MODEL --help: measure which layers channels are missed in.",
+        epilog="prepare.py sensitivity MODEL --help: measure which layers miss their channels.",
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
     )
     parser.add_argument(
-        "--list-methods", action=ListMethods, help="explain the ways of pruning and exit"
+        "--list-methods", action=ListMethods, help="explain the pruning methods and exit"
     )
     add_model(parser, or_file=True)
     _foreign(parser)
@@ -115,9 +115,7 @@ def _model(given: dict[str, Any]) -> None:
     if is_file and "weights" in given:
         raise UsageError(f"--weights does not apply to {given['model']}, which has its own.")
     if not is_file and "weights" not in given:
-        raise UsageError(
-            f"Say which --weights {given['model']} shall have: random, a file, or a source."
-        )
+        raise UsageError(f"Give --weights for {given['model']}: random, a file, or a source.")
     given.setdefault("weights", given["model"])
     for name in ("inputs", "outputs", "data_format"):
         if not is_file and name in given:
@@ -169,8 +167,12 @@ def add_model(parser: argparse.ArgumentParser, *, or_file: bool = False) -> None
         " torchvision (mobilenetv2, resnet18, resnet50), deit (deit-tiny), package"
         " (efficientnet-lite0 to -lite2), random (any model)",
     )
-    add("--seed", type=seed, help="of everything random (default: 0)")
-    add("--cache-dir", type=Path, help="for downloads and preprocessed images (default: cache)")
+    add("--seed", type=seed, help="seed of everything random (default: 0)")
+    add(
+        "--cache-dir",
+        type=Path,
+        help="folder for downloads and preprocessed images (default: cache)",
+    )
 
 
 def _foreign(parser: argparse.ArgumentParser) -> None:
@@ -179,14 +181,14 @@ def _foreign(parser: argparse.ArgumentParser) -> None:
     add(
         "--architecture",
         metavar="MODULE:FUNCTION",
-        help="instead of a model's name: code of yours that returns a torch module, or an"
-        " Architecture; it is imported and run",
+        help="instead of a model's name: your own code, which is imported and run, and returns a"
+        " torch module or an Architecture",
     )
     add(
         "--profile",
         metavar="NAME",
-        help="one of main.py's, which says how the images of an ONNX file or of --architecture are"
-        " preprocessed (default: custom) and, unless --backend does, who shall run the model",
+        help="profile of main.py that says how the images of an ONNX file or of --architecture are"
+        " preprocessed (default: custom) and, unless --backend does, which backend runs the model",
     )
     add_port_options(group)
     add_card_options(parser)
@@ -194,11 +196,11 @@ def _foreign(parser: argparse.ArgumentParser) -> None:
 
 def _file(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("model file").add_argument
-    add("--backend", help=f"who shall run it: {', '.join(BACKEND_FORMATS)} (default: openvino)")
+    add("--backend", help=f"backend that runs it: {', '.join(BACKEND_FORMATS)} (default: openvino)")
     add("--format", help=f"{', '.join(FORMATS.names())} (default: what the backend prefers)")
     add(
         "--precision",
-        help=f"one of {', '.join(PRECISIONS)}; w8: weights alone in INT8, for OpenVINO (default:"
+        help=f"one of {', '.join(PRECISIONS)}; w8: only the weights in INT8, for OpenVINO (default:"
         " fp32)",
     )
     add("--output", type=Path, help="folder (default: models)")
@@ -223,19 +225,19 @@ def _compilation(parser: argparse.ArgumentParser) -> None:
         "--tune",
         type=positive,
         metavar="SECONDS",
-        help="look so long for tiles that are faster on this machine than the rule's",
+        help="search this long for faster tiles than those chosen by rule",
     )
     add(
         "--tiles",
         type=Path,
         metavar="FILE",
-        help="JSON of the tiles found: read where it exists, written by --tune",
+        help="JSON file of tiles: read if it exists, written by --tune",
     )
     add(
         "--threads",
         type=positive_int,
         metavar="N",
-        help="that shall run the model (default: all); with --prune-for on any backend",
+        help="threads that will run the model (default: all); with --prune-for on any backend",
     )
     add(
         "--exact-convolutions",
@@ -249,7 +251,7 @@ def _batches(text: str) -> tuple[int, ...]:
         batches = tuple(positive_int(number) for number in text.split(","))
     except argparse.ArgumentTypeError as error:
         raise argparse.ArgumentTypeError(
-            f'"{text}" is no list of batch sizes like 1,8: {error}'
+            f'"{text}" is not a list of batch sizes like 1,8: {error}'
         ) from error
     if len(set(batches)) < len(batches):
         raise argparse.ArgumentTypeError(f'"{text}" names a batch size twice')
@@ -264,7 +266,7 @@ def add_images(parser: argparse.ArgumentParser) -> None:
         "--evaluation-path",
         type=Path,
         metavar="DIR",
-        help="images that accuracy will be measured on: refused among the others",
+        help="images that accuracy will be measured on; refused among all others",
     )
 
 

@@ -183,12 +183,12 @@ def _faults_named(recipe: Recipe) -> Iterator[None]:
     except Exception as error:
         if not recipe.is_file:
             raise
-        raise ModelError(f"{recipe.model} cannot be made use of: {first_line(error)}") from error
+        raise ModelError(f"{recipe.model} cannot be used: {first_line(error)}") from error
 
 
 def _refuse_existing(target: Path, recipe: Recipe) -> None:
     if recipe.is_file and target.resolve() == Path(recipe.model).resolve():
-        raise OutputError(f"{target} is what is to be read. Give another --output or --name.")
+        raise OutputError(f"{target} is the model itself. Give another --output or --name.")
     for path in (target, description_path(target)):
         if path.exists() and not recipe.overwrite:
             raise OutputError(f"{path} exists. Give --overwrite, or another --output or --name.")

@@ -29,7 +29,9 @@ def add_pruning(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     """
     group = parser.add_argument_group("pruning")
     add = group.add_argument
-    add("--prune", type=positive, metavar="F", help="part of the multiply-accumulates that goes")
+    add(
+        "--prune", type=positive, metavar="F", help="fraction of the multiply-accumulates to remove"
+    )
     add(
         "--prune-method",
         dest="method",
@@ -47,14 +49,14 @@ def add_pruning(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         "--prune-channels",
         dest="channels",
         metavar="NAME",
-        help="inner: spare those that residual sums join while the others suffice; all"
+        help="inner: spare those that residual sums join while others suffice; all: spare none"
         " (default: inner)",
     )
     add(
         "--round-to",
         type=positive_int,
         metavar="N",
-        help="channels are multiples of N (default: 16)",
+        help="channel counts become multiples of N (default: 16)",
     )
     add(
         "--reconstruct",
@@ -71,14 +73,14 @@ def add_latency(group: argparse._ArgumentGroup) -> None:
         dest="latency",
         type=_latency_left,
         metavar="latency=F",
-        help="instead of --prune: the part F of the latency is left, for one image on this machine,"
+        help="instead of --prune: leave the fraction F of the latency of one image on this machine,"
         " measured with --backend and --threads",
     )
 
 
 def _latency_left(text: str) -> float:
     if not text.startswith(LATENCY):
-        raise argparse.ArgumentTypeError(f'"{text}" is no budget like latency=0.5')
+        raise argparse.ArgumentTypeError(f'"{text}" is not a budget like latency=0.5')
     left = positive(text.removeprefix(LATENCY))
     if left >= 1:
         raise argparse.ArgumentTypeError(

@@ -172,7 +172,7 @@ def read_unfinished(run: FineTuningRun, fingerprint: Mapping[str, Any]) -> dict[
     """Read the checkpoint to resume from. Raises UsageError if it belongs to another run."""
     content = read_torch_file(run.output)
     if not is_checkpoint(content):
-        raise UsageError(f"{run.output} is no checkpoint of finetune.py.")
+        raise UsageError(f"{run.output} is not a checkpoint of finetune.py.")
     # Checkpoints of older versions lack these fields.
     before = {"reconstruct": False, "budget": "macs"} | content["resume"]["run"]
     differences = [

@@ -27,24 +27,24 @@ def add_quantization(parser: argparse.ArgumentParser, when: str) -> argparse._Ar
         metavar="NAME",
         help=f"algorithm: {', '.join(QUANTIZERS.names())} (default: nncf)",
     )
-    add("--list-quantizers", action=ListQuantizers, help="say what each of them does, and stop")
+    add("--list-quantizers", action=ListQuantizers, help="explain the quantizers and exit")
     add("--preset", help=f"{' or '.join(PRESETS)} (default: what suits the model)")
     add(
         "--range-estimator",
         metavar="NAME",
-        help=f"of activations: {', '.join(RANGE_ESTIMATORS)} (onnxruntime alone) (default: minmax)",
+        help=f"of activations: {', '.join(RANGE_ESTIMATORS)} (onnxruntime only) (default: minmax)",
     )
     add(
         "--full-bias-correction",
         dest="fast_bias_correction",
         action="store_false",
-        help="the slower and more exact bias correction",
+        help="correct biases more exactly, and more slowly",
     )
     add(
         "--no-bias-correction",
         dest="bias_correction",
         action="store_false",
-        help="leave the means of the outputs as quantization has made them",
+        help="do not correct the means of the outputs",
     )
     add(
         "--overflow-fix",
@@ -57,8 +57,8 @@ def add_quantization(parser: argparse.ArgumentParser, when: str) -> argparse._Ar
         nargs="+",
         action=Names,
         metavar="LAYER",
-        help="leave these layers in floating point (mixed precision), named as --max-drop names"
-        " those that it returns",
+        help="leave these layers of the ONNX graph, such as those that --max-drop names, in"
+        " floating point (mixed precision)",
     )
     return group
 
@@ -69,19 +69,19 @@ def add_accuracy_control(group: argparse._ArgumentGroup) -> None:
         "--max-drop",
         type=not_negative,
         metavar="D",
-        help="top-1 that may be lost, 0.01 for a percentage point: layers that lose most stay FP32",
+        help="top-1 that may be lost, 0.01 for one point: layers that cost most stay in FP32",
     )
     add(
         "--validation-path",
         type=Path,
         metavar="DIR",
-        help="labelled images to measure that on; neither calibration nor evaluation images",
+        help="labelled images to measure this on; neither calibration nor evaluation images",
     )
     add(
         "--equalize",
         action="store_true",
-        help="before it, bring the weights on both sides of a ReLU to the same range, channel by"
-        " channel (cross-layer equalisation); not for ONNX files",
+        help="first bring the weights on both sides of a ReLU to the same range, channel by channel"
+        " (cross-layer equalisation); not for ONNX files",
     )
 
 

@@ -70,15 +70,13 @@ class Recipe:
                 f" {', '.join(TIMED_BACKENDS)}."
             )
         if self.name in ("", "..") or (self.name and Path(self.name).name != self.name):
-            raise UsageError(
-                f'--name "{self.name}" is no file name: the folder is what --output names.'
-            )
+            raise UsageError(f'--name "{self.name}" is not a file name: --output names the folder.')
         if self.is_file:
             self._check_file()
         elif Path(self.model).suffix.lower() in OTHER_FILES:
             raise UsageError(
-                f"{self.model} is no ONNX file: give the {ONNX} that it was made from, or export"
-                " one. Weights of an architecture go into --weights."
+                f"{self.model} is not an ONNX file: give the {ONNX} that it was made from, or"
+                " export one. Weights of an architecture go into --weights."
             )
 
     def _check_file(self) -> None:

@@ -66,7 +66,7 @@ def _copy_images(folder: Path) -> None:
     locations = (spec.submodule_search_locations if spec else None) or []
     found = sorted(file for root in locations for file in Path(root, "data").glob(IMAGE_PATTERN))
     if not locations:
-        raise DatasetError(f"The sample images cannot be had. {missing_package(IMAGE_PACKAGE)}")
+        raise DatasetError(f"The sample images are not available. {missing_package(IMAGE_PACKAGE)}")
     if len(found) != IMAGES:
         raise DatasetError(
             f"The installed package {IMAGE_PACKAGE} has {len(found)} of the {IMAGES} sample images:"

@@ -17,7 +17,10 @@ def main() -> int:
         "--output", type=Path, default=Path("build/sample"), help="folder (default: %(default)s)"
     )
     parser.add_argument(
-        "--cache-dir", type=Path, default=Path("cache"), help="for downloads (default: %(default)s)"
+        "--cache-dir",
+        type=Path,
+        default=Path("cache"),
+        help="folder for downloads (default: %(default)s)",
     )
     arguments = parser.parse_args(sys.argv[1:])
     sample = prepare_sample(arguments.output, arguments.cache_dir)

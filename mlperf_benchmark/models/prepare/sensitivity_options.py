@@ -37,7 +37,7 @@ def parse(arguments: Sequence[str]) -> SensitivityRun:
     parser = Parser(
         prog=f"prepare.py {SUBCOMMAND}",
         description="Measure what top-1, or agreement with the unpruned model, becomes when each"
-        " layer alone loses 25, 50 and 75 % of its channels. Goes on where it was interrupted.",
+        " layer alone loses 25, 50 and 75 % of its channels. Continues where it was interrupted.",
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
     )
@@ -54,9 +54,13 @@ def parse(arguments: Sequence[str]) -> SensitivityRun:
         "--validation-path",
         type=Path,
         metavar="DIR",
-        help="images to count on, top-1 where they are labelled, else agreement with the unpruned"
+        help="images to count on: top-1 if they are labelled, else agreement with the unpruned"
         " model (default: agreement on the calibration images)",
     )
     add("--output", type=Path, help="folder (default: sensitivity)")
-    add("--overwrite", action="store_true", help="start anew in a folder that holds another one")
+    add(
+        "--overwrite",
+        action="store_true",
+        help="start anew in a folder that holds another measurement",
+    )
     return SensitivityRun(**vars(parser.parse_args(arguments)))

@@ -54,8 +54,8 @@ def read_record(folder: Path) -> Sensitivity | None:
         raise OutputError(f"Cannot read {path}: {error.strerror}.") from error
     except ValueError as error:
         raise OutputError(
-            f"{path} is no record of prepare.py sensitivity: {error}. Give --overwrite or another"
-            f" --output."
+            f"{path} is not a record of prepare.py sensitivity: {error}. Give --overwrite or"
+            f" another --output."
         ) from error
 
 

@@ -154,8 +154,8 @@ class TorchSubject(Subject):
         pairs = equalize(self._loaded.module)
         if not pairs:
             raise ModelError(
-                f"{self.name} has no two convolutions with a ReLU alone between them (ReLU6 is"
-                " another function), which --equalize is for."
+                f"{self.name} has no two convolutions with only a ReLU between them, which"
+                " --equalize needs (ReLU6 is another function)."
             )
         tell(f"Equalised the weights of {pairs} pairs of layers.")
         return pairs

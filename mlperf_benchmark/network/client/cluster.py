@@ -78,11 +78,11 @@ def report(
         differences.append("a node without a name of its own")
         warnings.append(
             f"{', '.join(nameless)} has no name of its own, which LoadGen asks for: its address "
-            "takes that place."
+            "is used instead."
         )
     warnings += [
         f"{told.info.address} holds the versions {', '.join(told.versions)} of the model and "
-        "chooses one itself: name it with --model-version."
+        "chooses one itself: name one with --model-version."
         for told in descriptions
         if len(told.versions) > 1
     ]

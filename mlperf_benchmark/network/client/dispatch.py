@@ -92,7 +92,7 @@ class Dispatcher:
                     if not self._goes_on:
                         raise
                     with self._changed:
-                        lane.lost = lane.lost or "did not tell its name"
+                        lane.lost = lane.lost or "did not report its name"
             names.append(f"{lane.name} (lost)" if lane.lost else lane.name)
         return names
 

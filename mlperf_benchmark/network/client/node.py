@@ -109,14 +109,14 @@ class Node:
         except grpc.RpcError as error:
             if error.code() == NO_SUCH_CALL and not is_http(error):
                 raise InferenceError(
-                    "does not tell a model's inputs and outputs (ModelMetadata): it does not speak "
-                    "the Open Inference Protocol (KServe v2), or only a part of it"
+                    "does not report a model's inputs and outputs (ModelMetadata): it does not "
+                    "speak the Open Inference Protocol (KServe v2), or only a part of it"
                 ) from error
             raise
         if self._version and metadata.versions and self._version not in metadata.versions:
             raise ModelError(self._no_version(metadata.versions))
         if not metadata.inputs and not metadata.outputs:
-            raise ModelError("tells nothing of its inputs and outputs: its metadata is empty")
+            raise ModelError("does not report its inputs and outputs: its metadata is empty")
         found = interface(
             _tensors(metadata.inputs), _tensors(metadata.outputs), image, self._config.payload
         )
@@ -209,7 +209,7 @@ class Node:
         answer = self._infer(request, timeout=self._config.deadline)
         runtime = json.loads(read_text(answer, NODE))
         if not isinstance(runtime, dict):
-            raise TypeError(f'its output "{NODE}" is no JSON object')
+            raise TypeError(f'its output "{NODE}" is not a JSON object')
         for count in ("threads", "streams"):
             int(runtime.get(count, 0))
         return runtime

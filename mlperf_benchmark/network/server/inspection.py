@@ -181,7 +181,7 @@ def _backend_of(request: ServingRequest) -> str:
     readers = [name for name in INSPECTORS if suffix in BACKEND_FORMATS[name]]
     if not readers:
         known = {f".{name}" for backend in INSPECTORS for name in BACKEND_FORMATS[backend]}
-        raise ModelError(f"{request.model} is none of {', '.join(sorted(known))}.")
+        raise ModelError(f"{request.model} is not one of {', '.join(sorted(known))}.")
     wanted = request.backend or readers[0]
     if known_name("backend", wanted, INSPECTORS) not in readers:
         raise UsageError(
@@ -197,7 +197,7 @@ def _own(request: ServingRequest, dataset: str) -> OwnModel | None:
         for name in ("model_card", "card"):
             if getattr(request, name) is not None:
                 raise UsageError(
-                    f"The preprocessing of the data set {dataset} is its own: use --dataset "
+                    f"The data set {dataset} has its own preprocessing: use --dataset "
                     f"{CUSTOM} with a model card or options like --resize."
                 )
         return None

@@ -81,10 +81,12 @@ def _model(parser: argparse.ArgumentParser) -> None:
     add(
         "--dataset",
         metavar="NAME",
-        help=f"whose preprocessing: {', '.join(DATASETS.names())} (default: as described, else"
-        " custom)",
+        help=f"data set whose preprocessing it needs: {', '.join(DATASETS.names())} (default: as"
+        " described, else custom)",
     )
-    add("--precision", choices=PRECISIONS, help="of OpenVINO's computation (default: f32)")
+    add(
+        "--precision", choices=PRECISIONS, help="precision that OpenVINO computes in (default: f32)"
+    )
     add(
         "--instances",
         type=positive_int,
@@ -95,7 +97,7 @@ def _model(parser: argparse.ArgumentParser) -> None:
         "--threads",
         type=positive_int,
         metavar="N",
-        help="threads of each of them (default: the node's CPUs, shared evenly)",
+        help="threads of each inference (default: the node's CPUs, shared evenly)",
     )
     add("--max-batchsize", type=positive_int, metavar="N", help="largest batch (default: 8)")
     add_port_options(parser)
@@ -107,7 +109,7 @@ def _triton(parser: argparse.ArgumentParser) -> None:
     add(
         "--backend",
         metavar="NAME",
-        help="who shall run it: openvino, onnxruntime or tvm (default: the first that reads it)",
+        help="what runs it: openvino, onnxruntime or tvm (default: the first that reads it)",
     )
     add(
         "--payload",
@@ -126,19 +128,21 @@ def _triton(parser: argparse.ArgumentParser) -> None:
 def _start(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("repository", type=Path, help="what serve.py triton wrote")
-    add("--id", required=True, metavar="NAME", help="the node's name, another one for each node")
+    add(
+        "--id", required=True, metavar="NAME", help="the node's name, a different one for each node"
+    )
     add(
         "--address",
         type=_address,
         default="127.0.0.1",
-        help="to listen on: IPv4, IPv6 or a name (default: %(default)s)",
+        help="address to listen on: IPv4, IPv6 or a name (default: %(default)s)",
     )
     add("--grpc-port", type=port, default=8001, metavar="N", help="default: %(default)s")
     add(
         "--cache-dir",
         type=Path,
         default=Path("cache"),
-        help="for the backend's files (default: %(default)s)",
+        help="folder for the backend's files (default: %(default)s)",
     )
     add(
         "--tritonserver",
@@ -156,6 +160,7 @@ def _address(text: str) -> str:
         split_endpoint(f"{host}:{PORTS[0]}")
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f'"{text}" is no address to listen on, such as 0.0.0.0 or ::1; the port is --grpc-port'
+            f'"{text}" is not an address to listen on, such as 0.0.0.0 or ::1; the port is'
+            " --grpc-port"
         ) from None
     return host

@@ -76,7 +76,7 @@ def _with_model(path: Path, served: ServedModel) -> dict[str, Any]:
         content, models = {MODELS: []}, []
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OutputError(
-            f"{path} is no configuration of OpenVINO Model Server: {error}. Remove it, or give "
+            f"{path} is not a configuration of OpenVINO Model Server: {error}. Remove it, or give "
             "another --output."
         ) from error
     if served.name in models:

@@ -21,7 +21,9 @@ def served_name(request: ServingRequest, inspected: Inspected) -> str:
     default = inspected.description.architecture if inspected.description else request.model.stem
     name = request.name or default
     if not _NAME.fullmatch(name):
-        raise UsageError(f'"{name}" is no model name (--name): letters, digits, ".", "_" and "-".')
+        raise UsageError(
+            f'"{name}" is not a model name (--name): use letters, digits, ".", "_" and "-".'
+        )
     return name
 
 

@@ -37,7 +37,7 @@ def check_names(tree: Path, submitter: Path) -> Findings:
         if path.name.startswith("."):
             yield Finding(path, "a hidden file or folder", REMOVE)
         if " " in path.name:
-            yield Finding(path, "a name with a blank", "Rename it.")
+            yield Finding(path, "a name with a space", "Rename it.")
         if path.is_symlink() and not path.exists():
             yield Finding(path, "a symbolic link to nowhere", REMOVE)
         elif path.is_dir():

@@ -38,7 +38,7 @@ def number(log: DetailLog, key: str) -> float:
     value = log.values[key]
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         shown = repr(value)[:SHOWN_CHARACTERS]
-        raise RunError(f"LoadGen's entry {key} is no number: {shown}")
+        raise RunError(f"LoadGen's entry {key} is not a number: {shown}")
     return value
 
 

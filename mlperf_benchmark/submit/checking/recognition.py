@@ -38,7 +38,7 @@ def check_left_over(submitter: Path) -> Findings:
         if (submitter / name).is_dir():
             yield note(
                 submitter / name,
-                f"a folder of rounds before v6.0, not read: {content} now belong into the "
+                f"a folder of rounds before v6.0, not read: {content} now belong in the "
                 "scenarios' folders in results",
             )
 
@@ -65,7 +65,7 @@ def check_network(tree: Path) -> Findings:
     if any(is_image_classification(model.name, mapping) for model in models):
         yield Finding(
             network,
-            "the Network division, which is of the datacenter suite, and ResNet-50 of the edge one",
+            "the Network division, of the datacenter suite, but ResNet-50 is of the edge suite",
             "ResNet-50 over a network can be submitted to the open division alone.",
         )
     else:

@@ -58,7 +58,7 @@ def _no_tree(tree: Path) -> str:
     for above in (tree, *tree.absolute().parents[:2]):
         if above.name in rules.DIVISIONS:
             return f"{tree} is a part of a submission tree: give --check the whole, {above.parent}."
-    return f"{tree} is no submission tree: it has no closed/NAME or open/NAME."
+    return f"{tree} is not a submission tree: it has no closed/NAME or open/NAME."
 
 
 def _count(number: int, what: str) -> str:

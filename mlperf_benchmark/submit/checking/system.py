@@ -32,7 +32,7 @@ def check_system(
                 'Fill it in in [system] of --system; "N/A" where nothing applies.',
             )
         elif field in TEXT_FIELDS and not isinstance(system[field], str):
-            yield Finding(path, f"the field {field} is no text", "Put it in quotes.")
+            yield Finding(path, f"the field {field} is not text", "Put it in quotes.")
     yield from _check_values(path, system, division, submitter)
     yield from _check_network(path, system, division)
 
@@ -66,14 +66,14 @@ def _check_values(path: Path, system: dict[str, Any], division: str, submitter: 
         yield Finding(
             path,
             f'results of ResNet-50 with the system_type "{system_type}"',
-            "The datacenter suite has had no ResNet-50 since v5.1: it is edge, or leave them out.",
+            "The datacenter suite has had no ResNet-50 since v5.1: write edge, or leave them out.",
         )
 
 
 def _check_network(path: Path, system: dict[str, Any], division: str) -> Findings:
     said = system.get("is_network")
     if said is not None and not isinstance(said, str):
-        yield Finding(path, "is_network is no text", 'Write "true" in quotes, or leave it out.')
+        yield Finding(path, "is_network is not text", 'Write "true" in quotes, or leave it out.')
     elif said:
         missing = [field for field in NETWORK_FIELDS if field not in system]
         if missing:

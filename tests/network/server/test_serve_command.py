@@ -42,7 +42,7 @@ def test_unknown_data_set(engine: str, sample: Sample, tmp_path: Path) -> None:
 def test_what_is_assumed_of_a_model_without_a_description_is_told(tmp_path: Path) -> None:
     done = run_serve("triton", Tiny(batch=-1).save(tmp_path), output=tmp_path / "models")
     assert done.status == 0
-    assert done.stderr.startswith("Note: The preprocessing is assumed as far as it was not told")
+    assert done.stderr.startswith("Note: The preprocessing is assumed where it was not given")
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -83,7 +83,7 @@ def test_full_disk(engine: str, sample: Sample, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("--name", "../elsewhere"), "no model name"),
+        (("--name", "../elsewhere"), "not a model name"),
         (("--dataset", "synthetic", "--payload", "jpeg"), "--payload jpeg does not apply"),
         (("--max-batchsize", "0"), '"0" is not a whole number above 0'),
         (("--queue-delay-us", "-1"), '"-1" is not a whole number'),
@@ -101,8 +101,8 @@ def test_options_that_make_no_sense(
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("--address", "127.0.0.1:8001"), '"127.0.0.1:8001" is no address to listen on'),
-        (("--address", ""), '"" is no address to listen on'),
+        (("--address", "127.0.0.1:8001"), '"127.0.0.1:8001" is not an address to listen on'),
+        (("--address", ""), '"" is not an address to listen on'),
         (("--grpc-port", "70000"), '"70000" is too large: 65535 at most'),
     ],
 )
@@ -125,7 +125,7 @@ def test_damaged_configuration_is_not_overwritten(sample: Sample, tmp_path: Path
     (tmp_path / "config.json").write_text("{}")
     done = run_serve("ovms", sample.model, output=tmp_path)
     assert done.status == 2
-    assert "config.json is no configuration" in done.error
+    assert "config.json is not a configuration" in done.error
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
 

@@ -153,8 +153,8 @@ def _pareto(rows: Sequence[Row]) -> Drawing | None:
         rows[0].scenario,
         "Accuracy against speed",
         f"Better is up and to the {good}. The grey line joins the variants that no other one beats "
-        "in both. Upright lines: where top-1 lies by the 95 % interval of the difference to the "
-        "baseline on the same images.",
+        "in both. Vertical lines: the 95 % interval of top-1, from the difference to the baseline "
+        "on the same images.",
         "; ".join(
             f"{row.name} {top1_text(row)} at {speed:.4g} {metric.label}, points {points_text(row)}"
             for row, (speed, _) in zip(known, points, strict=True)

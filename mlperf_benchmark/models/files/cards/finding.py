@@ -89,7 +89,7 @@ def _content(file: Path) -> Mapping[str, Any]:
         raise ModelError(f"Cannot read the model card {file}: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:
         kind = "TOML" if file.suffix.lower() == ".toml" else "JSON"
-        raise ModelError(f"The model card {file} is no {kind}: {error}.") from error
+        raise ModelError(f"The model card {file} is not {kind}: {error}.") from error
     if not isinstance(content, dict):
         raise ModelError(f"The model card {file} holds no names with values.")
     return content

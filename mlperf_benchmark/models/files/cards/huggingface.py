@@ -133,7 +133,7 @@ def read_processor(content: Mapping[str, Any]) -> ModelCard:
     processor = _processor(content)
     read = _Reader(content, processor)
     if not read.flag("do_resize", True):
-        raise UsageError("it does not resize (do_resize is false): say --resize and --crop.")
+        raise UsageError("it does not resize (do_resize is false): give --resize and --crop.")
     resize, crop = read.geometry()
     mean, std, factor = read.normalisation()
     number = read.number("resample", processor.resample)
@@ -162,8 +162,8 @@ def _processor(content: Mapping[str, Any]) -> Processor:
     name = _SUFFIX.sub("", str(kind))
     if name not in PROCESSORS:
         raise UsageError(
-            f"{kind} is no image processor that is known here ({', '.join(PROCESSORS)}): say the "
-            "same by --resize, --crop, --interpolation, --mean and --std."
+            f"{kind} is not an image processor that is known here ({', '.join(PROCESSORS)}): say "
+            "the same by --resize, --crop, --interpolation, --mean and --std."
         )
     return PROCESSORS[known_name("image processor", name, PROCESSORS)]
 
@@ -184,7 +184,7 @@ class _Reader:
     def number(self, name: str, default: float) -> float:
         value = self._value(name, default)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise UsageError(f"{name} is {value!r}, and no number.")
+            raise UsageError(f"{name} is {value!r}, not a number.")
         return value
 
     def geometry(self) -> tuple[Resize, Size]:
@@ -199,7 +199,7 @@ class _Reader:
             crop = (sides[0], sides[-1])
         if crop is None:
             if len(resize) == 1:
-                raise UsageError("it keeps the aspect ratio and crops nothing: say --crop.")
+                raise UsageError("it keeps the aspect ratio and crops nothing: give --crop.")
             crop = (resize[0], resize[1])
         return resize, crop
 

@@ -13,7 +13,7 @@ from mlperf_benchmark.core.registry import known_name
 def read_own(content: Mapping[str, Any]) -> ModelCard:
     """Return the card. Raises UsageError naming the unknown word or invalid value."""
     if not content:
-        raise UsageError(f"it says nothing; it may say {', '.join(sorted(VALUES))}.")
+        raise UsageError(f"it is empty; it may hold {', '.join(sorted(VALUES))}.")
     return ModelCard(**{name: value_of(name, value) for name, value in _renamed(content).items()})
 
 

@@ -101,7 +101,7 @@ class _Choice:
 
 
 class Fisher(Scope):
-    """What adds least error to outputs, weighted by Fisher information, https://arxiv.org/abs/1801.05787."""
+    """The channels that add least error to outputs, weighted by Fisher information, https://arxiv.org/abs/1801.05787."""
 
     # The predicted errors hold for small changes only.
     inner_most = 0.6

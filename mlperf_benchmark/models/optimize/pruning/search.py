@@ -54,7 +54,8 @@ def find_widths(
     if not is_met(widths):
         raise UsageError(
             f"Pruning by {part:g} cannot be reached: the nearest that channel counts in"
-            f" steps of {config.round_to} allow is {1 - cost(widths) / whole:.3f}."
+            f" steps of {config.round_to} allow is {1 - cost(widths) / whole:.3f}. Give that, or a"
+            " smaller --round-to."
         )
     return widths
 

@@ -32,7 +32,7 @@ class Student:
         """
         if any(node.op_type == "BatchNormalization" for node in plain.graph.node):
             raise ModelError(
-                "This model cannot be trained in INT8: a batch norm of its follows no convolution."
+                "This model cannot be trained in INT8: a batch norm follows no convolution."
             )
         self.module = copy.deepcopy(original)
         self._graph = QuantizedGraph(quantized)

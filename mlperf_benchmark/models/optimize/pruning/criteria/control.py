@@ -8,7 +8,7 @@ from mlperf_benchmark.models.optimize.pruning.criterion import Criterion
 
 
 class Random(Criterion):
-    """Any channels: the control that every other criterion has to beat."""
+    """Random channels: the control that every other criterion has to beat."""
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)

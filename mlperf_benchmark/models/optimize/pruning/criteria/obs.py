@@ -13,7 +13,7 @@ STEP = 1e-9
 
 
 class OptimalBrainSurgeon(Criterion):
-    """Error that re-solving the layers that read the channel cannot make up for, removed greedily, https://arxiv.org/abs/2208.11580."""
+    """Error that remains after solving anew the layers that read the channel, removed greedily, https://arxiv.org/abs/2208.11580."""
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
