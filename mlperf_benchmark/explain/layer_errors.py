@@ -23,8 +23,13 @@ from mlperf_benchmark.models.files.calibration_list import (
     refuse_calibration_images,
 )
 from mlperf_benchmark.models.files.description import ModelDescription, read_description
-from mlperf_benchmark.models.optimize.layer_errors import measure_errors, scores_with
-from mlperf_benchmark.models.optimize.sensitive_layers import WORST, Answered, count_answers
+from mlperf_benchmark.models.optimize.layer_errors import measure_errors
+from mlperf_benchmark.models.optimize.sensitive_layers import (
+    WORST,
+    Answered,
+    count_answers,
+    restoring,
+)
 from mlperf_benchmark.openvino_model.files import SUFFIXES
 from mlperf_benchmark.openvino_model.graph import FittedModel, fit
 from mlperf_benchmark.openvino_model.reading import read_model
@@ -115,10 +120,7 @@ def _explain(
     tell(f"Comparing the layers of {name} with those of {baseline.model.name} on {total} images.")
     errors = measure_errors(ours, theirs, batches)
     reference = errors.baseline_scores
-
-    def restore(names: Sequence[str]) -> Answered:
-        return count_answers(scores_with(ours, theirs, names, batches), reference, labels)
-
+    restore = restoring(ours, theirs, batches, reference, labels)
     mending = Mending((), (), None)
     # A separate run, because OpenVINO rounds slightly differently when layer outputs are requested.
     answered = restore(())

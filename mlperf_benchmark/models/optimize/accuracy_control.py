@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.models.optimize.images import Images
+from mlperf_benchmark.models.optimize.layer_errors import measure_errors
 from mlperf_benchmark.models.optimize.layer_points import restored_model
 from mlperf_benchmark.models.optimize.layers import layers_by_name
 from mlperf_benchmark.models.optimize.quantizers.quantizer import (
@@ -19,7 +20,7 @@ from mlperf_benchmark.models.optimize.quantizers.quantizer import (
     Source,
     make_quantizer,
 )
-from mlperf_benchmark.models.optimize.sensitive_layers import sensitive_layers
+from mlperf_benchmark.models.optimize.sensitive_layers import most_harmful_first, restoring
 
 RANKED_ON_AT_MOST = 300
 
@@ -42,8 +43,11 @@ class Labelled:
         )
 
     def ranking_batches(self) -> Iterator[tuple[NDArray[np.float32], int]]:
-        """Yield the images that layers are ranked on, as `measure_errors` takes them."""
-        for index in range(min(RANKED_ON_AT_MOST, len(self))):
+        """Yield the images that layers are ranked on, as `measure_errors` takes them.
+
+        They are at even distances, as lists may be sorted by class.
+        """
+        for index in range(0, len(self), -(-len(self) // RANKED_ON_AT_MOST)):
             yield self.images[index][np.newaxis], 1
 
 
@@ -78,12 +82,12 @@ def quantize_within_drop(
 
     if is_within(right):
         return graph, Outcome(fp32_right, right, ())
-    layers = layers_by_name(fp32).keys() & layers_by_name(exported).keys()
-    layers -= set(quantizer.config.keep_fp32)
+    errors = measure_errors(fp32, int8, control.ranking_batches)
+    can_go_back = layers_by_name(exported).keys() - set(quantizer.config.keep_fp32)
+    layers = [one.name for one in errors.worst_layers() if one.name in can_go_back]
+    restore = restoring(fp32, int8, control.ranking_batches, errors.baseline_scores)
     back: tuple[str, ...] = ()
-    for name in sensitive_layers(fp32, int8, control.ranking_batches):
-        if name not in layers:
-            continue
+    for name in most_harmful_first(layers, restore):
         back = (*back, name)
         right = control.count_right(restored_model(fp32, int8, back))
         if len(back) < len(layers) and is_within(right):

@@ -8,12 +8,7 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from mlperf_benchmark.core.image_format import Scores
-from mlperf_benchmark.models.optimize.layer_errors import (
-    Batches,
-    measure_errors,
-    scores_ratio_db,
-    scores_with,
-)
+from mlperf_benchmark.models.optimize.layer_errors import Batches, scores_ratio_db, scores_with
 
 WORST = 5
 """The number of layers, those with the largest own errors, that are tried in FP32 at a time."""
@@ -69,26 +64,36 @@ def count_answers(scores: Scores, baseline: Scores, labels: NDArray[np.int64] | 
     )
 
 
+def restoring(
+    baseline: ov.Model,
+    variant: ov.Model,
+    batches: Batches,
+    reference: Scores,
+    labels: NDArray[np.int64] | None = None,
+) -> Restore:
+    """Return a function that runs the variant with layers computed as in the baseline.
+
+    `reference` are the baseline's scores on all images.
+    """
+
+    def restore(names: Sequence[str]) -> Answered:
+        return count_answers(scores_with(baseline, variant, names, batches), reference, labels)
+
+    return restore
+
+
 def each_alone(layers: Sequence[str], restore: Restore) -> list[Restored]:
     """Try each of `layers` alone in FP32; the most effective comes first."""
     alone = [Restored((name,), restore((name,))) for name in layers]
     return sorted(alone, key=lambda one: one.answered.noise)
 
 
-def sensitive_layers(baseline: ov.Model, variant: ov.Model, batches: Batches) -> Iterator[str]:
-    """Yield the names of all layers with an error of their own, the most harmful first.
+def most_harmful_first(layers: Sequence[str], restore: Restore) -> Iterator[str]:
+    """Yield `layers`, which come by their own errors, in groups of WORST.
 
-    They come in groups of WORST by their own errors, and are ordered within a group by what each
-    restores alone in FP32. A group is measured when its first layer is asked for. Raises as
-    `measure_errors` does.
+    Within a group, the layer that restores most alone in FP32 comes first. A group is tried when
+    its first layer is asked for.
     """
-    errors = measure_errors(baseline, variant, batches)
-    worst = [point.name for point in errors.worst_layers(len(errors.points))]
-
-    def restore(names: Sequence[str]) -> Answered:
-        scores = scores_with(baseline, variant, names, batches)
-        return count_answers(scores, errors.baseline_scores, None)
-
-    for start in range(0, len(worst), WORST):
-        for one in each_alone(worst[start : start + WORST], restore):
+    for start in range(0, len(layers), WORST):
+        for one in each_alone(layers[start : start + WORST], restore):
             yield from one.layers
