@@ -37,6 +37,11 @@ class ImageFormat:
         normalised: NDArray[np.float32] = (pixels.astype(np.float32) - mean) / std
         return normalised
 
+    def noise(self, count: int) -> Images:
+        """`count` images of random pixels, always the same, to measure speed with."""
+        shape = (count, self.height, self.width, 3)
+        return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
 
 def padded(images: Images, count: int) -> Images:
     """The images, and black ones up to `count`; the array itself where it has as many."""

@@ -12,12 +12,7 @@ from numpy.typing import NDArray
 from backend import BackendConfig
 from mlperf_benchmark.core.errors import DatasetError, InferenceError, ModelError
 from mlperf_benchmark.core.image_format import padded
-from mlperf_benchmark.explain.layer_errors_mending import (
-    Answered,
-    Mending,
-    count_answers,
-    find_mending,
-)
+from mlperf_benchmark.explain.layer_errors_mending import Mending, find_mending
 from mlperf_benchmark.explain.layer_errors_options import ErrorImages
 from mlperf_benchmark.explain.layer_errors_record import Accuracy, VariantErrors
 from mlperf_benchmark.explain.layer_errors_words import advised_options, sentences
@@ -28,7 +23,13 @@ from mlperf_benchmark.models.files.calibration_list import (
     refuse_calibration_images,
 )
 from mlperf_benchmark.models.files.description import ModelDescription, read_description
-from mlperf_benchmark.models.optimize.layer_errors import measure_errors, scores_with
+from mlperf_benchmark.models.optimize.layer_errors import measure_errors
+from mlperf_benchmark.models.optimize.sensitive_layers import (
+    WORST,
+    Answered,
+    count_answers,
+    restoring,
+)
 from mlperf_benchmark.openvino_model.files import SUFFIXES
 from mlperf_benchmark.openvino_model.graph import FittedModel, fit
 from mlperf_benchmark.openvino_model.reading import read_model
@@ -62,7 +63,7 @@ class ErrorSettings:
     """
 
     backend: BackendConfig
-    worst: int = 5
+    worst: int = WORST
     labels_offset: int | None = None
 
 
@@ -119,10 +120,7 @@ def _explain(
     tell(f"Comparing the layers of {name} with those of {baseline.model.name} on {total} images.")
     errors = measure_errors(ours, theirs, batches)
     reference = errors.baseline_scores
-
-    def restore(names: Sequence[str]) -> Answered:
-        return count_answers(scores_with(ours, theirs, names, batches), reference, labels)
-
+    restore = restoring(ours, theirs, batches, reference, labels)
     mending = Mending((), (), None)
     # A separate run, because OpenVINO rounds slightly differently when layer outputs are requested.
     answered = restore(())

@@ -1,13 +1,14 @@
 """Find the layers that restore the baseline's answers when they are returned to FP32."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from mlperf_benchmark.core.image_format import Scores
-from mlperf_benchmark.models.optimize.layer_errors import scores_ratio_db
+from mlperf_benchmark.models.optimize.sensitive_layers import (
+    Answered,
+    Restore,
+    Restored,
+    each_alone,
+)
 
 ENOUGH = 0.9
 """The advised layers are the smallest set that removes this fraction of the score noise that all
@@ -18,38 +19,6 @@ MENDED = 0.5
 """The advised layers count as a cure if they restore at least this fraction of the
 changed answers.
 """
-
-
-@dataclass(frozen=True)
-class Answered:
-    """How a model answers `total` images.
-
-    `same` answers equal the baseline's and `good` ones are right; `good` is None if labels are
-    missing or meaningless. `scores_sqnr_db` is the SQNR of the scores in dB, None if they equal the
-    baseline's exactly.
-    """
-
-    total: int
-    same: int
-    good: int | None
-    scores_sqnr_db: float | None
-
-    @property
-    def noise(self) -> float:
-        """The ratio of noise to signal power in the scores."""
-        return 0.0 if self.scores_sqnr_db is None else 10 ** (-self.scores_sqnr_db / 10)
-
-    @property
-    def changed(self) -> int:
-        return self.total - self.same
-
-
-@dataclass(frozen=True)
-class Restored:
-    """The variant's answers with `layers` returned to FP32."""
-
-    layers: tuple[str, ...]
-    answered: Answered
 
 
 @dataclass(frozen=True)
@@ -74,29 +43,9 @@ class Mending:
         return back >= MENDED * variant.changed
 
 
-def count_answers(scores: Scores, baseline: Scores, labels: NDArray[np.int64] | None) -> Answered:
-    """Compare `scores` with the baseline's and, if given, with the labels.
-
-    Scores have shape (images, classes), labels have shape (images,).
-    """
-    answers = scores.argmax(axis=1)
-    return Answered(
-        total=len(answers),
-        same=int((answers == baseline.argmax(axis=1)).sum()),
-        good=None if labels is None else int((answers == labels).sum()),
-        scores_sqnr_db=scores_ratio_db(baseline, scores),
-    )
-
-
-def find_mending(
-    worst: Sequence[str], variant: Answered, restore: Callable[[Sequence[str]], Answered]
-) -> Mending:
-    """Try the `worst` layers in FP32, each alone and then cumulatively.
-
-    `restore` returns what the variant answers with the given layers in FP32.
-    """
-    alone = [Restored((name,), restore((name,))) for name in worst]
-    alone.sort(key=lambda one: one.answered.noise)
+def find_mending(worst: Sequence[str], variant: Answered, restore: Restore) -> Mending:
+    """Try the `worst` layers in FP32, each alone and then cumulatively."""
+    alone = each_alone(worst, restore)
     names = tuple(one.layers[0] for one in alone)
     if not names:
         return Mending((), (), None)

@@ -11,9 +11,9 @@ from mlperf_benchmark.core.option_values import positive_int
 from mlperf_benchmark.core.preprocessing import CustomPreprocessing
 from mlperf_benchmark.images.image_files import find_images
 from mlperf_benchmark.images.label_list import find_label_list, has_label_list
+from mlperf_benchmark.models.optimize.sensitive_layers import WORST
 
 COUNT = 200
-WORST = 5
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from mlperf_benchmark.explain.layer_errors_mending import Answered, Mending
+from mlperf_benchmark.explain.layer_errors_mending import Mending
 from mlperf_benchmark.models.optimize.layer_errors import PointError
+from mlperf_benchmark.models.optimize.sensitive_layers import Answered
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from backend import BackendConfig
 from mlperf_benchmark.core.preprocessing import CUSTOM
 from mlperf_benchmark.explain.layer_errors import ErrorSettings, Model, explain_errors
-from mlperf_benchmark.explain.layer_errors_options import WORST, choose_images
+from mlperf_benchmark.explain.layer_errors_options import choose_images
 from mlperf_benchmark.explain.layer_errors_record import Accuracy
 from mlperf_benchmark.explain.subjects import Subject
+from mlperf_benchmark.models.optimize.sensitive_layers import WORST
 
 
 def find_errors(options: argparse.Namespace, subjects: Sequence[Subject]) -> Accuracy | None:

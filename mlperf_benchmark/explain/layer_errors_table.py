@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from mlperf_benchmark.core.terminal import plain, say
-from mlperf_benchmark.explain.layer_errors_mending import Answered
 from mlperf_benchmark.explain.layer_errors_record import Accuracy, VariantErrors
 from mlperf_benchmark.models.optimize.layer_errors import PointError
+from mlperf_benchmark.models.optimize.sensitive_layers import Answered
 
 WORST = 20
 EQUAL, NONE = "equal", "-"

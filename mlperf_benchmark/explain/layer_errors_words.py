@@ -3,9 +3,9 @@
 import shlex
 from collections.abc import Iterator, Sequence
 
-from mlperf_benchmark.explain.layer_errors_mending import Answered, Restored
 from mlperf_benchmark.explain.layer_errors_record import VariantErrors
 from mlperf_benchmark.models.optimize.layer_errors import FLOAT_NOISE_DB, PointError
+from mlperf_benchmark.models.optimize.sensitive_layers import Answered, Restored
 
 NAMED = 3
 SKIPPED_NAMED = 4

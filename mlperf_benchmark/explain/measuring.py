@@ -1,7 +1,6 @@
 """Time the models in rounds, both as whole inferences and layer by layer."""
 
 import random
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from mlperf_benchmark.core.errors import InferenceError
 from mlperf_benchmark.core.layer_profile import Layer
 from mlperf_benchmark.core.text import first_line
 from mlperf_benchmark.explain.subjects import Loaded
+from mlperf_benchmark.loadgen.probe import predict_seconds
 
 ROUNDS = 10
 WARM_UP = 3
@@ -68,10 +68,9 @@ class _Collected:
         backend, images = self._model.backend, self._model.images
         with self._errors_named():
             for number in range(WARM_UP + inferences):
-                start = time.perf_counter()
-                backend.predict(images)
+                seconds = predict_seconds(backend, images)
                 if number >= WARM_UP:
-                    self._latencies.append(time.perf_counter() - start)
+                    self._latencies.append(seconds)
 
     def profile(self, inferences: int) -> None:
         with self._errors_named():

@@ -5,8 +5,6 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from backend import BACKENDS, Backend, BackendConfig, BackendInfo
 from dataset import DATASETS
 from mlperf_benchmark.core.cpus import cpu_quota, usable_cpus
@@ -22,7 +20,6 @@ from mlperf_benchmark.own_model.options import given_card, refuse_card
 from mlperf_benchmark.own_model.settling import OwnModel, own_model
 from profiles import profile
 
-SEED = 0
 SYNTHETIC = "synthetic"
 
 
@@ -145,6 +142,4 @@ def load(subject: Subject, options: argparse.Namespace) -> Loaded:
         )
     )
     info = backend.load()
-    shape = (info.max_batch_size, image.height, image.width, 3)
-    images = np.random.default_rng(SEED).integers(0, 256, shape, dtype=np.uint8)
-    return Loaded(subject, backend, info, images)
+    return Loaded(subject, backend, info, image.noise(info.max_batch_size))

@@ -84,13 +84,18 @@ def probe(backend: Backend, images: Images, single: bool, seconds: float = SECON
     return Probe(latency=latency, samples_per_second=1 / seconds_per_sample)
 
 
+def predict_seconds(backend: Backend, images: Images) -> float:
+    """Infer once and return the seconds that it took."""
+    start = time.perf_counter()
+    backend.predict(images)
+    return time.perf_counter() - start
+
+
 def _latency(backend: Backend, images: Images, seconds: float) -> float:
     times: list[float] = []
     end = time.perf_counter() + seconds
     while len(times) < MIN_RUNS or (time.perf_counter() < end and len(times) < MAX_RUNS):
-        start = time.perf_counter()
-        backend.predict(images)
-        times.append(time.perf_counter() - start)
+        times.append(predict_seconds(backend, images))
     return sorted(times)[len(times) // 2]
 
 

@@ -11,12 +11,7 @@ import torch
 
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.image_format import Scores
-from mlperf_benchmark.explain.layer_errors_mending import (
-    Answered,
-    Mending,
-    count_answers,
-    find_mending,
-)
+from mlperf_benchmark.explain.layer_errors_mending import Mending, find_mending
 from mlperf_benchmark.models.architectures.onnx_export import export_onnx
 from mlperf_benchmark.models.optimize.config import QuantizationConfig
 from mlperf_benchmark.models.optimize.layer_errors import (
@@ -26,6 +21,7 @@ from mlperf_benchmark.models.optimize.layer_errors import (
     scores_with,
 )
 from mlperf_benchmark.models.optimize.quantization import quantize
+from mlperf_benchmark.models.optimize.sensitive_layers import Answered, count_answers
 from tests.explain.nets import (
     LAYERS,
     SIDE,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import openvino as ov
 import pytest
 import torch
 from PIL import Image
@@ -13,6 +14,8 @@ from PIL import Image
 from mlperf_benchmark.core.errors import ModelError, UsageError
 from mlperf_benchmark.explain.command import main
 from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES, Architecture
+from mlperf_benchmark.models.files.description import read_description
+from mlperf_benchmark.models.prepare.images import load_images, select_images
 from mlperf_benchmark.models.prepare.options import parse
 from mlperf_benchmark.models.prepare.preparer import prepare_model
 from tests.explain.nets import Net, images, unbalanced
@@ -109,6 +112,30 @@ def test_advice_of_the_command_is_what_prepare_takes_and_it_mends(
     assert lost >= 4
     assert good["answered"]["total"] - good["answered"]["same"] <= lost / 2
     assert good["kept_fp32"] == ["/third/Conv"]
+
+
+def test_the_layer_that_it_names_is_the_one_that_max_drop_returns_first(kitchen: Kitchen) -> None:
+    """On the same images, labelled with the answers of FP32."""
+    fp32, int8 = kitchen.prepare("fp32"), kitchen.int8("int8")
+    names = select_images(kitchen.images, None, 0)
+    pixels = np.stack([*load_images(names, "imagenet_pytorch", kitchen.folder / "cache")])
+    answers = ov.compile_model(fp32, "CPU")(pixels)[0].argmax(axis=1)
+    lines = [f"{name} {answer}\n" for name, answer in zip(names.names, answers, strict=True)]
+    (kitchen.images / "val_map.txt").write_text("".join(lines))
+
+    images = ("--accuracy", "--dataset-path", kitchen.images)
+    (bad,) = kitchen.explain(fp32, int8, *images)["accuracy"]["variants"]
+    assert bad["answered"]["good"] < 12
+    limit = ("--max-drop", "0.1", "--validation-path", str(kitchen.images))
+    description = read_description(kitchen.int8("limited", *limit))
+    assert description is not None
+    assert description.quantization is not None
+    control = description.quantization.accuracy_control
+    assert control is not None
+    assert control.reverted[:1] == ("/third/Conv",)
+    assert control.reverted[:1] == tuple(bad["mending"]["alone"][0]["layers"])
+    assert control.fp32_right == 12
+    assert control.int8_right >= 11
 
 
 def test_what_cannot_be_explained_is_refused(kitchen: Kitchen) -> None:

@@ -11,17 +11,13 @@ from pathlib import Path
 import pytest
 
 from mlperf_benchmark.core.errors import DatasetError, UsageError
-from mlperf_benchmark.explain.layer_errors_mending import (
-    Answered,
-    Mending,
-    Restored,
-    find_mending,
-)
+from mlperf_benchmark.explain.layer_errors_mending import Mending, find_mending
 from mlperf_benchmark.explain.layer_errors_options import check_accuracy_options, choose_images
 from mlperf_benchmark.explain.layer_errors_record import Accuracy, VariantErrors
 from mlperf_benchmark.explain.layer_errors_table import render_csv
 from mlperf_benchmark.explain.layer_errors_words import advised_options, sentences
 from mlperf_benchmark.models.optimize.layer_errors import PointError
+from mlperf_benchmark.models.optimize.sensitive_layers import Answered, Restored
 from tests.synthetic_images import jpeg
 
 BAD = Answered(total=100, same=60, good=55, scores_sqnr_db=5.0)

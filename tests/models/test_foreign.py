@@ -174,14 +174,24 @@ def test_openvino_and_tvm_compute_what_the_file_does(
     assert_near(np.concatenate([backend.predict(one[None]) for one in pictures]), expected)
 
 
+@pytest.mark.parametrize(
+    ("form", "profile", "quantizer"),
+    [
+        (Form(classes=1001), "pytorch-openvino", "nncf"),
+        (
+            Form(layout="NHWC", takes_pixels=True, batch=1, classes=1001),
+            "pytorch-onnxruntime",
+            "onnxruntime",
+        ),
+    ],
+)
 def test_layers_go_back_to_floating_point_by_labelled_images(
-    tmp_path: Path, calibration: Path
+    tmp_path: Path, calibration: Path, *, form: Form, profile: str, quantizer: str
 ) -> None:
     """The right class is what FP32 answers, and with 1001 classes one place further."""
-    form = Form(classes=1001)
     images = {f"{seed}.png": png(240, 230, seed + 50) for seed in range(3)}
     labelled = write_folder(tmp_path / "labelled", images)
-    options = (*int8(calibration, "pytorch-openvino"), "--max-drop", "0.5")
+    options = (*int8(calibration, profile), "--quantizer", quantizer, "--max-drop", "0.5")
     made = prepare(tmp_path, form.save(tmp_path), *options, "--validation-path", labelled)
     description = read_description(made)
     assert description is not None

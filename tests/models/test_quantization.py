@@ -2,9 +2,10 @@
 
 import shutil
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -25,6 +26,7 @@ from mlperf_benchmark.models.optimize.accuracy_control import quantize_within_dr
 from mlperf_benchmark.models.optimize.batch_norm import reestimate_batch_norm
 from mlperf_benchmark.models.optimize.config import PruningConfig, QuantizationConfig
 from mlperf_benchmark.models.optimize.quantization import quantize
+from mlperf_benchmark.models.optimize.quantizers.quantizer import Source, make_quantizer
 from mlperf_benchmark.models.prepare.images import load_images, select_images
 from mlperf_benchmark.models.prepare.model_input import Batches, ModelInput
 from mlperf_benchmark.models.prepare.options import parse
@@ -215,28 +217,39 @@ class Unbalanced(nn.Module):
         return scores
 
 
-def test_layers_that_lose_most_go_back_to_floating_point() -> None:
+def as_it_is(model: onnx.ModelProto) -> onnx.ModelProto:
+    return model
+
+
+@pytest.mark.parametrize(
+    ("quantizer", "convert"),
+    [("nncf", OpenVINOIr().convert), ("nncf", as_it_is), ("adaround", as_it_is)],
+)
+def test_layers_that_lose_most_go_back_to_floating_point(
+    quantizer: str, convert: Callable[[onnx.ModelProto], Any]
+) -> None:
     module = Unbalanced(seed=2).eval()
     generator = np.random.default_rng(0)
     strength = generator.uniform(0.1, 3, (60, 1, 1, 1)).astype(np.float32)
     images = strength * generator.standard_normal((60, 3, 32, 32)).astype(np.float32)
     with torch.no_grad():
         labels = module(torch.from_numpy(images)).argmax(1).numpy()
-    graph = OpenVINOIr().convert(export_onnx(module, 32))
-    config = QuantizationConfig()
-    control = Control(images, labels)
-    plain = quantize(graph.clone(), images[:10], config, "mixed")
-    wrong = (ov.compile_model(plain, "CPU")(images)[0].argmax(1) != labels).sum()
-    assert wrong > 3
+    plain = quantize(export_onnx(module, 32), images[:10], QuantizationConfig(), "mixed")
+    assert count_right(plain, images, labels) < 57
 
-    model, outcome = quantize_within_drop(
-        graph, images[:10], config, "mixed", control, max_drop=0.05
-    )
+    chosen = make_quantizer(QuantizationConfig(quantizer=quantizer), "mixed")
+    source = Source(module, lambda module: export_onnx(module, 32), convert)
+    control = Control(images, labels)
+    model, outcome = quantize_within_drop(chosen, source, images[:10], control, max_drop=0.05)
     assert outcome.reverted == ("/narrow/Conv",)
     assert outcome.fp32_right == 60
     assert outcome.int8_right >= 57
-    right = (ov.compile_model(model, "CPU")(images)[0].argmax(1) == labels).sum()
-    assert right == outcome.int8_right
+    assert count_right(model, images, labels) == outcome.int8_right
+
+
+def count_right(model: Any, images: NDArray[np.float32], labels: NDArray[np.int64]) -> int:
+    graph = model if isinstance(model, ov.Model) else OpenVINOIr().convert(model)
+    return int((ov.compile_model(graph, "CPU")(images)[0].argmax(1) == labels).sum())
 
 
 def test_drop_that_no_layer_in_int8_allows_is_refused() -> None:
@@ -246,10 +259,11 @@ def test_drop_that_no_layer_in_int8_allows_is_refused() -> None:
     images = np.random.default_rng(0).standard_normal((100, 3, 16, 16), np.float32)
     with torch.no_grad():
         labels = module(torch.from_numpy(images)).argmax(1).numpy()
-    graph = OpenVINOIr().convert(export_onnx(module, 16))
+    source = Source(module, lambda module: export_onnx(module, 16), OpenVINOIr().convert)
+    quantizer = make_quantizer(QuantizationConfig(), "mixed")
     control = Control(images, labels)
     with pytest.raises(ModelError, match=r"within --max-drop 0: with 1 of 1 layers"):
-        quantize_within_drop(graph, images[:10], QuantizationConfig(), "mixed", control, max_drop=0)
+        quantize_within_drop(quantizer, source, images[:10], control, max_drop=0)
 
 
 @pytest.mark.parametrize("fix", ["all", "none"])

@@ -159,8 +159,8 @@ def test_weights_stay_as_their_rounding_was_learned(fix: str) -> None:
         (["--quantizer", "onnxruntime", "--no-bias-correction"], "--no-bias-correction does not"),
         (["--quantizer", "onnxruntime", "--overflow-fix", "first-layer"], "overflow fix of"),
         (
-            ["--quantizer", "adaround", "--max-drop", "0.1", "--validation-path", "x"],
-            "--max-drop does not apply to --quantizer adaround",
+            ["--quantizer", "weights-only", "--max-drop", "0.1", "--validation-path", "x"],
+            "--max-drop does not apply to --quantizer weights-only",
         ),
         (["--no-bias-correction", "--full-bias-correction"], "exclude each other"),
     ],

@@ -66,8 +66,8 @@ class LayerErrors:
     baseline_scores: NDArray[np.float32]
     scores: NDArray[np.float32]
 
-    def worst_layers(self, count: int) -> tuple[PointError, ...]:
-        """Return the `count` layers with the largest own errors, the worst first.
+    def worst_layers(self, count: int | None = None) -> tuple[PointError, ...]:
+        """Return the `count` layers with the largest own errors, or all, the worst first.
 
         Layers that differ only by rounding are left out.
         """

@@ -60,29 +60,21 @@ def quantize(graph: Any, images: Images, config: QuantizationConfig, preset_name
     # NNCF shows its progress on stdout, which is for results.
     with refused_models(), redirect_stdout(StringIO()):
         return nncf.quantize(
-            graph, **settings(graph, images, config, preset_name, key="advanced_parameters")
+            graph,
+            nncf.Dataset(images, _input_of(graph)),
+            preset=nncf.QuantizationPreset(preset_name),
+            target_device=nncf.TargetDevice.CPU,
+            model_type=nncf.ModelType.TRANSFORMER if has_attention(graph) else None,
+            subset_size=len(images),
+            fast_bias_correction=config.fast_bias_correction,
+            ignored_scope=nncf.IgnoredScope(names=find_layers(graph, config.keep_fp32)),
+            advanced_parameters=AdvancedQuantizationParameters(
+                overflow_fix=_OVERFLOW_FIXES[config.overflow_fix],
+                activations_range_estimator_params=_RANGES[config.range_estimator],
+                activations_quantization_params=_activations(graph),
+                disable_bias_correction=not config.bias_correction,
+            ),
         )
-
-
-def settings(
-    graph: Any, images: Images, config: QuantizationConfig, preset_name: str, key: str
-) -> dict[str, Any]:
-    """Return NNCF's arguments for those of `quantize`; `key` names the advanced ones."""
-    return {
-        "calibration_dataset": nncf.Dataset(images, _input_of(graph)),
-        "preset": nncf.QuantizationPreset(preset_name),
-        "target_device": nncf.TargetDevice.CPU,
-        "model_type": nncf.ModelType.TRANSFORMER if has_attention(graph) else None,
-        "subset_size": len(images),
-        "fast_bias_correction": config.fast_bias_correction,
-        "ignored_scope": nncf.IgnoredScope(names=find_layers(graph, config.keep_fp32)),
-        key: AdvancedQuantizationParameters(
-            overflow_fix=_OVERFLOW_FIXES[config.overflow_fix],
-            activations_range_estimator_params=_RANGES[config.range_estimator],
-            activations_quantization_params=_activations(graph),
-            disable_bias_correction=not config.bias_correction,
-        ),
-    }
 
 
 @contextmanager

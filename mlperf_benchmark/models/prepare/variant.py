@@ -16,6 +16,7 @@ from mlperf_benchmark.models.architectures.architecture import Architecture
 from mlperf_benchmark.models.architectures.weights import LoadedModel
 from mlperf_benchmark.models.files.calibration_list import refuse_calibration_images
 from mlperf_benchmark.models.files.description import AccuracyControl, Pruning, Quantization
+from mlperf_benchmark.models.optimize.accuracy_control import Labelled, quantize_within_drop
 from mlperf_benchmark.models.optimize.config import PruningConfig
 from mlperf_benchmark.models.optimize.macs import count_macs
 from mlperf_benchmark.models.optimize.pruning.evidence import LABELS, OWN_ANSWERS
@@ -113,20 +114,13 @@ def quantize_model(
     elif config.validation_path is None or config.max_drop is None:
         quantized = quantizer.quantize(source, calibration.images)
     else:
-        # Importing NNCF takes seconds, and other quantizers do not need it.
-        from mlperf_benchmark.models.optimize.accuracy_control import (  # noqa: PLC0415
-            Labelled,
-            quantize_within_drop,
-        )
-
         assert load_labelled is not None
         selection = _validation_images(config.validation_path, calibration, evaluation_path)
         images, labels = load_labelled(selection)
         quantized, outcome = quantize_within_drop(
-            source.convert(source.export(source.module)),
+            quantizer,
+            source,
             calibration.images,
-            config,
-            quantizer.preset,
             Labelled(images, labels),
             max_drop=config.max_drop,
         )

@@ -41,6 +41,8 @@ class AdaRound(Quantizer):
             "fast_bias_correction",
             "bias_correction",
             "overflow_fix",
+            "max_drop",
+            "validation_path",
         }
     )
     range_estimators = ("minmax", "percentile")

@@ -45,7 +45,9 @@ class OnnxRuntime(Quantizer):
         "ONNX Runtime's static quantization: min-max, percentile (99.999 %) or entropy ranges"
         " (https://arxiv.org/abs/2004.09602), weights per channel, rounded to nearest"
     )
-    accepts = frozenset({"preset", "range_estimator", "overflow_fix"})
+    accepts = frozenset(
+        {"preset", "range_estimator", "overflow_fix", "max_drop", "validation_path"}
+    )
     range_estimators = tuple(_METHODS)
 
     def quantize(self, source: Source, images: Images) -> Any:

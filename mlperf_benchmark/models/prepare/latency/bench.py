@@ -4,7 +4,6 @@ import dataclasses
 import io
 import math
 import statistics
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import onnx
 from backend import BACKENDS, Backend, BackendConfig, BackendInfo
 from mlperf_benchmark.core.image_format import ImageFormat, Images
 from mlperf_benchmark.core.working_folder import scratch_folder
+from mlperf_benchmark.loadgen.probe import predict_seconds
 from mlperf_benchmark.models.files.formats import FORMATS, ModelFormat
 from mlperf_benchmark.models.prepare.recipe import Recipe
 from mlperf_benchmark.tvm_compiler.options import CompileOptions
@@ -74,7 +74,7 @@ class Bench:
             backend = self._kind(config)
             try:
                 info = backend.load()
-                yield Runner(backend, info, _image(image))
+                yield Runner(backend, info, image.noise(1))
             finally:
                 backend.close()
 
@@ -107,9 +107,7 @@ class Runner:
 
     def seconds(self) -> float:
         """Run one inference and return its time in seconds."""
-        start = time.perf_counter()
-        self.backend.predict(self.image)
-        return time.perf_counter() - start
+        return predict_seconds(self.backend, self.image)
 
 
 @dataclass(frozen=True)
@@ -199,8 +197,3 @@ def _warm(runner: Runner) -> float:
 def _size(model: onnx.ModelProto) -> tuple[int, int]:
     *_, height, width = model.graph.input[0].type.tensor_type.shape.dim
     return height.dim_value, width.dim_value
-
-
-def _image(image: ImageFormat) -> Images:
-    shape = (1, image.height, image.width, 3)
-    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
