@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from typing import Any
 
 import numpy as np
 import onnx
@@ -51,21 +52,43 @@ def _fold_padding(model: onnx.ModelProto) -> None:
     producers = {name: node for node in graph.node for name in node.output}
     for conv in [node for node in graph.node if node.op_type == "Conv"]:
         pad = producers.get(conv.input[0])
-        if pad is None or pad.op_type != "Pad":
+        attribute = next((one for one in conv.attribute if one.name == "pads"), None)
+        if pad is None or pad.op_type != "Pad" or attribute is None:
             continue
-        before_after = _constant(model, pad.input[1]).reshape(2, 4)
-        attribute = next(a for a in conv.attribute if a.name == "pads")
-        pads = helper.get_attribute_value(attribute) + before_after[:, 2:].ravel()
+        zeros = _zeros_around(model, pad)
+        if zeros is None:
+            continue
+        pads = helper.get_attribute_value(attribute) + zeros
         attribute.CopyFrom(helper.make_attribute("pads", [int(pad) for pad in pads]))
         conv.input[0] = pad.input[0]
     _keep_nodes(graph, {output.name for output in graph.output})
 
 
-def _constant(model: onnx.ModelProto, name: str) -> NDArray[np.int64]:
-    """Value of an int64 tensor that does not depend on the model's input."""
-    output = helper.make_tensor_value_info(name, onnx.TensorProto.INT64, None)
-    graph = helper.make_graph(model.graph.node, name, [], [output])
-    _keep_nodes(graph, {name})
+def _zeros_around(model: onnx.ModelProto, pad: onnx.NodeProto) -> NDArray[np.int64] | None:
+    """Return how many zeros `pad` puts before each spatial axis, then behind each.
+
+    None if it puts something else there, pads other axes, crops, or decides by its input.
+    """
+    modes = [helper.get_attribute_value(one) for one in pad.attribute if one.name == "mode"]
+    if modes not in ([], [b"constant"]):
+        return None
+    amounts, *values = (_constant(model, name) for name in pad.input[1:3] if name)
+    if amounts is None or any(value is None or value.any() for value in values):
+        return None
+    before, behind = amounts.reshape(2, -1)
+    if before[:2].any() or behind[:2].any() or amounts.min() < 0:
+        return None
+    return np.concatenate((before[2:], behind[2:]))
+
+
+def _constant(model: onnx.ModelProto, name: str) -> NDArray[Any] | None:
+    """Return the value of a tensor, or None if it depends on the model's input."""
+    graph = helper.make_graph(model.graph.node, name, [], [onnx.ValueInfoProto(name=name)])
+    wanted = {name}
+    _keep_nodes(graph, wanted)
+    if any(value.name in wanted for value in model.graph.input):
+        return None
+    graph.initializer.extend(one for one in model.graph.initializer if one.name in wanted)
     part = helper.make_model(graph, opset_imports=model.opset_import)
     [value] = ReferenceEvaluator(part).run(None, {})
     return np.asarray(value)

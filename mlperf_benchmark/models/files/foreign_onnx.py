@@ -187,7 +187,11 @@ def _name_nodes(graph: Any) -> None:
     for place, node in enumerate(graph.node):
         if not node.name or taken[node.name] > 1:
             taken[node.name] -= 1
-            node.name = f"{node.name or node.op_type}_{place}"
+            name = f"{node.name or node.op_type}_{place}"
+            while taken[name]:
+                name += "_"
+            taken[name] += 1
+            node.name = name
 
 
 def _store_constants(graph: Any) -> None:

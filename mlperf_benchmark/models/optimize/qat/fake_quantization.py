@@ -21,7 +21,6 @@ class FakeQuantizer(nn.Module):
         super().__init__()
         self.register_buffer("begun", scale.clamp(min=LEAST))
         # The step's logarithm is learned, https://arxiv.org/abs/1903.08066: steps differ by orders
-        # The step's logarithm is learned, https://arxiv.org/abs/1903.08066: steps differ by orders
         # of magnitude, and an optimizer that changes all by equal amounts makes small ones
         # negative.
         self.change = nn.Parameter(torch.zeros_like(scale))
