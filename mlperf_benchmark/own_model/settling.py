@@ -105,6 +105,9 @@ def own_model(
             return OwnModel(described.dataset, None, given)
         elif not given.tells_all(takes.takes_bytes):
             found = card_in_folder(model, takes.size)
+        if described is not None and takes.size is None:
+            # A state dict does not tell it.
+            takes = dataclasses.replace(takes, size=(described.input_size, described.input_size))
     read = found.card if found else ModelCard()
     if found and found.is_foreign and not takes.is_clear:
         read = dataclasses.replace(read, layout="NCHW")

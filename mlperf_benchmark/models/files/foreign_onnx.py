@@ -162,13 +162,18 @@ def _fix_size(value: Any, port: Port, layout: str, image: ImageFormat | None) ->
     return height, width
 
 
+def quantized_by(model: onnx.ModelProto) -> str | None:
+    """Return the first operator that quantizes or computes with integers, or None."""
+    operators = (node.op_type for node in model.graph.node)
+    return next((one for one in operators if one.startswith(QUANTIZED) or one in INTEGER), None)
+
+
 def _refuse(model: onnx.ModelProto, batch: int | None) -> None:
-    for node in model.graph.node:
-        if node.op_type.startswith(QUANTIZED) or node.op_type in INTEGER:
-            raise ModelError(
-                f"The model is quantized already (it has the operator {node.op_type}): leave "
-                "--precision int8 out, or give the one that it was made from."
-            )
+    if operator := quantized_by(model):
+        raise ModelError(
+            f"The model is quantized already (it has the operator {operator}): leave "
+            "--precision int8 out, or give the one that it was made from."
+        )
     if any(tensor.data_type in OTHER_FLOATS for tensor in model.graph.initializer):
         raise ModelError(
             "The model has weights in other numbers than float32, which INT8 is made from: export "

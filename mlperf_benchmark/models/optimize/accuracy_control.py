@@ -77,7 +77,11 @@ def quantize_within_drop(
             ),
             **settings(graph, images, config, preset_name, key="advanced_quantization_parameters"),
         )
-    layers = [node for node in quantized.get_ordered_ops() if node.get_type_name() in LAYERS]
+    layers = [
+        node
+        for node in quantized.get_ordered_ops()
+        if node.get_type_name() in LAYERS and _has_weights(node)
+    ]
     reverted = tuple(layer_name(node) for node in layers if not _is_int8(node))
     after = _count_right(quantized, control)
     outcome = Outcome(before, after, reverted)
@@ -93,6 +97,17 @@ def _too_much(max_drop: float, outcome: Outcome, layers: int, images: int) -> st
         f" of {images} images are right, and {outcome.fp32_right} in FP32. Allow a larger drop,"
         " give more calibration images, or another --range-estimator."
     )
+
+
+def _has_weights(layer: ov.Node) -> bool:
+    """Whether the second factor does not depend on the image, as it does in attention."""
+    waiting = [layer.input_value(1).get_node()]
+    while waiting:
+        node = waiting.pop()
+        if node.get_type_name() == "Parameter":
+            return False
+        waiting += [value.get_node() for value in node.input_values()]
+    return True
 
 
 def _is_int8(layer: ov.Node) -> bool:
