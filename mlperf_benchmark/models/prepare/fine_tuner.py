@@ -13,7 +13,7 @@ from torch import nn
 
 from dataset import image_format
 from mlperf_benchmark.core.errors import OutputError, RunError, UsageError
-from mlperf_benchmark.core.files import staged
+from mlperf_benchmark.core.files import refuse_unwritable, staged
 from mlperf_benchmark.images.progress import tell
 from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES, Architecture
 from mlperf_benchmark.models.architectures.finite import non_finite
@@ -79,7 +79,7 @@ def fine_tune(run: FineTuningRun, report: Report) -> Path:
     if content is None:
         pupil = _begin(run, architecture, teacher, files)
     else:
-        pupil = resumed(content, run, architecture, teacher)
+        pupil = resumed(content, run, architecture, teacher, images=len(files.names))
     training = Distillation(pupil.module, teacher.module, run.training, device)
     report(f"{pupil.before}: top-1 {labelled.top1(teacher.module, device)}")
     first = 0
@@ -145,6 +145,9 @@ def _check_output(run: FineTuningRun) -> None:
         raise OutputError(f"There is no checkpoint {run.output} to resume from.")
     if run.output.exists() and not run.resume and not run.overwrite:
         raise OutputError(f"{run.output} exists. Give --resume, --overwrite or another --output.")
+    if run.output.is_dir():
+        raise OutputError(f"{run.output} is a folder: name a file in it with --output.")
+    refuse_unwritable(run.output.parent)
 
 
 def _device(run: FineTuningRun) -> str:

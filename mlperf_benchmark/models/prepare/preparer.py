@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mlperf_benchmark.core.errors import BenchmarkError, ModelError, OutputError, UsageError
-from mlperf_benchmark.core.files import file_sha256, staged
+from mlperf_benchmark.core.files import file_sha256, refuse_unwritable, staged
 from mlperf_benchmark.core.text import first_line, printable
 from mlperf_benchmark.images.progress import tell
 from mlperf_benchmark.models.files.calibration_list import (
@@ -55,6 +55,7 @@ def prepare_model(recipe: Recipe) -> Path:
     quantizer = _quantizer(recipe, subject)
     needs_images = recipe.pruning is not None or (quantizer is not None and quantizer.needs_images)
     _check_images(recipe, subject, needed=needs_images)
+    refuse_unwritable(recipe.output)
     start = time.monotonic()
     subject.load()
     _refuse_quantized_twice(recipe, subject)
