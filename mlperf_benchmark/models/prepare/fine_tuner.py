@@ -1,7 +1,6 @@
 """The steps of finetune.py: prune or quantize, train, and save a checkpoint after each epoch."""
 
 import dataclasses
-import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from mlperf_benchmark.core.files import refuse_unwritable, staged
 from mlperf_benchmark.images.progress import tell
 from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES, Architecture
 from mlperf_benchmark.models.architectures.finite import non_finite
+from mlperf_benchmark.models.architectures.torch_file import write_errors
 from mlperf_benchmark.models.architectures.weights import LoadedModel
 from mlperf_benchmark.models.optimize.distillation import Distillation, DivergedError, count_right
 from mlperf_benchmark.models.prepare.calibration import calibration_images
@@ -92,6 +92,7 @@ def fine_tune(run: FineTuningRun, report: Report) -> Path:
         [files.folder / name for name in files.names],
         image_format(architecture.dataset, architecture.preprocessing),
         run.seed,
+        architecture.preprocessing.channel_order if architecture.preprocessing else "RGB",
     )
     batch_size = min(run.training.batch_size, len(images.files))
     for epoch in range(first, run.training.epochs):
@@ -207,9 +208,5 @@ def _fingerprint(run: FineTuningRun) -> dict[str, Any]:
 
 def _save(output: Path, content: dict[str, Any]) -> None:
     """Replace the checkpoint as a whole. Raises OutputError."""
-    with staged(output.parent) as folder:
-        try:
-            torch.save(content, folder / output.name)
-        except RuntimeError as error:
-            # torch does not say what the system said.
-            raise OSError(errno.EIO, f"torch cannot write {output.name}") from error
+    with staged(output.parent) as folder, write_errors():
+        torch.save(content, folder / output.name)
