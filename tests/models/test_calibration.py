@@ -8,6 +8,7 @@ from PIL import Image
 
 from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES
 from mlperf_benchmark.models.prepare.calibration import CalibrationSource, load_calibration
+from mlperf_benchmark.models.prepare.model_input import BATCH, ModelInput
 from mlperf_benchmark.models.prepare.sample import Sample
 
 
@@ -34,3 +35,11 @@ def test_images_that_tell_too_little_are_doubtful(
     assert load_calibration(real, architecture, random_weights=False).doubts() == []
     noise = CalibrationSource(None, None, None, 0, cache_dir)
     assert load_calibration(noise, architecture, random_weights=True).doubts() == []
+
+
+def test_no_image_counts_more_than_others_in_averages_over_portions() -> None:
+    for count in (1, BATCH, BATCH + 1, 3 * BATCH - 1):
+        portions = list(ModelInput(count, lambda indices: np.array(indices)).portions())
+        sizes = [len(portion) for portion in portions]
+        assert np.concatenate(portions).tolist() == list(range(count))
+        assert max(sizes) <= min(BATCH, min(sizes) + 1)

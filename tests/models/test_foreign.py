@@ -16,9 +16,13 @@ from backend_tvm import TVMBackend
 from mlperf_benchmark.core.errors import BenchmarkError, ModelError, OutputError, UsageError
 from mlperf_benchmark.core.preprocessing import ModelCard
 from mlperf_benchmark.images.transforms import PYTORCH
+from mlperf_benchmark.models.files.calibration_list import read_calibration_list
 from mlperf_benchmark.models.files.description import read_description
+from mlperf_benchmark.models.files.foreign_onnx import ForeignModel, quantizable
 from mlperf_benchmark.models.prepare.options import parse
 from mlperf_benchmark.models.prepare.preparer import prepare_model
+from mlperf_benchmark.models.prepare.subject import TorchSubject
+from tests.models.small_nets import register_small
 from tests.models.test_prepare import command
 from tests.synthetic_images import png, write_folder
 from tests.test_backends import configuration
@@ -26,6 +30,7 @@ from tests.tvm_compiler.graphs import Model, normalised, random_images
 
 SIDE = 224
 CLASSES = 1000
+NET = "tests.models.small_nets:Bottlenecks"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -301,6 +306,59 @@ def test_the_preprocessing_of_an_architecture_is_told(tmp_path: Path) -> None:
     )
     with pytest.raises(UsageError, match="square images, and these are 100×200"):
         prepare_model(parse([*own, "--crop", "100,200", "--output", str(tmp_path / "made")]))
+
+
+def test_what_was_known_of_a_file_stays_known(tmp_path: Path, calibration: Path) -> None:
+    """Random weights, calibration images and INT8, through every file that is made of it."""
+    words = ("--weights", "random", "--crop", 64, "--backend", "onnxruntime", "--name", "net")
+    made = prepare(tmp_path, f"--architecture={NET}", *words)
+    options = ("--precision", "int8", "--calibration-path", calibration, "--quantizer")
+    int8 = prepare(tmp_path, str(made), *options, "onnxruntime", "--backend", "onnxruntime")
+    ir = prepare(tmp_path, str(int8), "--name", "ir")
+    for file in (int8, ir):
+        description = read_description(file)
+        assert description is not None
+        assert description.has_random_weights
+        assert (description.precision, description.dataset) == ("int8", "custom")
+        assert len(read_calibration_list(file)) == 6
+    plain = prepare(tmp_path, str(made), "--name", "ir", "--overwrite")
+    assert read_calibration_list(plain) == ()
+    small = register_small()
+    state = prepare(tmp_path, small, "--weights", "random", "--backend", "torch")
+    description = read_description(prepare(tmp_path, small, "--weights", state))
+    assert description is not None
+    assert description.has_random_weights
+
+
+def test_an_offset_alone_is_kept_and_used(tmp_path: Path) -> None:
+    own = (f"--architecture={NET}", "--weights=random", "--labels-offset=-3")
+    subject = TorchSubject(parse(own))
+    subject.load()
+    assert subject.label_offset() == -3
+    for words in (own, (Form().save(tmp_path), "--labels-offset=-3")):
+        description = read_description(prepare(tmp_path, *words))
+        assert description is not None
+        assert description.card is not None
+        assert description.card.labels_offset == -3
+
+
+def test_weights_of_what_is_read_are_not_written_over(tmp_path: Path) -> None:
+    model = Form().build()
+    onnx.save(model, tmp_path / "net.onnx", save_as_external_data=True, location="net.bin")
+    before = (tmp_path / "net.bin").read_bytes()
+    words = [str(tmp_path / "net.onnx"), f"--output={tmp_path}", "--name=net"]
+    for more in ([], ["--overwrite"]):
+        with pytest.raises(OutputError, match=r"net\.bin is what is to be read"):
+            prepare_model(parse([*words, *more]))
+    assert (tmp_path / "net.bin").read_bytes() == before
+
+
+def test_nodes_without_names_get_some_that_are_free() -> None:
+    model = Form().build()
+    model.graph.node[0].name = "Relu_2"
+    named = quantizable(ForeignModel(model, "NCHW", TensorProto.FLOAT, None, (SIDE, SIDE)))
+    names = [node.name for node in named.graph.node]
+    assert len({*names}) == len(names)
 
 
 @pytest.mark.parametrize(

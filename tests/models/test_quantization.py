@@ -239,6 +239,35 @@ def test_layers_that_lose_most_go_back_to_floating_point() -> None:
     assert right == outcome.int8_right
 
 
+class Attention(nn.Module):
+    """Two layers with weights, and a product of two values that depend on the image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.patches = nn.Conv2d(3, 16, 8, 8)
+        self.classifier = nn.Linear(16, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        tokens = self.patches(x).flatten(2)
+        weights = (tokens.transpose(1, 2) @ tokens).softmax(-1)
+        scores: torch.Tensor = self.classifier((tokens @ weights).mean(2))
+        return scores
+
+
+def test_products_of_attention_are_no_layers_that_went_back() -> None:
+    module = Attention().eval()
+    images = np.random.default_rng(0).standard_normal((20, 3, 32, 32), np.float32)
+    with torch.no_grad():
+        labels = module(torch.from_numpy(images)).argmax(1).numpy()
+    graph = OpenVINOIr().convert(export_onnx(module, 32))
+    control = Control(images, labels)
+    _, outcome = quantize_within_drop(
+        graph, images, QuantizationConfig(), "mixed", control, max_drop=0.9
+    )
+    assert outcome.reverted == ()
+
+
 def test_drop_that_no_layer_in_int8_allows_is_refused() -> None:
     """One layer alone, whose INT8 gets some of the many close answers wrong."""
     torch.manual_seed(0)

@@ -79,7 +79,9 @@ class LatencyBudget:
                 version=whole.info.version,
                 threads=whole.info.threads,
                 precision=whole.info.executed_precision,
-                model=_identity(architecture.name, layer_shapes(module, architecture.input_size)),
+                model=model_identity(
+                    architecture.name, layer_shapes(module, architecture.input_size)
+                ),
                 options=bench.options,
             ),
             bench.cache_dir,
@@ -164,7 +166,7 @@ class LatencyBudget:
         tell(line)
 
 
-def _identity(name: str, shapes: Mapping[nn.Module, LayerShape]) -> str:
+def model_identity(name: str, shapes: Mapping[nn.Module, LayerShape]) -> str:
     """Return what tells the whole model, whose time is the unit, from others of the same name."""
     text = "\n".join(map(str, shapes.values())).encode()
     return f"{name} {hashlib.sha256(text).hexdigest()[:16]}"
