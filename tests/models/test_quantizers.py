@@ -138,7 +138,7 @@ def test_rounding_is_learned_with_any_padding_and_layers_called_once() -> None:
     assert floating_point(model) == set()
     shared = Mirrored()
     shared.is_shared = True
-    with pytest.raises(ModelError, match="calls 2 convolutions .* its graph has 3"):
+    with pytest.raises(ModelError, match=r"calls 2 convolutions .* its graph has 3"):
         quantized(config, lambda graph: graph, shared)
 
 

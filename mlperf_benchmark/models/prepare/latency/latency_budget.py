@@ -79,9 +79,7 @@ class LatencyBudget:
                 version=whole.info.version,
                 threads=whole.info.threads,
                 precision=whole.info.executed_precision,
-                model=model_identity(
-                    architecture.name, layer_shapes(module, architecture.input_size)
-                ),
+                model=model_identity(architecture.name, layer_shapes(module, self._size)),
                 options=bench.options,
             ),
             bench.cache_dir,
