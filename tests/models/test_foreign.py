@@ -22,7 +22,8 @@ from mlperf_benchmark.models.files.foreign_onnx import ForeignModel, quantizable
 from mlperf_benchmark.models.prepare.options import parse
 from mlperf_benchmark.models.prepare.preparer import prepare_model
 from mlperf_benchmark.models.prepare.subject import TorchSubject
-from tests.models.small_nets import register_small
+from mlperf_benchmark.own_model.settling import own_model
+from tests.models.small_nets import OWN, register_small
 from tests.models.test_prepare import command
 from tests.synthetic_images import png, write_folder
 from tests.test_backends import configuration
@@ -304,6 +305,13 @@ def test_the_preprocessing_of_an_architecture_is_told(tmp_path: Path) -> None:
     assert description.card == ModelCard(
         crop=(160, 160), crop_pct=0.9, mean=(0.5,) * 3, std=(0.5,) * 3, labels_offset=2
     )
+    whole = ["--architecture", "tests.models.small_nets:OWN", "--weights", "random"]
+    described = read_description(prepare_model(parse([*whole, "--output", str(tmp_path / "made")])))
+    assert described is not None
+    assert described.card is not None
+    read = own_model(None, described.card, None).preprocessing
+    assert OWN.preprocessing is not None
+    assert read == dataclasses.replace(OWN.preprocessing, source="the command line")
     with pytest.raises(UsageError, match="square images, and these are 100×200"):
         prepare_model(parse([*own, "--crop", "100,200", "--output", str(tmp_path / "made")]))
 

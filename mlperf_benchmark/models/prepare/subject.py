@@ -134,6 +134,8 @@ class TorchSubject(Subject):
         self.name = self.architecture.name
         self.dataset = self.architecture.dataset
         self.preprocessing = self.architecture.preprocessing
+        if self.card is None and self.preprocessing is not None:
+            self.card = self.preprocessing.card
         self.input_size = self.architecture.input_size
         self.quantization_preset = self.architecture.quantization_preset
         self._loaded: LoadedModel
