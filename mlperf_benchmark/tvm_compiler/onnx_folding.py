@@ -41,6 +41,15 @@ def fold_constants(model: Any) -> None:
             model.graph.initializer.append(numpy_helper.from_array(array, name))
 
 
+def drop_unused_constants(model: Any) -> None:
+    """Remove the initializers that nothing reads, which runtimes would warn about."""
+    graph = model.graph
+    used = {name for node in graph.node for name in node.input} | {v.name for v in graph.output}
+    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+
+
 def with_fixed_shape(model: Any, name: str, shape: list[int]) -> Any:
     """Return the model for inputs of this shape only, in which all shapes become constant.
 

@@ -20,7 +20,7 @@ from mlperf_benchmark.models.files.ports import (
     choose_output,
     image_layout,
 )
-from mlperf_benchmark.tvm_compiler.onnx_folding import fold_constants
+from mlperf_benchmark.tvm_compiler.onnx_folding import drop_unused_constants, fold_constants
 
 OPSET = 13
 """The first version whose quantizers support one scale per channel."""
@@ -114,6 +114,7 @@ def quantizable(foreign: ForeignModel) -> onnx.ModelProto:
     _name_nodes(model.graph)
     _store_constants(model.graph)
     _fold_batch_norm(model.graph)
+    drop_unused_constants(model)
     # The shapes of intermediate values, which the changes above may have invalidated.
     del model.graph.value_info[:]
     return model
@@ -241,7 +242,3 @@ def _fold_batch_norm(graph: Any) -> None:
         folded.append(norm)
     for norm in folded:
         graph.node.remove(norm)
-    used = {name for node in graph.node for name in node.input}
-    kept = [tensor for tensor in graph.initializer if tensor.name in used]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)
