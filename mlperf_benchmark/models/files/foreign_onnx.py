@@ -20,7 +20,11 @@ from mlperf_benchmark.models.files.ports import (
     choose_output,
     image_layout,
 )
-from mlperf_benchmark.tvm_compiler.onnx_folding import drop_unused_constants, fold_constants
+from mlperf_benchmark.tvm_compiler.onnx_folding import (
+    drop_unused_constants,
+    fold_constants,
+    read_by,
+)
 
 OPSET = 13
 """The first version whose quantizers support one scale per channel."""
@@ -128,21 +132,12 @@ def _keep_output(graph: Any, name: str) -> None:
     kept = []
     for node in reversed(graph.node):
         if wanted.intersection(node.output):
-            wanted.update(node.input)
-            wanted.update(_read_inside(node))
+            wanted.update(read_by(node))
             kept.append(node)
     output = next(one for one in graph.output if one.name == name)
     del graph.node[:], graph.output[:]
     graph.node.extend(reversed(kept))
     graph.output.append(output)
-
-
-def _read_inside(node: Any) -> set[str]:
-    """Return what the branches of an If or the body of a Loop read from outside."""
-    graphs = [attribute.g for attribute in node.attribute if attribute.HasField("g")]
-    return {
-        name for graph in graphs for inner in graph.node for name in (*inner.input, *inner.output)
-    }
 
 
 def _fix_size(value: Any, port: Port, layout: str, image: ImageFormat | None) -> tuple[int, int]:
@@ -215,7 +210,7 @@ def _fold_batch_norm(graph: Any) -> None:
     """
     constants = {tensor.name: tensor for tensor in graph.initializer}
     makers = {node.output[0]: node for node in graph.node if node.op_type == "Conv"}
-    readers = Counter(name for node in graph.node for name in node.input)
+    readers = Counter(name for node in graph.node for name in read_by(node))
     readers.update(value.name for value in graph.output)
     folded = []
     for norm in graph.node:
