@@ -369,6 +369,25 @@ def test_nodes_without_names_get_some_that_are_free() -> None:
     assert len({*names}) == len(names)
 
 
+def test_branches_keep_what_they_read(pictures: NDArray[np.uint8]) -> None:
+    model = Form().build()
+    graph = model.graph
+    [scores] = [value.name for value in graph.output]
+    graph.initializer.append(numpy_helper.from_array(np.array(True), "yes"))
+    graph.initializer.append(numpy_helper.from_array(np.full(CLASSES, 3, np.float32), "more"))
+    chosen = helper.make_tensor_value_info("chosen", TensorProto.FLOAT, None)
+    branch = helper.make_graph(
+        [helper.make_node("Add", [scores, "more"], ["chosen"])], "branch", [], [chosen]
+    )
+    either = {"then_branch": branch, "else_branch": branch}
+    graph.node.append(helper.make_node("If", ["yes"], ["chosen_one"], **either))
+    graph.output[0].name = "chosen_one"
+    foreign = ForeignModel(model, "NCHW", TensorProto.FLOAT, None, (SIDE, SIDE))
+    fed = Form().fed(pictures)
+    after = answers(quantizable(foreign), fed)
+    assert np.abs(after - answers(model, fed)).max() < 1e-4 * np.abs(after).max()
+
+
 @pytest.mark.parametrize(
     ("own", "reason"),
     [
