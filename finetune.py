@@ -10,7 +10,7 @@ def command() -> NoReturn:
     """The console script of an installed package, and this file's own start."""
     run_command(
         load,
-        interrupted="the last whole epoch is kept, see --resume",
+        interrupted="whole epochs are kept, see --resume",
     )
 
 

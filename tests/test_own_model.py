@@ -12,9 +12,11 @@ import torch
 from onnx import TensorProto, helper
 from torch import Tensor, nn
 
+from mlperf_benchmark.core.preprocessing import ModelCard
 from mlperf_benchmark.models.prepare.options import parse as prepare_options
 from mlperf_benchmark.models.prepare.preparer import prepare_model
 from mlperf_benchmark.models.prepare.sample import Sample
+from mlperf_benchmark.own_model.settling import own_model
 from mlperf_benchmark.tvm_compiler.compiler import compile_model
 from mlperf_benchmark.tvm_compiler.options import CompileOptions
 from tests.command import Run
@@ -125,6 +127,13 @@ def test_a_prepared_model_tells_its_data_set(
     assert done.result["dataset"]["name"] == "imagenet_efficientnet_lite"
     assert done.result["accuracy"] == {"top1": 90.0, "good": 18, "total": 20}
     assert not [line for line in done.result["warnings"] if "assumed" in line]
+
+
+def test_a_state_dict_takes_images_of_its_architectures_size(tmp_path: Path) -> None:
+    options = ["efficientnet-lite1", "--weights=random", "--backend=torch", f"--output={tmp_path}"]
+    model = prepare_model(prepare_options(options))
+    image = own_model(model, ModelCard(), None, dataset="synthetic").image
+    assert (image.height, image.width) == (240, 240)
 
 
 def test_speed_needs_no_images(benchmark: Runner, tmp_path: Path) -> None:

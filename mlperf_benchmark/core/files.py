@@ -42,6 +42,16 @@ def staged(folder: Path, replaces_folders: bool = False) -> Iterator[Path]:
         raise OutputError(f"Cannot write to {folder}: {reason}; {way_out(error)}.") from error
 
 
+def refuse_unwritable(folder: Path) -> None:
+    """Raise OutputError where `staged` could not write, before work that takes long.
+
+    Makes nothing, not even a folder that is missing.
+    """
+    nearest = next((one for one in (folder, *folder.parents) if one.exists()), folder)
+    with staged(nearest):
+        pass
+
+
 def _replace_folder(source: Path, target: Path) -> None:
     """The old folder is out of the way at once, however long it takes to remove."""
     with working_folder(target.parent) as aside:

@@ -58,6 +58,21 @@ class CustomPreprocessing:
         )
 
     @property
+    def card(self) -> "ModelCard":
+        """A card that says the same. It has no words for covering a size that is not square."""
+        height, width = self.resize
+        resize = None if self.keeps_aspect else (height, width)
+        return ModelCard(
+            resize=(height,) if self.keeps_aspect and height == width else resize,
+            crop=self.crop,
+            interpolation=self.interpolation,
+            mean=self.mean,
+            std=self.std,
+            rescale_factor=self.rescale_factor,
+            channel_order=self.channel_order,
+        )
+
+    @property
     def has_borders(self) -> bool:
         """Whether what is resized need not fill the crop."""
         return self.resize[0] < self.crop[0] or self.resize[1] < self.crop[1]

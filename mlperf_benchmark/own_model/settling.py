@@ -96,6 +96,7 @@ def own_model(
     has_images = dataset == CUSTOM
     takes = _takes(model, inputs, layout)
     found = _card(model, card_file, takes)
+    described = None
     if found is None and model is not None:
         described = read_description(model) if model.is_file() else None
         if described is not None and described.card is not None:
@@ -112,6 +113,9 @@ def own_model(
         takes = _takes(model, inputs or read.inputs or (), layout or read.layout)
     elif takes.layout:
         read = dataclasses.replace(read, layout=takes.layout)
+    if described is not None and takes.size is None:
+        # A state dict does not tell it.
+        takes = dataclasses.replace(takes, size=(described.input_size, described.input_size))
     card = given.over(read)
     _refuse_unused(given, takes)
     preprocessing, assumed = card.complete(takes.size, takes.takes_bytes, _source(given, found))

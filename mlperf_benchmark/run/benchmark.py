@@ -62,6 +62,7 @@ def _run(
     with folder.open(config.overwrite), closing(open_dataset(config)) as dataset:
         hashes = Hashes()
         description = read_description(config.model, hashes) if config.model else None
+        _refuse_calibration_images(config)
         prepared = prepare(config, dataset)
         if config.model is not None:
             model: Model | None = describe_model(config.model, description, hashes)
@@ -70,7 +71,6 @@ def _run(
             if model is not None and model.description is not None:
                 description = parse_description(model.description)
         random_weights = description is not None and description.has_random_weights
-        _refuse_calibration_images(config)
         warnings = setup_warnings(
             config, prepared.info, usable_cpus(), description, prepared.dataset.has_labels
         )

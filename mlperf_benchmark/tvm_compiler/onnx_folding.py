@@ -1,6 +1,7 @@
 """Simplifies an ONNX graph in place as far as the import into Relax requires."""
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,14 @@ from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 _KEPT = frozenset({"QuantizeLinear", "DequantizeLinear", "Constant"})
+
+
+def read_by(node: Any) -> Iterator[str]:
+    """Yield the names that `node` reads, also in the branches of an If or the body of a Loop."""
+    yield from node.input
+    for attribute in node.attribute:
+        for inner in attribute.g.node:
+            yield from read_by(inner)
 
 
 def fold_constants(model: Any) -> None:
@@ -24,14 +33,14 @@ def fold_constants(model: Any) -> None:
     for node in model.graph.node:
         if node.op_type == "Constant":
             constants[node.output[0]] = _evaluate(model, node, {})[0]
-        known = all(name in constants or not name for name in node.input)
+        known = all(name in constants or not name for name in read_by(node))
         if node.op_type in _KEPT or not known or not node.input:
             kept.append(node)
             continue
         values = {name: constants[name] for name in node.input if name}
         for name, array in zip(node.output, _evaluate(model, node, values), strict=True):
             constants[name] = np.asarray(array)
-    used = {name for node in kept for name in node.input} | {v.name for v in model.graph.output}
+    used = {name for node in kept for name in read_by(node)} | {v.name for v in model.graph.output}
     present = {t.name for t in model.graph.initializer}
     made = {node.output[0] for node in kept}
     del model.graph.node[:]
@@ -39,6 +48,15 @@ def fold_constants(model: Any) -> None:
     for name, array in constants.items():
         if name in used and name not in present and name not in made:
             model.graph.initializer.append(numpy_helper.from_array(array, name))
+
+
+def drop_unused_constants(model: Any) -> None:
+    """Remove the initializers that nothing reads, which runtimes would warn about."""
+    graph = model.graph
+    used = {name for node in graph.node for name in read_by(node)} | {v.name for v in graph.output}
+    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
 
 
 def with_fixed_shape(model: Any, name: str, shape: list[int]) -> Any:
@@ -97,7 +115,7 @@ def merge_padding(model: Any) -> None:
     The importer would turn it into a separate function, which hides the widths.
     """
     constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
-    reads = Counter(name for node in model.graph.node for name in node.input)
+    reads = Counter(name for node in model.graph.node for name in read_by(node))
     reads.update(value.name for value in model.graph.output)
     pads = {node.output[0]: node for node in model.graph.node if node.op_type == "Pad"}
     merged = []

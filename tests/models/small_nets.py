@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from mlperf_benchmark.core.preprocessing import CustomPreprocessing
 from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES, Architecture
 from resnet50.model import Bottleneck
 
@@ -76,3 +77,17 @@ def register_small() -> str:
         )
         ARCHITECTURES.register(SMALL, architecture)
     return SMALL
+
+
+OWN = Architecture(
+    name="own",
+    build=Bottlenecks,
+    input_size=64,
+    dataset="custom",
+    weight_sources={},
+    quantization_preset="mixed",
+    preprocessing=CustomPreprocessing(
+        resize=(72, 72), crop=(64, 64), mean=(0.5,) * 3, interpolation="bicubic"
+    ),
+)
+"""A model that says itself how its images are preprocessed."""

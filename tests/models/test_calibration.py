@@ -1,13 +1,16 @@
 """What is said of images that calibrate."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES
 from mlperf_benchmark.models.prepare.calibration import CalibrationSource, load_calibration
+from mlperf_benchmark.models.prepare.model_input import BATCH, ModelInput
 from mlperf_benchmark.models.prepare.sample import Sample
 
 
@@ -34,3 +37,14 @@ def test_images_that_tell_too_little_are_doubtful(
     assert load_calibration(real, architecture, random_weights=False).doubts() == []
     noise = CalibrationSource(None, None, None, 0, cache_dir)
     assert load_calibration(noise, architecture, random_weights=True).doubts() == []
+
+
+def test_no_image_counts_more_than_others_in_averages_over_portions() -> None:
+    def numbers(indices: Sequence[int]) -> NDArray[np.float32]:
+        return np.array(indices, np.float32)
+
+    for count in (1, BATCH, BATCH + 1, 3 * BATCH - 1):
+        portions = list(ModelInput(count, numbers).portions())
+        sizes = [len(portion) for portion in portions]
+        assert np.concatenate(portions).tolist() == list(range(count))
+        assert max(sizes) <= min(BATCH, min(sizes) + 1)

@@ -204,6 +204,14 @@ def test_device_that_is_not_there_is_refused(run: FineTuningRun, device: str) ->
     assert not run.output.exists()
 
 
+def test_folder_in_the_place_of_the_checkpoint_is_named_at_once(run: FineTuningRun) -> None:
+    with pytest.raises(OutputError, match="is a folder"):
+        fine_tune(replace(run, output=run.output.parent, overwrite=True), ignore)
+    (run.output.parent / "file").write_text("")
+    with pytest.raises(OutputError, match="file"):
+        fine_tune(replace(run, output=run.output.parent / "file" / "pruned.pth"), ignore)
+
+
 def test_nothing_to_resume_is_named(run: FineTuningRun) -> None:
     with pytest.raises(OutputError, match=r"no checkpoint .* to resume from"):
         fine_tune(replace(run, resume=True), ignore)

@@ -16,9 +16,12 @@ from backend_tvm import TVMBackend
 from mlperf_benchmark.core.errors import BenchmarkError, ModelError, OutputError, UsageError
 from mlperf_benchmark.core.preprocessing import ModelCard
 from mlperf_benchmark.images.transforms import PYTORCH
+from mlperf_benchmark.models.files.calibration_list import read_calibration_list
 from mlperf_benchmark.models.files.description import read_description
 from mlperf_benchmark.models.prepare.options import parse
 from mlperf_benchmark.models.prepare.preparer import prepare_model
+from mlperf_benchmark.own_model.settling import own_model
+from tests.models.small_nets import OWN, register_small
 from tests.models.test_prepare import command
 from tests.synthetic_images import png, write_folder
 from tests.test_backends import configuration
@@ -26,6 +29,7 @@ from tests.tvm_compiler.graphs import Model, normalised, random_images
 
 SIDE = 224
 CLASSES = 1000
+NET = "tests.models.small_nets:Bottlenecks"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -269,7 +273,7 @@ def test_graphs_that_cannot_be_quantized_are_named(tmp_path: Path, calibration: 
     made = prepare(tmp_path, two, *whole)
     with pytest.raises(ModelError, match="is quantized already"):
         prepare(tmp_path, str(made), *whole, "--overwrite")
-    with pytest.raises(OutputError, match="is the model itself"):
+    with pytest.raises(OutputError, match="is a file of the model itself"):
         prepare(tmp_path, str(made), "--format", "onnx", "--name", made.name, "--overwrite")
 
 
@@ -311,8 +315,37 @@ def test_the_preprocessing_of_an_architecture_is_told(tmp_path: Path) -> None:
     assert description.card == ModelCard(
         crop=(160, 160), crop_pct=0.9, mean=(0.5,) * 3, std=(0.5,) * 3, labels_offset=2
     )
+    whole = ["--architecture", "tests.models.small_nets:OWN", "--weights", "random"]
+    described = read_description(prepare_model(parse([*whole, "--output", str(tmp_path / "made")])))
+    assert described is not None
+    assert described.card is not None
+    read = own_model(None, described.card, None).preprocessing
+    assert OWN.preprocessing is not None
+    assert read == dataclasses.replace(OWN.preprocessing, source="the command line")
     with pytest.raises(UsageError, match="square images, and these are 100×200"):
         prepare_model(parse([*own, "--crop", "100,200", "--output", str(tmp_path / "made")]))
+
+
+def test_what_was_known_of_a_file_stays_known(tmp_path: Path, calibration: Path) -> None:
+    """Random weights, calibration images and INT8, through every file that is made of it."""
+    words = ("--weights", "random", "--crop", 64, "--backend", "onnxruntime", "--name", "net")
+    made = prepare(tmp_path, f"--architecture={NET}", *words)
+    options = ("--precision", "int8", "--calibration-path", calibration, "--quantizer")
+    int8 = prepare(tmp_path, str(made), *options, "onnxruntime", "--backend", "onnxruntime")
+    ir = prepare(tmp_path, str(int8), "--name", "ir")
+    for file in (int8, ir):
+        description = read_description(file)
+        assert description is not None
+        assert description.has_random_weights
+        assert (description.precision, description.dataset) == ("int8", "custom")
+        assert len(read_calibration_list(file)) == 6
+    plain = prepare(tmp_path, str(made), "--name", "ir", "--overwrite")
+    assert read_calibration_list(plain) == ()
+    small = register_small()
+    state = prepare(tmp_path, small, "--weights", "random", "--backend", "torch")
+    description = read_description(prepare(tmp_path, small, "--weights", state))
+    assert description is not None
+    assert description.has_random_weights
 
 
 @pytest.mark.parametrize(

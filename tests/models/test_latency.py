@@ -21,6 +21,7 @@ from mlperf_benchmark.models.optimize.pruning.criteria.norms import GroupL2
 from mlperf_benchmark.models.optimize.pruning.pruner import prune
 from mlperf_benchmark.models.prepare.latency import bench, latency_budget
 from mlperf_benchmark.models.prepare.latency.bench import median_interval
+from mlperf_benchmark.models.prepare.latency.latency_budget import model_identity
 from mlperf_benchmark.models.prepare.latency.latency_cost import LatencyCost
 from mlperf_benchmark.models.prepare.latency.layer_shapes import LayerShape, layer_shapes
 from mlperf_benchmark.models.prepare.latency.layer_times import LayerTimes, Measure, Setting
@@ -77,6 +78,14 @@ def test_layers_are_measured_once_and_kept(tmp_path: Path) -> None:
     file.write_text("{")
     cost_of(graph, net, tmp_path, again)([*whole[:place], 16, *whole[place + 1 :]])
     assert again.measured == first.measured
+
+
+def test_times_of_another_model_of_the_same_name_are_not_taken() -> None:
+    identities = {
+        model_identity("build", layer_shapes(net, size))
+        for net, size in ((small(8), SIZE), (small(8), SIZE), (small(10), SIZE), (small(8), 32))
+    }
+    assert len(identities) == 3
 
 
 def test_channel_counts_that_run_badly_are_avoided(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.errors import ModelError, UsageError
 from mlperf_benchmark.models.architectures.onnx_export import export_onnx
 from mlperf_benchmark.models.files.description import read_description
 from mlperf_benchmark.models.optimize.config import QuantizationConfig, TrainingConfig
@@ -75,6 +75,12 @@ def test_student_computes_as_the_quantized_graph_before_and_after_training(quant
     train(1e-2)
     assert error(answers(student.graph()), student.module(batch).detach().numpy()) < int8
     onnx.checker.check_model(student.graph())
+
+
+def test_layers_whose_weights_the_graph_transposes_are_refused() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 8, 8), nn.Flatten(), nn.Linear(16, 5, bias=False)).eval()
+    with pytest.raises(ModelError, match="without a bias"):
+        Student(net, SIZE, export_onnx(net, SIZE), quantized(net, "nncf"))
 
 
 def test_rounding_passes_gradients_and_clipping_does_not() -> None:
@@ -150,6 +156,10 @@ def test_interrupted_training_goes_on_to_the_same_weights(
         fine_tune(stopped, stop)
     whole, half = (torch.load(one.output, weights_only=True) for one in (run, stopped))
     assert not torch.equal(whole["graph"], half["graph"])
+    with pytest.raises(UsageError, match="though they have the same name"):
+        changed = half | {"state_dict": {**half["state_dict"], "fc.bias": torch.ones(1000)}}
+        torch.save(changed, tmp_path / "changed.pth")
+        fine_tune(replace(stopped, output=tmp_path / "changed.pth", resume=True), print)
     fine_tune(replace(stopped, resume=True), lambda line: None)
     assert torch.equal(torch.load(stopped.output, weights_only=True)["graph"], whole["graph"])
 

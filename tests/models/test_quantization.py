@@ -350,9 +350,10 @@ def test_run_refuses_images_that_the_model_was_calibrated_with(
     write_calibration_list(model, describe_images(sample.images, names))
     run = benchmark(
         *("--profile", "efficientnet-lite0-openvino", "--model", model),
-        *("--dataset-path", sample.images, "--accuracy"),
+        *("--dataset-path", sample.images, "--accuracy", "--cache-dir", tmp_path / "cache"),
     )
     assert run.status == 2
+    assert not (tmp_path / "cache").exists()
     assert "10 of 10 calibration images are evaluation images as well" in run.stderr
 
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mlperf_benchmark.core.errors import UnknownNameError, UsageError
+from mlperf_benchmark.core.errors import ModelError, UnknownNameError, UsageError
 from mlperf_benchmark.models.architectures.onnx_export import export_onnx
 from mlperf_benchmark.models.files.openvino_ir import OpenVINOIr
 from mlperf_benchmark.models.optimize.config import QUANTIZERS, QuantizationConfig
@@ -113,6 +113,33 @@ def test_layers_are_kept_in_floating_point(name: str) -> None:
     misspelt = QuantizationConfig(quantizer=name, keep_fp32=("/deptwise/Conv",))
     with pytest.raises(UnknownNameError, match='Did you mean "/depthwise/Conv"'):
         quantized(misspelt, lambda model: model, Small())
+
+
+class Mirrored(nn.Module):
+    """Borders that are no zeros, of a size that follows from the kernel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first = nn.Conv2d(3, 8, 3, padding="same", padding_mode="reflect")
+        self.second = nn.Conv2d(8, 8, 3, padding=1, padding_mode="circular")
+        self.is_shared = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.second(torch.relu(self.first(x))))
+        if self.is_shared:
+            x = self.second(x)
+        return x.mean((2, 3))
+
+
+def test_rounding_is_learned_with_any_padding_and_layers_called_once() -> None:
+    config = QuantizationConfig(quantizer="adaround")
+    model = quantized(config, lambda graph: graph, Mirrored())
+    assert floating_point(model) == set()
+    shared = Mirrored()
+    shared.is_shared = True
+    with pytest.raises(ModelError, match=r"calls 2 convolutions .* its graph has 3"):
+        quantized(config, lambda graph: graph, shared)
 
 
 def test_learned_rounding_keeps_sums_that_nearest_loses() -> None:

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from mlperf_benchmark.core.errors import ModelError, OutputError, UnknownNameError
+from mlperf_benchmark.models.architectures.architecture import Architecture
+from mlperf_benchmark.models.architectures.checkpoint import resize
 from mlperf_benchmark.models.architectures.sources import Download, PackagedFile
+from mlperf_benchmark.models.architectures.weights import load_weights
 from mlperf_benchmark.models.prepare.preparer import prepare_model
 from mlperf_benchmark.models.prepare.recipe import Recipe
 from tests.models.conftest import load
@@ -114,6 +117,35 @@ def test_state_dict_file_gives_the_same_module(tmp_path: Path, resnet50: nn.Modu
 def test_random_weights_depend_on_the_seed_alone(tmp_path: Path, resnet50: nn.Module) -> None:
     again = load("resnet50", "random", tmp_path).state_dict()
     assert all(torch.equal(again[key], value) for key, value in resnet50.state_dict().items())
+
+
+class Positions(nn.Module):
+    """Weights that it draws itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.positions = nn.Parameter(torch.randn(4, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (self.conv(x) + self.positions).mean((2, 3))
+
+
+def test_what_a_module_draws_itself_depends_on_the_seed(tmp_path: Path) -> None:
+    architecture = Architecture("positions", Positions, 8, "imagenet_pytorch", {}, "mixed")
+    first, again, other = (
+        load_weights(architecture, "random", seed=seed, cache_dir=tmp_path, progress=ignore)
+        for seed in (1, 1, 2)
+    )
+    assert torch.equal(first.module.positions, again.module.positions)
+    assert not torch.equal(first.module.positions, other.module.positions)
+
+
+def test_groups_of_convolutions_stay() -> None:
+    net = nn.Sequential(nn.Conv2d(8, 8, 3, groups=2), nn.Conv2d(8, 16, 3, groups=8))
+    resize(net, net.state_dict())
+    assert [layer.groups for layer in net] == [2, 8]
+    assert net(torch.zeros(1, 8, 9, 9)).shape == (1, 16, 5, 5)
 
 
 def test_weights_of_another_model_are_answered_with_the_keys(

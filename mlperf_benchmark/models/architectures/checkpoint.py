@@ -81,7 +81,8 @@ def resize(module: nn.Module, state: Mapping[str, Tensor]) -> None:
             continue
         if isinstance(layer, nn.Conv2d):
             if layer.groups > 1:
-                layer.groups = weight.shape[0]
+                # Pruning removes whole groups, those of depthwise convolutions.
+                layer.groups = layer.groups * weight.shape[0] // layer.out_channels
             layer.out_channels = weight.shape[0]
             layer.in_channels = weight.shape[1] * layer.groups
         elif isinstance(layer, nn.Linear):

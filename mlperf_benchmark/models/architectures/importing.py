@@ -28,7 +28,7 @@ def imported(target: str) -> Any:
         sys.path.append(here)
     try:
         found = importlib.import_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script without a guard ends by sys.exit
         raise UsageError(
             f"--architecture {target}: the module {module} cannot be imported:"
             f" {type(error).__name__}: {first_line(error)}"

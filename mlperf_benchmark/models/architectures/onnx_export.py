@@ -3,13 +3,15 @@
 import io
 import warnings
 
-import numpy as np
 import onnx
 import torch
-from numpy.typing import NDArray
-from onnx import helper
-from onnx.reference import ReferenceEvaluator
 from torch import nn
+
+from mlperf_benchmark.tvm_compiler.onnx_folding import (
+    drop_unused_constants,
+    fold_constants,
+    merge_padding,
+)
 
 INPUT = "input"
 OUTPUT = "output"
@@ -17,7 +19,7 @@ OPSET = 13
 
 
 def export_onnx(module: nn.Module, input_size: int) -> onnx.ModelProto:
-    """Export `module` with batch norm folded into the convolutions.
+    """Export `module` with batch norm and zero padding folded into the convolutions.
 
     Input "input": normalised float32 RGB (batch, 3, input_size, input_size); output "output":
     logits (batch, classes). The batch size is dynamic.
@@ -37,46 +39,9 @@ def export_onnx(module: nn.Module, input_size: int) -> onnx.ModelProto:
             dynamic_axes={INPUT: {0: "batch"}, OUTPUT: {0: "batch"}},
         )
     model = onnx.load_from_string(buffer.getvalue())
-    _fold_padding(model)
+    # Torch convolutions cannot pad asymmetrically, ONNX ones can; runtimes fuse it all the better.
+    fold_constants(model)
+    merge_padding(model)
+    drop_unused_constants(model)
     onnx.checker.check_model(model, full_check=True)
     return model
-
-
-def _fold_padding(model: onnx.ModelProto) -> None:
-    """Move zero padding of height and width into the convolution that follows.
-
-    Torch convolutions cannot pad asymmetrically, ONNX ones can; runtimes fuse it all the better.
-    """
-    graph = model.graph
-    producers = {name: node for node in graph.node for name in node.output}
-    for conv in [node for node in graph.node if node.op_type == "Conv"]:
-        pad = producers.get(conv.input[0])
-        if pad is None or pad.op_type != "Pad":
-            continue
-        before_after = _constant(model, pad.input[1]).reshape(2, 4)
-        attribute = next(a for a in conv.attribute if a.name == "pads")
-        pads = helper.get_attribute_value(attribute) + before_after[:, 2:].ravel()
-        attribute.CopyFrom(helper.make_attribute("pads", [int(pad) for pad in pads]))
-        conv.input[0] = pad.input[0]
-    _keep_nodes(graph, {output.name for output in graph.output})
-
-
-def _constant(model: onnx.ModelProto, name: str) -> NDArray[np.int64]:
-    """Value of an int64 tensor that does not depend on the model's input."""
-    output = helper.make_tensor_value_info(name, onnx.TensorProto.INT64, None)
-    graph = helper.make_graph(model.graph.node, name, [], [output])
-    _keep_nodes(graph, {name})
-    part = helper.make_model(graph, opset_imports=model.opset_import)
-    [value] = ReferenceEvaluator(part).run(None, {})
-    return np.asarray(value)
-
-
-def _keep_nodes(graph: onnx.GraphProto, wanted: set[str]) -> None:
-    """Remove the nodes that the tensors `wanted` do not depend on."""
-    kept = []
-    for node in reversed(graph.node):
-        if wanted.intersection(node.output):
-            wanted.update(node.input)
-            kept.append(node)
-    del graph.node[:]
-    graph.node.extend(reversed(kept))

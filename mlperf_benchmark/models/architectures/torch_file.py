@@ -1,6 +1,7 @@
 """Reads what torch.save wrote, without importing or calling anything that the file names."""
 
 import contextlib
+import errno
 import pickle
 import pickletools
 import tarfile
@@ -65,6 +66,15 @@ class StandInList:
 
     def __new__(cls, *_: Any, **__: Any) -> list[Any]:  # type: ignore[misc]
         return []
+
+
+@contextlib.contextmanager
+def write_errors() -> Iterator[None]:
+    """Turn torch's errors while it writes a file into OSError: it keeps the system's to itself."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise OSError(errno.EIO, "torch cannot write the file") from error
 
 
 def read_torch_file(file: Path) -> Any:

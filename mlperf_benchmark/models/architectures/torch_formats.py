@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import nn
 
+from mlperf_benchmark.models.architectures.torch_file import write_errors
 from mlperf_benchmark.models.files.formats import ModelFormat
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ class TorchCheckpoint(ModelFormat):
     def save(self, graph: Any, folder: Path, stem: str, note: str) -> Path:
         """`note` is left to the description: a state dict holds tensors alone."""
         file = folder / f"{stem}.pt"
-        torch.save(graph, file)
+        with write_errors():
+            torch.save(graph, file)
         return file
 
 
@@ -46,7 +48,7 @@ class ExportedProgram(ModelFormat):
 
     def save(self, graph: Any, folder: Path, stem: str, note: str) -> Path:
         file = folder / f"{stem}.pt2"
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), write_errors():
             warnings.simplefilter("ignore")
             torch.export.save(graph, file, extra_files={"weights": note})
         return file

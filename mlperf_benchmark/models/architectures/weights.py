@@ -23,7 +23,13 @@ from mlperf_benchmark.models.architectures.sources import Progress
 from mlperf_benchmark.models.architectures.state_dict_differences import Differences, some
 from mlperf_benchmark.models.architectures.state_dicts import Reading, find_weights
 from mlperf_benchmark.models.architectures.torch_file import read_torch_file
-from mlperf_benchmark.models.files.description import FineTuning, Pruning, Quantization, Weights
+from mlperf_benchmark.models.files.description import (
+    FineTuning,
+    Pruning,
+    Quantization,
+    Weights,
+    random_weights,
+)
 from mlperf_benchmark.models.optimize.batch_norm import reestimate_batch_norm
 
 RANDOM = "random"
@@ -55,10 +61,10 @@ def load_weights(
     training script saved around one, or of a checkpoint of finetune.py. Raises UnknownNameError
     or ModelError.
     """
-    module = architecture.build()
     if name == RANDOM:
-        randomize(module, architecture.input_size, seed)
-        return LoadedModel(module.eval(), Weights(RANDOM, None, seed))
+        module = _random(architecture, seed)
+        return LoadedModel(module, Weights(RANDOM, None, seed))
+    module = architecture.build()
     if name in architecture.weight_sources:
         file = architecture.weight_sources[name].locate(cache_dir, progress)
     else:
@@ -76,8 +82,17 @@ def load_weights(
     reading, others = found
     load_state_dict(module, architecture.name, reading.state, file)
     source = f"{name}: {reading.name}" if reading.name else name
-    weights = Weights(source, file_sha256(file), None)
+    weights = random_weights(file) or Weights(source, file_sha256(file), None)
     return LoadedModel(module.eval(), weights, remark=_remark(file, reading, others))
+
+
+def _random(architecture: Architecture, seed: int) -> nn.Module:
+    """Build the module with random weights. Some of its own initialisation may remain, too."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module = architecture.build()
+    randomize(module, architecture.input_size, seed)
+    return module.eval()
 
 
 def _remark(file: Path, reading: Reading, others: Sequence[Reading]) -> str | None:

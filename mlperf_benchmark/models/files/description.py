@@ -234,6 +234,18 @@ def read_description(model: Path, hashes: Hashes | None = None) -> ModelDescript
     return description
 
 
+def random_weights(model: Path) -> Weights | None:
+    """Return the origin of the weights of `model` if its description says that they are random.
+
+    A description that does not belong to the file says nothing.
+    """
+    try:
+        description = read_description(model)
+    except ModelError:
+        return None
+    return description.weights if description and description.has_random_weights else None
+
+
 def parse_description(content: Any) -> ModelDescription:
     """Return the description that `dataclasses.asdict` turned into `content`. Raises ValueError."""
     check_schema(content, SCHEMA)

@@ -20,7 +20,11 @@ from mlperf_benchmark.models.files.ports import (
     choose_output,
     image_layout,
 )
-from mlperf_benchmark.tvm_compiler.onnx_folding import fold_constants
+from mlperf_benchmark.tvm_compiler.onnx_folding import (
+    drop_unused_constants,
+    fold_constants,
+    read_by,
+)
 
 OPSET = 13
 """The first version whose quantizers support one scale per channel."""
@@ -114,6 +118,7 @@ def quantizable(foreign: ForeignModel) -> onnx.ModelProto:
     _name_nodes(model.graph)
     _store_constants(model.graph)
     _fold_batch_norm(model.graph)
+    drop_unused_constants(model)
     # The shapes of intermediate values, which the changes above may have invalidated.
     del model.graph.value_info[:]
     return model
@@ -127,21 +132,12 @@ def _keep_output(graph: Any, name: str) -> None:
     kept = []
     for node in reversed(graph.node):
         if wanted.intersection(node.output):
-            wanted.update(node.input)
-            wanted.update(_read_inside(node))
+            wanted.update(read_by(node))
             kept.append(node)
     output = next(one for one in graph.output if one.name == name)
     del graph.node[:], graph.output[:]
     graph.node.extend(reversed(kept))
     graph.output.append(output)
-
-
-def _read_inside(node: Any) -> set[str]:
-    """Return what the branches of an If or the body of a Loop read from outside."""
-    graphs = [attribute.g for attribute in node.attribute if attribute.HasField("g")]
-    return {
-        name for graph in graphs for inner in graph.node for name in (*inner.input, *inner.output)
-    }
 
 
 def _fix_size(value: Any, port: Port, layout: str, image: ImageFormat | None) -> tuple[int, int]:
@@ -160,13 +156,18 @@ def _fix_size(value: Any, port: Port, layout: str, image: ImageFormat | None) ->
     return height, width
 
 
+def quantized_by(model: onnx.ModelProto) -> str | None:
+    """Return the first operator that quantizes or computes with integers, or None."""
+    operators = (node.op_type for node in model.graph.node)
+    return next((one for one in operators if one.startswith(QUANTIZED) or one in INTEGER), None)
+
+
 def _refuse(model: onnx.ModelProto, batch: int | None) -> None:
-    for node in model.graph.node:
-        if node.op_type.startswith(QUANTIZED) or node.op_type in INTEGER:
-            raise ModelError(
-                f"The model is quantized already (it has the operator {node.op_type}): leave out "
-                "--precision int8, or give the model that it was made from."
-            )
+    if operator := quantized_by(model):
+        raise ModelError(
+            f"The model is quantized already (it has the operator {operator}): leave out "
+            "--precision int8, or give the model that it was made from."
+        )
     if any(tensor.data_type in OTHER_FLOATS for tensor in model.graph.initializer):
         raise ModelError(
             "INT8 is made from float32, and the model has weights of another type: export it in "
@@ -185,7 +186,11 @@ def _name_nodes(graph: Any) -> None:
     for place, node in enumerate(graph.node):
         if not node.name or taken[node.name] > 1:
             taken[node.name] -= 1
-            node.name = f"{node.name or node.op_type}_{place}"
+            name = f"{node.name or node.op_type}_{place}"
+            while taken[name]:
+                name += "_"
+            taken[name] += 1
+            node.name = name
 
 
 def _store_constants(graph: Any) -> None:
@@ -203,7 +208,7 @@ def _fold_batch_norm(graph: Any) -> None:
     """
     constants = {tensor.name: tensor for tensor in graph.initializer}
     makers = {node.output[0]: node for node in graph.node if node.op_type == "Conv"}
-    readers = Counter(name for node in graph.node for name in node.input)
+    readers = Counter(name for node in graph.node for name in read_by(node))
     readers.update(value.name for value in graph.output)
     folded = []
     for norm in graph.node:
@@ -230,7 +235,3 @@ def _fold_batch_norm(graph: Any) -> None:
         folded.append(norm)
     for norm in folded:
         graph.node.remove(norm)
-    used = {name for node in graph.node for name in node.input}
-    kept = [tensor for tensor in graph.initializer if tensor.name in used]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)

@@ -1,7 +1,6 @@
 """The steps of finetune.py: prune or quantize, train, and save a checkpoint after each epoch."""
 
 import dataclasses
-import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,10 +12,11 @@ from torch import nn
 
 from dataset import image_format
 from mlperf_benchmark.core.errors import OutputError, RunError, UsageError
-from mlperf_benchmark.core.files import staged
+from mlperf_benchmark.core.files import refuse_unwritable, staged
 from mlperf_benchmark.images.progress import tell
 from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES, Architecture
 from mlperf_benchmark.models.architectures.finite import non_finite
+from mlperf_benchmark.models.architectures.torch_file import write_errors
 from mlperf_benchmark.models.architectures.weights import LoadedModel
 from mlperf_benchmark.models.optimize.distillation import Distillation, DivergedError, count_right
 from mlperf_benchmark.models.prepare.calibration import calibration_images
@@ -79,7 +79,7 @@ def fine_tune(run: FineTuningRun, report: Report) -> Path:
     if content is None:
         pupil = _begin(run, architecture, teacher, files)
     else:
-        pupil = resumed(content, run, architecture, teacher)
+        pupil = resumed(content, run, architecture, teacher, images=len(files.names))
     training = Distillation(pupil.module, teacher.module, run.training, device)
     report(f"{pupil.before}: top-1 {labelled.top1(teacher.module, device)}")
     first = 0
@@ -92,6 +92,7 @@ def fine_tune(run: FineTuningRun, report: Report) -> Path:
         [files.folder / name for name in files.names],
         image_format(architecture.dataset, architecture.preprocessing),
         run.seed,
+        architecture.preprocessing.channel_order if architecture.preprocessing else "RGB",
     )
     batch_size = min(run.training.batch_size, len(images.files))
     for epoch in range(first, run.training.epochs):
@@ -145,6 +146,9 @@ def _check_output(run: FineTuningRun) -> None:
         raise OutputError(f"There is no checkpoint {run.output} to resume from.")
     if run.output.exists() and not run.resume and not run.overwrite:
         raise OutputError(f"{run.output} exists. Give --resume, --overwrite or another --output.")
+    if run.output.is_dir():
+        raise OutputError(f"{run.output} is a folder: name a file in it with --output.")
+    refuse_unwritable(run.output.parent)
 
 
 def _device(run: FineTuningRun) -> str:
@@ -204,9 +208,5 @@ def _fingerprint(run: FineTuningRun) -> dict[str, Any]:
 
 def _save(output: Path, content: dict[str, Any]) -> None:
     """Replace the checkpoint as a whole. Raises OutputError."""
-    with staged(output.parent) as folder:
-        try:
-            torch.save(content, folder / output.name)
-        except RuntimeError as error:
-            # torch does not say what the system said.
-            raise OSError(errno.EIO, f"torch cannot write {output.name}") from error
+    with staged(output.parent) as folder, write_errors():
+        torch.save(content, folder / output.name)

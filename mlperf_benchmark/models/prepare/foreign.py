@@ -16,8 +16,14 @@ from mlperf_benchmark.core.files import file_sha256
 from mlperf_benchmark.core.image_format import ImageFormat
 from mlperf_benchmark.core.preprocessing import CUSTOM, ModelCard
 from mlperf_benchmark.loadgen.labels import label_offset
-from mlperf_benchmark.models.files.description import Size, Weights
-from mlperf_benchmark.models.files.foreign_onnx import ForeignModel, quantizable, read_foreign
+from mlperf_benchmark.models.files.calibration_list import read_calibration_list
+from mlperf_benchmark.models.files.description import Size, Weights, random_weights
+from mlperf_benchmark.models.files.foreign_onnx import (
+    ForeignModel,
+    quantizable,
+    quantized_by,
+    read_foreign,
+)
 from mlperf_benchmark.models.files.formats import ModelFormat
 from mlperf_benchmark.models.files.model_files import model_files
 from mlperf_benchmark.models.files.onnx_size import Measured, measure
@@ -50,10 +56,16 @@ class ForeignSubject(Subject):
             self.preprocessing = self._own.preprocessing
             self.card = kept_card(recipe, self._own)
             self.remarks = self._own.remarks
+        elif self._own is not None and recipe.labels_offset is not None:
+            self.card = kept_card(recipe, self._own)
         self._image: ImageFormat | None = None
         if self.dataset is not None:
             self._image = image_format(self.dataset, self.preprocessing)
         self._foreign: ForeignModel
+
+    @property
+    def precision(self) -> str:
+        return "int8" if quantized_by(self._foreign.model) else self.recipe.precision
 
     def has_published_weights(self) -> bool:
         return True
@@ -63,7 +75,8 @@ class ForeignSubject(Subject):
         sums = [file_sha256(file) for file in files]
         text = "".join(sums).encode()
         digest = sums[0] if len(sums) == 1 else hashlib.sha256(text).hexdigest()
-        self.weights = Weights(self._path.name, digest, None)
+        self.weights = random_weights(self._path) or Weights(self._path.name, digest, None)
+        self.calibrated = read_calibration_list(self._path)
         recipe, card = self.recipe, self._own.card if self._own else ModelCard()
         self._foreign = read_foreign(
             self._path,

@@ -35,9 +35,15 @@ class ModelInput:
             yield from part
 
     def portions(self) -> Iterator[NDArray[np.float32]]:
-        """Yield the images in order, as many at a time as torch is given at once."""
-        for first in range(0, self.count, BATCH):
-            yield self.load(range(first, min(first + BATCH, self.count)))
+        """Yield the images in order, at most BATCH at a time.
+
+        All portions are of nearly the same size, because the statistics of batch norm are averages
+        over portions: a last portion of one image would count as much as one of BATCH.
+        """
+        number = -(-self.count // BATCH)
+        for place in range(number):
+            first, last = (self.count * edge // number for edge in (place, place + 1))
+            yield self.load(range(first, last))
 
 
 @dataclass(frozen=True)

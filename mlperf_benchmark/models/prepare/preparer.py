@@ -8,10 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mlperf_benchmark.core.errors import BenchmarkError, ModelError, OutputError, UsageError
-from mlperf_benchmark.core.files import file_sha256, staged
+from mlperf_benchmark.core.files import file_sha256, refuse_unwritable, staged
 from mlperf_benchmark.core.text import first_line, printable
 from mlperf_benchmark.images.progress import tell
-from mlperf_benchmark.models.files.calibration_list import write_calibration_list
+from mlperf_benchmark.models.files.calibration_list import (
+    calibration_list_path,
+    write_calibration_list,
+)
 from mlperf_benchmark.models.files.description import (
     Making,
     ModelDescription,
@@ -20,6 +23,8 @@ from mlperf_benchmark.models.files.description import (
     write_description,
 )
 from mlperf_benchmark.models.files.formats import FORMATS, ModelFormat
+from mlperf_benchmark.models.files.ir_pair import is_ir, weights_of
+from mlperf_benchmark.models.files.model_files import model_files
 from mlperf_benchmark.models.optimize.config import QuantizationConfig
 from mlperf_benchmark.models.optimize.quantizers.quantizer import Quantizer, make_quantizer
 from mlperf_benchmark.models.prepare.calibration import (
@@ -50,6 +55,7 @@ def prepare_model(recipe: Recipe) -> Path:
     quantizer = _quantizer(recipe, subject)
     needs_images = recipe.pruning is not None or (quantizer is not None and quantizer.needs_images)
     _check_images(recipe, subject, needed=needs_images)
+    refuse_unwritable(recipe.output)
     start = time.monotonic()
     subject.load()
     _refuse_quantized_twice(recipe, subject)
@@ -81,14 +87,16 @@ def prepare_model(recipe: Recipe) -> Path:
         size, unpruned_size = subject.sizes()
     with staged(recipe.output) as folder, _faults_named(recipe):
         model = file_format.save(graph, folder, stem, printable(str(subject.weights)))
-        if calibration and calibration.contents:
-            write_calibration_list(model, calibration.contents)
+        own = calibration.contents if calibration else ()
+        calibrated = tuple(dict.fromkeys((*subject.calibrated, *own)))
+        if calibrated:
+            write_calibration_list(model, calibrated)
         description = ModelDescription(
             architecture=subject.name,
             weights=subject.weights,
             dataset=subject.dataset,
             input_size=subject.input_size,
-            precision=recipe.precision,
+            precision=subject.precision,
             size=size,
             unpruned_size=unpruned_size,
             pruning=subject.pruning,
@@ -99,10 +107,13 @@ def prepare_model(recipe: Recipe) -> Path:
             card=subject.card,
             making=Making(
                 seconds=round(time.monotonic() - start, 1),
-                images=len(calibration.contents) if calibration else 0,
+                images=len(own),
             ),
         )
         write_description(model, description)
+    if not calibrated:
+        # That of the file that is replaced.
+        calibration_list_path(target).unlink(missing_ok=True)
     return target
 
 
@@ -172,23 +183,29 @@ def _calibration(recipe: Recipe, subject: Subject) -> CalibrationImages:
 
 @contextmanager
 def _faults_named(recipe: Recipe) -> Iterator[None]:
-    """Turn any error that tools raise on a foreign graph into ModelError.
+    """Turn any error that tools raise on a graph or module made elsewhere into ModelError.
 
-    Errors with an architecture are raised unchanged, as they are faults of the product.
+    Errors with an architecture of the product are raised unchanged, as they are its faults.
     """
     try:
         yield
     except (BenchmarkError, OSError):
         raise
     except Exception as error:
-        if not recipe.is_file:
+        if not (recipe.is_file or recipe.architecture):
             raise
         raise ModelError(f"{recipe.model} cannot be used: {first_line(error)}") from error
 
 
 def _refuse_existing(target: Path, recipe: Recipe) -> None:
-    if recipe.is_file and target.resolve() == Path(recipe.model).resolve():
-        raise OutputError(f"{target} is the model itself. Give another --output or --name.")
-    for path in (target, description_path(target)):
+    paths = [target, description_path(target)]
+    if is_ir(target):
+        paths.append(weights_of(target))
+    read = {file.resolve() for file in model_files(Path(recipe.model))} if recipe.is_file else set()
+    for path in paths:
+        if path.resolve() in read:
+            raise OutputError(
+                f"{path} is a file of the model itself. Give another --output or --name."
+            )
         if path.exists() and not recipe.overwrite:
             raise OutputError(f"{path} exists. Give --overwrite, or another --output or --name.")

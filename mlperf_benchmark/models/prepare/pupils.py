@@ -31,6 +31,11 @@ from mlperf_benchmark.models.prepare.calibration import CalibrationImages
 from mlperf_benchmark.models.prepare.finetune_options import FineTuningRun
 from mlperf_benchmark.models.prepare.variant import prune_model, quantize_model
 
+OTHER_WEIGHTS = (
+    "--weights are not those that this training began with, though they have the same name. Start"
+    " anew with --overwrite."
+)
+
 
 class Pupil(ABC):
     """A `module` to be trained. `before` names the state of the original, `state` that of the
@@ -143,6 +148,9 @@ class QuantizedPupil(Pupil):
         kept: Mapping[str, Any],
     ) -> "QuantizedPupil":
         assert checkpoint.quantization is not None
+        state = teacher.module.state_dict()
+        if not all(torch.equal(tensor, state[name]) for name, tensor in checkpoint.state.items()):
+            raise UsageError(OTHER_WEIGHTS)
         begun = onnx.load_from_string(kept["begun"].numpy().tobytes())
         pupil = cls(teacher, architecture, begun, checkpoint.quantization)
         pupil.module.load_state_dict(kept["student"])
@@ -189,10 +197,25 @@ def read_unfinished(run: FineTuningRun, fingerprint: Mapping[str, Any]) -> dict[
 
 
 def resumed(
-    content: Mapping[str, Any], run: FineTuningRun, architecture: Architecture, teacher: LoadedModel
+    content: Mapping[str, Any],
+    run: FineTuningRun,
+    architecture: Architecture,
+    teacher: LoadedModel,
+    *,
+    images: int,
 ) -> Pupil:
-    """Return the pupil as it was after the last complete epoch."""
+    """Return the pupil as it was after the last complete epoch.
+
+    Raises UsageError if the weights or the number of `images` to train on have changed since.
+    """
     checkpoint = parse_checkpoint(content)
+    if checkpoint.weights != teacher.weights:
+        raise UsageError(OTHER_WEIGHTS)
+    if checkpoint.training["images"] != images:
+        raise UsageError(
+            f"{run.train_path} held {checkpoint.training['images']} images when training began,"
+            f" and holds {images} now. Start anew with --overwrite."
+        )
     if run.quantization is not None:
         return QuantizedPupil.resume(teacher, architecture, checkpoint, content["resume"])
     return PrunedPupil.resume(checkpoint, architecture, run)

@@ -100,7 +100,10 @@ class ListQuantizers(argparse.Action):
 
 
 class Names(argparse.Action):
-    """An option whose values are kept as a tuple, because configuration is immutable."""
+    """An option whose values are kept as a tuple, because configuration is immutable.
+
+    Given again, it adds to them.
+    """
 
     def __call__(
         self,
@@ -109,4 +112,5 @@ class Names(argparse.Action):
         values: Any,
         option_string: str | None = None,
     ) -> None:
-        setattr(namespace, self.dest, tuple(values))
+        earlier = getattr(namespace, self.dest, ())
+        setattr(namespace, self.dest, tuple(dict.fromkeys((*earlier, *values))))

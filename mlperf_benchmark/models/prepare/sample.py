@@ -56,7 +56,8 @@ def _have_images(folder: Path) -> bool:
     label_list = folder / "val_map.txt"
     if not label_list.is_file():
         return False
-    names = [line.split()[0] for line in label_list.read_text(encoding="utf-8").splitlines()]
+    lines = label_list.read_text(encoding="utf-8", errors="replace").splitlines()
+    names = [line.split()[0] for line in lines if line.strip()]
     return len(names) == IMAGES and all((folder / name).is_file() for name in names)
 
 

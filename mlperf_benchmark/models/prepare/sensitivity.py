@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from mlperf_benchmark.core.errors import OutputError, UsageError
+from mlperf_benchmark.core.errors import Interrupted, OutputError, UsageError
 from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES, Architecture
 from mlperf_benchmark.models.optimize.config import CRITERIA
 from mlperf_benchmark.models.optimize.distillation import count_right
@@ -80,12 +80,18 @@ def find_sensitivity(run: SensitivityRun, report: Report) -> Path:
     criterion: Criterion = CRITERIA.load(run.method)(run.seed)
     evidence = Evidence(loaded.module, Batches(calibration.images), calibration.labels)
     known = {layer.layer for layer in record.layers}
-    for layer in measure_sensitivity(
-        loaded.module, architecture.input_size, criterion, evidence, count, known=known
-    ):
-        record = record.with_layer(layer)
-        write_record(run.output, record)
-        report(_line(layer))
+    try:
+        for layer in measure_sensitivity(
+            loaded.module, architecture.input_size, criterion, evidence, count, known=known
+        ):
+            record = record.with_layer(layer)
+            write_record(run.output, record)
+            report(_line(layer))
+    except Interrupted as interruption:
+        interruption.leaves = (
+            f"{run.output} keeps {len(record.layers)} layers, and the same command goes on"
+        )
+        raise
     return run.output
 
 

@@ -1,5 +1,6 @@
 """What a model file is made from: an architecture with weights, or an ONNX file made elsewhere."""
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import onnx
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -14,10 +16,15 @@ from backend import Remark
 from mlperf_benchmark.core.errors import ModelError, UsageError
 from mlperf_benchmark.core.preprocessing import CUSTOM, CustomPreprocessing, ModelCard
 from mlperf_benchmark.images.progress import tell
+from mlperf_benchmark.loadgen.labels import label_offset
 from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES, Architecture
 from mlperf_benchmark.models.architectures.importing import architecture_of, imported
 from mlperf_benchmark.models.architectures.onnx_export import export_onnx
 from mlperf_benchmark.models.architectures.weights import LoadedModel
+from mlperf_benchmark.models.files.calibration_list import (
+    CalibrationImage,
+    read_calibration_list,
+)
 from mlperf_benchmark.models.files.description import (
     FineTuning,
     Pruning,
@@ -48,7 +55,8 @@ class Subject(ABC):
     `dataset` names its preprocessing; it is None if nobody specified any. For the user's own
     preprocessing, `preprocessing` holds all of it and `card` is what the file's description
     records. `remarks` are shown if images are used. `trained` is the INT8 graph that belongs to
-    weights trained in INT8, and `quantization` says how that training began.
+    weights trained in INT8, and `quantization` says how that training began. `calibrated` are the
+    images listed beside the file that the subject is read from.
 
     Life cycle: construct, which refuses what cannot be done, then `load`, then the other methods.
     """
@@ -67,6 +75,12 @@ class Subject(ABC):
     fine_tuning: FineTuning | None = None
     trained: onnx.ModelProto | None = None
     quantization: Quantization | None = None
+    calibrated: tuple[CalibrationImage, ...] = ()
+
+    @property
+    def precision(self) -> str:
+        """The precision of the file that is made."""
+        return self.recipe.precision
 
     @abstractmethod
     def has_published_weights(self) -> bool:
@@ -120,6 +134,8 @@ class TorchSubject(Subject):
         self.name = self.architecture.name
         self.dataset = self.architecture.dataset
         self.preprocessing = self.architecture.preprocessing
+        if self.card is None and self.preprocessing is not None:
+            self.card = self.preprocessing.card
         self.input_size = self.architecture.input_size
         self.quantization_preset = self.architecture.quantization_preset
         self._loaded: LoadedModel
@@ -137,18 +153,32 @@ class TorchSubject(Subject):
         self.fine_tuning = self._loaded.fine_tuning
         self.trained = self._loaded.quantized
         self.quantization = self._loaded.quantization
+        self.calibrated = read_calibration_list(Path(recipe.weights))
 
     def prune(self, calibration: CalibrationImages) -> None:
         recipe = self.recipe
         assert recipe.pruning is not None
+        labels = calibration.labels
+        if labels is not None:
+            offset = self.label_offset()
+            labels = tuple(label - offset for label in labels)
         self.pruning = prune_model(
             self._loaded,
             self.architecture,
             recipe.pruning,
             recipe.seed,
-            calibration,
+            dataclasses.replace(calibration, labels=labels),
             bench=bench_of(recipe) if recipe.times_layers else None,
         )
+
+    def label_offset(self) -> int:
+        size = self.input_size
+        with torch.no_grad():
+            scores = self._loaded.module(torch.zeros(1, 3, size, size))
+        told = self.recipe.labels_offset
+        if told is None and self.card is not None:
+            told = self.card.labels_offset
+        return label_offset(scores.shape[1], told)
 
     def equalize(self) -> int:
         pairs = equalize(self._loaded.module)
@@ -200,7 +230,7 @@ class TorchSubject(Subject):
         own = own_images(recipe, weights if weights.is_file() else None)
         if own is not None:
             self.remarks = own.remarks
-            if own.is_told:
+            if own.is_told or recipe.labels_offset is not None:
                 dataset, preprocessing = own.dataset, own.preprocessing
                 self.card = kept_card(recipe, own)
         return architecture_of(recipe.architecture, found, dataset, preprocessing)

@@ -23,7 +23,7 @@ TRIES = 10
 
 @dataclass(frozen=True)
 class TrainingImages:
-    """The files to train on and how their crops are normalised.
+    """The files to train on and how their crops are normalised, in `channel_order`.
 
     A crop's area and aspect ratio are drawn as in the training of Inception,
     https://arxiv.org/abs/1409.4842, and half of the crops are mirrored; areas below a quarter are
@@ -33,6 +33,7 @@ class TrainingImages:
     files: Sequence[Path]
     image: ImageFormat
     seed: int
+    channel_order: str = "RGB"
 
     def batches(self, epoch: int, batch_size: int, workers: int) -> Iterator[Tensor]:
         """Yield normalised float32 batches (batch, 3, height, width) in a drawn order.
@@ -70,6 +71,8 @@ class TrainingImages:
         )
         if random.random() < 0.5:
             resized = resized[:, ::-1]
+        if self.channel_order != "RGB":
+            resized = resized[..., ::-1]
         normalised = self.image.normalise(resized)
         return torch.from_numpy(np.ascontiguousarray(normalised.transpose(2, 0, 1)))
 

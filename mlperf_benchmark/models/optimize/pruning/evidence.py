@@ -78,9 +78,10 @@ class Evidence:
 
 
 def _classes(labels: Sequence[int], count: int) -> Tensor:
-    if max(labels) >= count:
-        raise UsageError(
-            f"A calibration image has the label {max(labels)}, but the model knows {count} classes,"
-            " from 0. Give images without a label list, or those of the model's classes."
-        )
+    for label in (max(labels), min(labels)):
+        if not 0 <= label < count:
+            raise UsageError(
+                f"A calibration image has the label {label}, but the model knows {count} classes,"
+                " from 0. Give images without a label list, or those of the model's classes."
+            )
     return torch.tensor(labels)

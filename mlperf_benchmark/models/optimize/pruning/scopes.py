@@ -84,6 +84,8 @@ class Isomorphic(Scope):
 
 def ranked(groups: Sequence[ChannelGroup], part: float) -> list[float]:
     """Return the widths without the least important fraction `part` of all channels of `groups`."""
+    if not groups:
+        return []
     pooled = torch.cat([group.importance.double() for group in groups])
     owners = torch.cat([torch.full((group.width,), place) for place, group in enumerate(groups)])
     removed = owners[pooled.argsort(stable=True)[: int(part * len(pooled))]]

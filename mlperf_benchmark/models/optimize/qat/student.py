@@ -51,6 +51,12 @@ class Student:
         self, input_size: int, plain: QuantizedGraph, originals: Sequence[LayerNode]
     ) -> list[QuantizedLayer]:
         layers = list(macs_by_layer(self.module, input_size))
+        if any(one.node.op_type == "MatMul" for one in originals):
+            # Their weights are transposed in the graph, and a bias is a node of its own.
+            raise ModelError(
+                "This model cannot be trained in INT8: it has linear layers on tokens or maps, as"
+                " transformers have, or without a bias."
+            )
         if len(layers) != len(originals):
             raise ModelError(
                 f"This model cannot be trained in INT8: it has {len(layers)} layers, and its graph"

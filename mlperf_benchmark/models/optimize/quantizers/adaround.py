@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.models.optimize.images import Images
 from mlperf_benchmark.models.optimize.layers import find_layers, weighted_layers
 from mlperf_benchmark.models.optimize.quantization import quantize
@@ -60,7 +61,14 @@ class AdaRound(Quantizer):
         kept = set(find_layers(graph, self.config.keep_fp32))
         layers = list(_positions_by_layer(module, images[0]))
         # Both lists are in execution order.
-        names = dict(zip(layers, weighted_layers(graph), strict=True))
+        found = weighted_layers(graph)
+        if len(found) != len(layers):
+            raise ModelError(
+                f"AdaRound cannot tell the layers of this model: the module calls {len(layers)}"
+                f" convolutions and linear layers, and its graph has {len(found)}. Take another"
+                " --quantizer."
+            )
+        names = dict(zip(layers, found, strict=True))
         rounded = [layer for layer in layers if names[layer] not in kept]
         inputs = _inputs(module, rounded, images)
         for number, layer in enumerate(rounded):
@@ -111,9 +119,9 @@ def _rows(layer: nn.Module, inputs: Tensor) -> Tensor:
     """Return the inputs of each output of one image, (groups, positions, inputs of a group)."""
     if not isinstance(layer, nn.Conv2d):
         return inputs.reshape(1, -1, inputs.shape[-1])
-    padding = layer.padding
-    assert not isinstance(padding, str)
-    columns = functional.unfold(inputs, layer.kernel_size, layer.dilation, padding, layer.stride)[0]
+    mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
+    padded = functional.pad(inputs, layer._reversed_padding_repeated_twice, mode)
+    columns = functional.unfold(padded, layer.kernel_size, layer.dilation, 0, layer.stride)[0]
     return columns.reshape(layer.groups, -1, columns.shape[-1]).transpose(1, 2)
 
 

@@ -24,7 +24,11 @@ Measure = Callable[[Mapping[str, onnx.ModelProto]], dict[str, float]]
 
 @dataclass(frozen=True)
 class Setting:
-    """Everything but the layers that times depend on. `options` are those of the compilation."""
+    """Everything but the single layers that times depend on.
+
+    `model` identifies the whole model, whose time is the unit. `options` are those of the
+    compilation.
+    """
 
     cpu: str | None
     backend: str

@@ -54,7 +54,7 @@ class Taylor(_ByGradient):
         sums = [torch.zeros_like(weight) for weight in weights]
         count = 0
         for loss, images in evidence.losses():
-            for total, gradient in zip(sums, torch.autograd.grad(loss, weights), strict=True):
+            for total, gradient in zip(sums, _gradients(loss, weights), strict=True):
                 total.add_(gradient)
             count += len(images)
         return [total / count for total in sums]
@@ -73,10 +73,15 @@ class Hessian(_ByGradient):
         sums = [torch.zeros_like(weight) for weight in weights]
         count = 0
         for loss, _ in evidence.losses(portion=1):
-            for total, gradient in zip(sums, torch.autograd.grad(loss, weights), strict=True):
+            for total, gradient in zip(sums, _gradients(loss, weights), strict=True):
                 total.add_(gradient.square())
             count += 1
         return [total / count for total in sums]
 
     def _score(self, part: Part, made: Tensor) -> Tensor:
         return (part.rows(part.weight).square() * made).sum(1)
+
+
+def _gradients(loss: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Return zeros for weights that the loss does not depend on, as those of an unused head."""
+    return torch.autograd.grad(loss, weights, materialize_grads=True)
