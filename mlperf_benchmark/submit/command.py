@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.files import Hashes
 from mlperf_benchmark.core.terminal import say
 from mlperf_benchmark.loadgen.user_conf import read_user_conf
 from mlperf_benchmark.submit.audit import write_audit_configs
@@ -61,17 +62,19 @@ def _make(request: Request, console: Console) -> int:
     planned = planned_runs(request, user_conf)
     config = planned[0].config
     closed = request.division == "closed" and not request.rehearsal
-    described = foresee(config, closed)
+    # For all runs, which have one model.
+    hashes = Hashes()
+    described = foresee(config, closed, hashes)
     description = dataclasses.asdict(described) if described else None
     known = model_facts(description, config.model is not None)
     if not request.plan:
         _answers(request, known)
     for one in planned:
         # Runs of something else are refused before the first probe.
-        finished(one)
+        finished(one, hashes)
     is_new = _is_new_user_conf(request, user_conf, config.model_name)
     if request.plan:
-        print_plan(planned, [probed(one) for one in probes(request)], console)
+        print_plan(planned, [probed(one) for one in probes(request)], hashes, console)
         _print_what_is_missing(request, known, console)
         return OK
     if is_new:
@@ -81,10 +84,11 @@ def _make(request: Request, console: Console) -> int:
         write_user_conf(user_conf, config.model_name, expected)
     if request.division == "closed":
         write_audit_configs(request.output)
-    missing = print_plan(planned, expected, console)
+    missing = print_plan(planned, expected, hashes, console)
     make_runs(planned, missing, lambda line: say(console, line))
-    runs = [done for one in planned if (done := finished(one)) is not None]
-    invalid = [one.name for one in planned if finished(one) is None]
+    done = {one.name: finished(one, hashes) for one in planned}
+    runs = [one for one in done.values() if one is not None]
+    invalid = [name for name, one in done.items() if one is None]
     if invalid and not request.is_rehearsal:
         say(
             console,
