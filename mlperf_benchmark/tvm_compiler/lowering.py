@@ -33,10 +33,10 @@ from mlperf_benchmark.tvm_compiler.kernels.convolution import (
     ConvolutionKernel,
     ConvolutionSpec,
     Window,
+    WindowSpec,
 )
 from mlperf_benchmark.tvm_compiler.kernels.depthwise import (
     DepthwiseKernel,
-    DepthwiseSpec,
     packed_depthwise_weights,
 )
 from mlperf_benchmark.tvm_compiler.kernels.dot import WidenedDot, float_dot, int8_dot
@@ -44,12 +44,7 @@ from mlperf_benchmark.tvm_compiler.kernels.elementwise import ElementwiseSpec, e
 from mlperf_benchmark.tvm_compiler.kernels.emit import Stored
 from mlperf_benchmark.tvm_compiler.kernels.grouped import Bands, GroupedKernel
 from mlperf_benchmark.tvm_compiler.kernels.layout import ImageSpec, image
-from mlperf_benchmark.tvm_compiler.kernels.pooling import (
-    PoolSpec,
-    average_pool,
-    global_sum,
-    max_pool,
-)
+from mlperf_benchmark.tvm_compiler.kernels.pooling import average_pool, global_sum, max_pool
 from mlperf_benchmark.tvm_compiler.kernels.winograd import WinogradKernel, WinogradTile
 from mlperf_benchmark.tvm_compiler.layers import conversion, layer_of, part_of
 from mlperf_benchmark.tvm_compiler.module_writer import ModuleWriter, TirFunction, shape_name
@@ -208,7 +203,7 @@ class _Lowering(NodeLowering):
         view = self.writer.placement.inputs[node.output]
         stored, extra = self.stored(node, self.scaling(node, operator))
         weights = packed_depthwise_weights(operator.weights.data)
-        spec = DepthwiseSpec(view, stored, window)
+        spec = WindowSpec(view, stored, window)
         kernel = DepthwiseKernel(spec, depthwise_columns(spec, self.target))
         name = f"depthwise{_window_name(window)}_{shape_name(view)}"
         arguments = [self.source(node), self.writer.constant(Constant(weights)), *extra]
@@ -241,7 +236,7 @@ class _Lowering(NodeLowering):
         scale = self.dequantization(node).scale
         stored, extra = self.stored(node, Scaling(scale, np.zeros(1, np.float32)))
         window = Window(operator.kernel, operator.stride, (1, 1), operator.padding[:2])
-        spec = PoolSpec(self.writer.placement.inputs[node.output], stored, window)
+        spec = WindowSpec(self.writer.placement.inputs[node.output], stored, window)
         name = f"averagepool{_window_name(window)}_{shape_name(spec.source)}"
         counted = operator.padding if operator.counts_padding else None
         key = (spec, counted, zero_point)
@@ -257,7 +252,7 @@ class _Lowering(NodeLowering):
         else:
             stored, extra = self.stored(node, self.dequantization(node))
         window = Window(operator.kernel, operator.stride, (1, 1), operator.padding[:2])
-        spec = PoolSpec(self.writer.placement.inputs[node.output], stored, window)
+        spec = WindowSpec(self.writer.placement.inputs[node.output], stored, window)
         name = f"maxpool{_window_name(window)}_{shape_name(spec.source)}"
         function = TirFunction(name, spec, lambda: max_pool(spec))
         self.writer.store(node.output, function, [self.source(node), *extra])
@@ -267,7 +262,7 @@ class _Lowering(NodeLowering):
         scaling = self.dequantization(node)
         pixels = np.float32(view.height * view.width)
         stored, extra = self.stored(node, Scaling(scaling.scale / pixels, scaling.offset))
-        spec = PoolSpec(view, stored, Window((1, 1), (1, 1), (1, 1), (0, 0)))
+        spec = WindowSpec(view, stored, Window((1, 1), (1, 1), (1, 1), (0, 0)))
         function = TirFunction(f"average_{shape_name(view)}", spec, lambda: global_sum(spec))
         self.writer.store(node.output, function, [self.source(node), *extra])
 

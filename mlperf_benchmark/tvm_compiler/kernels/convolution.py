@@ -11,18 +11,18 @@ from tvm.tirx.script import builder as tir
 
 from mlperf_benchmark.tvm_compiler.kernels.dot import Dot
 from mlperf_benchmark.tvm_compiler.kernels.emit import (
-    CACHE_LINE,
-    FIRST_LEVEL,
     Parameters,
     Place,
-    Split,
     Stored,
-    accumulators,
     build,
     fill_halo,
     finish,
-    for_parts,
-    parallel,
+)
+from mlperf_benchmark.tvm_compiler.kernels.loops import Split, for_parts, parallel
+from mlperf_benchmark.tvm_compiler.kernels.vectors import (
+    CACHE_LINE,
+    FIRST_LEVEL,
+    accumulators,
     prefetch,
     ramp,
     read,
@@ -68,10 +68,16 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class ConvolutionSpec:
+class WindowSpec:
+    """What kernels with a window read and store."""
+
     source: View
     stored: Stored
     window: Window
+
+
+@dataclass(frozen=True)
+class ConvolutionSpec(WindowSpec):
     dot: Dot
 
 

@@ -11,20 +11,17 @@ from mlperf_benchmark.tvm_compiler.kernels.emit import (
     Parameters,
     Place,
     Scratch,
-    Split,
-    accumulators,
     build,
     fill_halo,
     finish,
+)
+from mlperf_benchmark.tvm_compiler.kernels.loops import (
+    Split,
     for_parts,
     parallel,
     parallel_by_thread,
-    prefetch,
-    ramp,
-    read,
-    splat,
-    write,
 )
+from mlperf_benchmark.tvm_compiler.kernels.vectors import prefetch, ramp, read, zeros
 from mlperf_benchmark.tvm_compiler.kernels.winograd_transforms import (
     both_ways,
     input_transform,
@@ -258,9 +255,7 @@ class WinogradKernel:
         point, first, size = where
         dot, channels = self.spec.dot, self.spec.source.channels
         origin = part.block * self.block_stride + point * (channels * LANES)
-        accs = accumulators(size * blocks, dot.accumulator)
-        for acc in accs:
-            write(acc, splat(0.0))
+        accs = zeros(size * blocks)
         # Register tiles of one point fetch the next point's weights, so many blocks each.
         share = -(-blocks // -(-part.count // self.tile.tiles))
         ahead = first // self.tile.tiles * (share * self.block_stride) + channels * LANES
