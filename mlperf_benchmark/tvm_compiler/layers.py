@@ -26,12 +26,12 @@ from mlperf_benchmark.tvm_compiler.graph import (
     MaxPool,
     Node,
     Value,
-    multiply_accumulates,
 )
-from mlperf_benchmark.tvm_compiler.kernels.winograd import WinogradTile
+from mlperf_benchmark.tvm_compiler.kernels.specs import WinogradTile
 from mlperf_benchmark.tvm_compiler.operators.join import Join
 from mlperf_benchmark.tvm_compiler.operators.rearrange import Rearrange
 from mlperf_benchmark.tvm_compiler.winograd_weights import TAPS, points
+from mlperf_benchmark.tvm_compiler.work import multiply_accumulates
 
 KINDS: Mapping[type, str] = MappingProxyType(
     {

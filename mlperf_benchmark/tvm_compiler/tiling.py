@@ -4,13 +4,8 @@ from dataclasses import dataclass
 from itertools import product
 from types import MappingProxyType
 
-from mlperf_benchmark.tvm_compiler.kernels.convolution import (
-    ConvolutionSpec,
-    Size,
-    Tile,
-    WindowSpec,
-)
 from mlperf_benchmark.tvm_compiler.kernels.dot import Registers
+from mlperf_benchmark.tvm_compiler.kernels.specs import ConvolutionSpec, Size, Tile, WindowSpec
 from mlperf_benchmark.tvm_compiler.storage import LANES
 from mlperf_benchmark.tvm_compiler.target import CpuTarget
 

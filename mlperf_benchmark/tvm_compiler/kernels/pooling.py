@@ -6,7 +6,6 @@ import numpy as np
 from tvm import tirx
 from tvm.tirx.script import builder as tir
 
-from mlperf_benchmark.tvm_compiler.kernels.convolution import WindowSpec
 from mlperf_benchmark.tvm_compiler.kernels.emit import (
     Parameters,
     build,
@@ -15,6 +14,7 @@ from mlperf_benchmark.tvm_compiler.kernels.emit import (
     parallel_rows,
 )
 from mlperf_benchmark.tvm_compiler.kernels.loops import Split, parallel
+from mlperf_benchmark.tvm_compiler.kernels.specs import WindowSpec
 from mlperf_benchmark.tvm_compiler.kernels.vectors import ramp, read, splat, to_float, write, zeros
 from mlperf_benchmark.tvm_compiler.storage import Halo
 
