@@ -1,25 +1,14 @@
 """What a row of the tables shows, on the terminal and on the page."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from mlperf_benchmark.explain.operators import fused
 from mlperf_benchmark.explain.pairs import Pair, fused_into
 from mlperf_benchmark.explain.record import LayerRecord, Variant
-
-NONE = "-"
-
-
-@dataclass(frozen=True)
-class Column:
-    """`number` is what a number column sorts by; None for text."""
-
-    title: str
-    text: Callable[[Pair], str]
-    number: Callable[[Pair], float | None] | None = None
+from mlperf_benchmark.explain.table import NONE, Column
 
 
-def columns_of(variant: Variant, baseline: Variant | None) -> list[Column]:
+def columns_of(variant: Variant, baseline: Variant | None) -> list[Column[Pair]]:
     """Those of `variant`, beside the baseline where there is one."""
 
     def where(pair: Pair) -> str:
@@ -29,7 +18,7 @@ def columns_of(variant: Variant, baseline: Variant | None) -> list[Column]:
         place = fused_into(variant, pair.operator)
         return f"in {place}" if place else NONE
 
-    compared = [
+    compared: list[Column[Pair]] = [
         Column("Before", lambda pair: _ms(pair.before_ms), lambda pair: pair.before_ms),
         Column("Faster", lambda pair: _times(_faster(pair)), _faster),
         Column("Possible", lambda pair: _times(_possible(pair)), _possible),
