@@ -1,4 +1,4 @@
-"""Reads ONNX files, with the weights that stand beside them."""
+"""Reads ONNX files, with the weights that stand beside them, and what their graphs consist of."""
 
 from pathlib import Path
 from typing import Any
@@ -47,3 +47,23 @@ def declared_shape(value: Any) -> tuple[int | None, ...] | None:
         axis.dim_value if axis.HasField("dim_value") and axis.dim_value > 0 else None
         for axis in tensor.shape.dim
     )
+
+
+def keep_nodes(graph: Any, wanted: set[str]) -> None:
+    """Remove the nodes that the tensors `wanted`, which grows, do not depend on."""
+    kept = []
+    for node in reversed(graph.node):
+        if wanted.intersection(node.output):
+            wanted.update(node.input)
+            wanted.update(_read_inside(node))
+            kept.append(node)
+    del graph.node[:]
+    graph.node.extend(reversed(kept))
+
+
+def _read_inside(node: Any) -> set[str]:
+    """Return what the branches of an If or the body of a Loop read from outside."""
+    graphs = [attribute.g for attribute in node.attribute if attribute.HasField("g")]
+    return {
+        name for graph in graphs for inner in graph.node for name in (*inner.input, *inner.output)
+    }

@@ -11,6 +11,8 @@ from onnx import helper
 from onnx.reference import ReferenceEvaluator
 from torch import nn
 
+from mlperf_benchmark.core.onnx_reading import keep_nodes
+
 INPUT = "input"
 OUTPUT = "output"
 OPSET = 13
@@ -58,25 +60,14 @@ def _fold_padding(model: onnx.ModelProto) -> None:
         pads = helper.get_attribute_value(attribute) + before_after[:, 2:].ravel()
         attribute.CopyFrom(helper.make_attribute("pads", [int(pad) for pad in pads]))
         conv.input[0] = pad.input[0]
-    _keep_nodes(graph, {output.name for output in graph.output})
+    keep_nodes(graph, {output.name for output in graph.output})
 
 
 def _constant(model: onnx.ModelProto, name: str) -> NDArray[np.int64]:
     """Value of an int64 tensor that does not depend on the model's input."""
     output = helper.make_tensor_value_info(name, onnx.TensorProto.INT64, None)
     graph = helper.make_graph(model.graph.node, name, [], [output])
-    _keep_nodes(graph, {name})
+    keep_nodes(graph, {name})
     part = helper.make_model(graph, opset_imports=model.opset_import)
     [value] = ReferenceEvaluator(part).run(None, {})
     return np.asarray(value)
-
-
-def _keep_nodes(graph: onnx.GraphProto, wanted: set[str]) -> None:
-    """Remove the nodes that the tensors `wanted` do not depend on."""
-    kept = []
-    for node in reversed(graph.node):
-        if wanted.intersection(node.output):
-            wanted.update(node.input)
-            kept.append(node)
-    del graph.node[:]
-    graph.node.extend(reversed(kept))

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper, version_converter
 
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.image_format import ImageFormat
-from mlperf_benchmark.core.onnx_reading import declared_shape, read_onnx, true_inputs
+from mlperf_benchmark.core.onnx_reading import declared_shape, keep_nodes, read_onnx, true_inputs
 from mlperf_benchmark.core.text import first_line
 from mlperf_benchmark.models.files.ports import (
     Port,
@@ -123,25 +123,10 @@ def _keep_output(graph: Any, name: str) -> None:
     """Remove the other outputs and the nodes that only they depend on."""
     if len(graph.output) == 1:
         return
-    wanted = {name}
-    kept = []
-    for node in reversed(graph.node):
-        if wanted.intersection(node.output):
-            wanted.update(node.input)
-            wanted.update(_read_inside(node))
-            kept.append(node)
+    keep_nodes(graph, {name})
     output = next(one for one in graph.output if one.name == name)
-    del graph.node[:], graph.output[:]
-    graph.node.extend(reversed(kept))
+    del graph.output[:]
     graph.output.append(output)
-
-
-def _read_inside(node: Any) -> set[str]:
-    """Return what the branches of an If or the body of a Loop read from outside."""
-    graphs = [attribute.g for attribute in node.attribute if attribute.HasField("g")]
-    return {
-        name for graph in graphs for inner in graph.node for name in (*inner.input, *inner.output)
-    }
 
 
 def _fix_size(value: Any, port: Port, layout: str, image: ImageFormat | None) -> tuple[int, int]:
