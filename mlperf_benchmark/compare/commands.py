@@ -42,6 +42,7 @@ from mlperf_benchmark.compare.sweeps import SWEEPS
 from mlperf_benchmark.core.errors import BenchmarkError, RunError, UsageError
 from mlperf_benchmark.core.files import staged, write_text
 from mlperf_benchmark.core.legible import legible
+from mlperf_benchmark.core.parser import flag
 from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.core.terminal import say, warn
 from mlperf_benchmark.run.progress import clock
@@ -152,7 +153,7 @@ def _matrix(options: argparse.Namespace) -> Matrix:
     if options.matrix is not None:
         for name in (*axes, *given):
             raise UsageError(
-                f"--{name.replace('_', '-')} stands beside {options.matrix}: options of the runs "
+                f"{flag(name)} stands beside {options.matrix}: options of the runs "
                 "belong into the matrix file."
             )
         matrix = read_matrix(options.matrix)

@@ -8,6 +8,7 @@ from dataset import DATASETS, Dataset, DatasetConfig
 from mlperf_benchmark.core.errors import DatasetError, UsageError
 from mlperf_benchmark.core.label_list import LabelList
 from mlperf_benchmark.core.option_values import positive_int
+from mlperf_benchmark.core.parser import flag
 from mlperf_benchmark.core.preprocessing import CustomPreprocessing
 from mlperf_benchmark.images.image_files import find_images
 from mlperf_benchmark.images.label_list import find_label_list, has_label_list
@@ -54,7 +55,7 @@ def check_accuracy_options(options: argparse.Namespace) -> None:
         return
     for name in ("dataset_path", "dataset_list", "count", "worst_layers", "labels_offset"):
         if getattr(options, name) is not None:
-            raise UsageError(f"--{name.replace('_', '-')} applies to --accuracy only.")
+            raise UsageError(f"{flag(name)} applies to --accuracy only.")
 
 
 def choose_images(

@@ -33,7 +33,7 @@ def columns_of(variant: Variant, baseline: Variant | None) -> list[Column[Pair]]
         ),
         *(compared if baseline else ()),
         Column("MMACs", _macs, lambda pair: _total(pair, lambda one: one.macs)),
-        Column("kB", _kilobytes, lambda pair: _total(pair, _bytes)),
+        Column("kB", _kilobytes, lambda pair: _total(pair, lambda one: one.bytes)),
         Column("In", lambda pair: _listed(one.precision for one in pair.after)),
         Column("Kernel", lambda pair: _listed(one.kernel for one in pair.after)),
         Column("GOP/s", lambda pair: _main(pair, lambda one: one.gops, ".0f"), _gops),
@@ -90,12 +90,8 @@ def _macs(pair: Pair) -> str:
     return f"{macs / 1e6:.1f}" if macs else NONE
 
 
-def _bytes(layer: LayerRecord) -> int:
-    return layer.input_bytes + layer.weight_bytes + layer.output_bytes
-
-
 def _kilobytes(pair: Pair) -> str:
-    size = _total(pair, _bytes)
+    size = _total(pair, lambda one: one.bytes)
     return f"{size / 1e3:.0f}" if size else NONE
 
 

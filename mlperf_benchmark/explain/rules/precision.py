@@ -64,8 +64,8 @@ def little_arithmetic(facts: Facts) -> Iterator[Statement]:
         lost = after - before / ratio
         if lost < facts.least_ms:
             continue
-        fewer = sum(_bytes(one) for pair in found for one in pair.before) / max(
-            sum(_bytes(one) for pair in found for one in pair.after), 1
+        fewer = sum(one.bytes for pair in found for one in pair.before) / max(
+            sum(one.bytes for pair in found for one in pair.after), 1
         )
         reached = sum(one.bound_ms for pair in found for one in pair.after) / after
         why = "wait for memory, not for arithmetic" if reached >= WAITING else reason
@@ -91,7 +91,3 @@ def _waits(layer: LayerRecord, peaks: Peaks) -> bool:
     peak = peaks.gops.get(layer.precision)
     arithmetic = 2e-6 * layer.executed_macs / peak if peak else 0.0
     return layer.bound_ms > arithmetic
-
-
-def _bytes(layer: LayerRecord) -> int:
-    return layer.input_bytes + layer.weight_bytes + layer.output_bytes

@@ -18,7 +18,7 @@ from mlperf_benchmark.models.optimize.config import (
     QuantizationConfig,
 )
 from mlperf_benchmark.models.prepare.compilation_options import add_compilation
-from mlperf_benchmark.models.prepare.method_list import ListMethods
+from mlperf_benchmark.models.prepare.listings import Listing, pruning_methods
 from mlperf_benchmark.models.prepare.option_fields import option_of, take
 from mlperf_benchmark.models.prepare.pruning_options import add_latency, add_pruning, pruning_config
 from mlperf_benchmark.models.prepare.quantization_options import (
@@ -62,7 +62,10 @@ def _parser() -> argparse.ArgumentParser:
         argument_default=argparse.SUPPRESS,
     )
     parser.add_argument(
-        "--list-methods", action=ListMethods, help="explain the ways of pruning and exit"
+        "--list-methods",
+        action=Listing,
+        text=pruning_methods,
+        help="explain the ways of pruning and exit",
     )
     add_model(parser, or_file=True)
     _foreign(parser)
