@@ -8,7 +8,6 @@ from pathlib import Path
 from rich.console import Console
 
 from mlperf_benchmark.core.errors import UsageError
-from mlperf_benchmark.core.files import Hashes
 from mlperf_benchmark.core.terminal import say
 from mlperf_benchmark.loadgen.user_conf import read_user_conf
 from mlperf_benchmark.submit.audit import write_audit_configs
@@ -62,19 +61,17 @@ def _make(request: Request, console: Console) -> int:
     planned = planned_runs(request, user_conf)
     config = planned[0].config
     closed = request.division == "closed" and not request.rehearsal
-    # For all runs, which have one model.
-    hashes = Hashes()
-    described = foresee(config, closed, hashes)
+    described = foresee(config, closed, request.hashes)
     description = dataclasses.asdict(described) if described else None
     known = model_facts(description, config.model is not None)
     if not request.plan:
         _answers(request, known)
     for one in planned:
         # Runs of something else are refused before the first probe.
-        finished(one, hashes)
+        finished(one)
     is_new = _is_new_user_conf(request, user_conf, config.model_name)
     if request.plan:
-        print_plan(planned, [probed(one) for one in probes(request)], hashes, console)
+        print_plan(planned, [probed(one) for one in probes(request)], console)
         _print_what_is_missing(request, known, console)
         return OK
     if is_new:
@@ -84,9 +81,9 @@ def _make(request: Request, console: Console) -> int:
         write_user_conf(user_conf, config.model_name, expected)
     if request.division == "closed":
         write_audit_configs(request.output)
-    missing = print_plan(planned, expected, hashes, console)
+    missing = print_plan(planned, expected, console)
     make_runs(planned, missing, lambda line: say(console, line))
-    done = {one.name: finished(one, hashes) for one in planned}
+    done = {one.name: finished(one) for one in planned}
     runs = [one for one in done.values() if one is not None]
     invalid = [name for name, one in done.items() if one is None]
     if invalid and not request.is_rehearsal:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlperf_benchmark.core.bound_process import bound
 from mlperf_benchmark.core.errors import RunError, UsageError
-from mlperf_benchmark.core.files import Hashes, staged
+from mlperf_benchmark.core.files import staged
 from mlperf_benchmark.loadgen.user_conf import read_user_conf
 from mlperf_benchmark.models.files.model_files import model_files
 from mlperf_benchmark.run.data import open_dataset
@@ -24,7 +24,7 @@ SECONDS_TO_END = 30
 INCIDENTAL = ("output", "overwrite", "cache_dir", "profile")
 
 
-def finished(run: PlannedRun, hashes: Hashes) -> FinishedRun | None:
+def finished(run: PlannedRun) -> FinishedRun | None:
     """What is there of `run`, if it may stay: VALID, and made with what user.conf says now.
 
     Raises UsageError where the folder holds a run of something else.
@@ -32,7 +32,7 @@ def finished(run: PlannedRun, hashes: Hashes) -> FinishedRun | None:
     found = read_run(run.output)
     if found is None:
         return None
-    different = differences(run, found, hashes)
+    different = differences(run, found)
     if different:
         raise UsageError(
             f"{run.output} holds a run of something else: {'; '.join(different)}. Choose another "
@@ -43,7 +43,7 @@ def finished(run: PlannedRun, hashes: Hashes) -> FinishedRun | None:
     return found if found.is_valid else None
 
 
-def differences(run: PlannedRun, found: FinishedRun, hashes: Hashes) -> list[str]:
+def differences(run: PlannedRun, found: FinishedRun) -> list[str]:
     """In what configuration, model or images of a finished run are not the planned ones."""
     used = dataclasses.asdict(found.result.config)
     different = [
@@ -52,7 +52,7 @@ def differences(run: PlannedRun, found: FinishedRun, hashes: Hashes) -> list[str
         if name not in INCIDENTAL and used[name] != value
     ]
     if run.config.model is not None and not different:
-        sha256 = hashes.of(*model_files(run.config.model))
+        sha256 = run.hashes.of(*model_files(run.config.model))
         if found.result.model is None or found.result.model.sha256 != sha256:
             different.append("the model file has changed")
     # Older runs do not tell.

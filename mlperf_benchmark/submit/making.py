@@ -7,7 +7,6 @@ use, or that gets warm, they need not be; MLPerf lets a submitter make any of th
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mlperf_benchmark.core.files import Hashes
 from mlperf_benchmark.submit.compliance import unlike_speeds
 from mlperf_benchmark.submit.executing import execute, finished
 from mlperf_benchmark.submit.finished_run import read_run
@@ -26,9 +25,9 @@ class State:
     why_again: str | None = None
 
 
-def state(run: PlannedRun, planned: Sequence[PlannedRun], hashes: Hashes) -> State:
+def state(run: PlannedRun, planned: Sequence[PlannedRun]) -> State:
     """What is there of `run`, one of `planned`."""
-    if finished(run, hashes) is None:
+    if finished(run) is None:
         return State(False)
     unlike = _unlike(groups(planned)[run.config.scenario])
     return State(run.kind not in unlike, unlike.get(run.kind))

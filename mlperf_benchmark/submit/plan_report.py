@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from mlperf_benchmark.core.files import Hashes
 from mlperf_benchmark.core.terminal import say
 from mlperf_benchmark.run.progress import clock
 from mlperf_benchmark.submit.making import state
@@ -16,10 +15,7 @@ MS = 1000
 
 
 def print_plan(
-    planned: Sequence[PlannedRun],
-    expected: Sequence[Expectation | None],
-    hashes: Hashes,
-    console: Console,
+    planned: Sequence[PlannedRun], expected: Sequence[Expectation | None], console: Console
 ) -> list[PlannedRun]:
     """Print every run with its expected duration, or the shortest possible without a probe.
 
@@ -29,7 +25,7 @@ def print_plan(
     missing = []
     total = 0.0
     for one in planned:
-        found = state(one, planned, hashes)
+        found = state(one, planned)
         if found.is_finished:
             say(console, f"  {one.name:28} finished")
             continue
