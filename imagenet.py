@@ -31,8 +31,7 @@ from mlperf_benchmark.images.transforms import Preprocessing
 class ImageNet(Dataset):
     """Labelled images in one preprocessing, kept in `cache_dir` once preprocessed.
 
-    `workers` None means as many threads as there are usable CPUs. Other images of up to 1000
-    classes do as well, with a list of their own.
+    Other images of up to 1000 classes do as well, with a list of their own.
     """
 
     preprocessing: Preprocessing
@@ -40,9 +39,8 @@ class ImageNet(Dataset):
     def __init_subclass__(cls) -> None:
         cls.image = cls.preprocessing.image
 
-    def __init__(self, config: DatasetConfig, workers: int | None = None) -> None:
+    def __init__(self, config: DatasetConfig) -> None:
         super().__init__(config)
-        self._workers = workers or usable_cpus()
         self._list: LabelList | None = None
         self._store: ImageStore | None = None
         self._files: Sequence[Path] = ()
@@ -175,7 +173,7 @@ class ImageNet(Dataset):
                     pending,
                     files,
                     self.preprocessing,
-                    workers=self._workers,
+                    workers=usable_cpus(),
                     advance=advance,
                 )
             if log.stat().st_size:
@@ -230,8 +228,8 @@ class ImageNetCustom(ImageNet):
 
     preprocessing = transforms.custom(CustomPreprocessing())
 
-    def __init__(self, config: DatasetConfig, workers: int | None = None) -> None:
-        super().__init__(config, workers)
+    def __init__(self, config: DatasetConfig) -> None:
+        super().__init__(config)
         if config.preprocessing is not None:
             self.preprocessing = transforms.custom(config.preprocessing)
             self.image = self.preprocessing.image
