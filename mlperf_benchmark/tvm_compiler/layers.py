@@ -16,7 +16,6 @@ from mlperf_benchmark.core.layer_profile import (
 )
 from mlperf_benchmark.tvm_compiler.choosing import Choice
 from mlperf_benchmark.tvm_compiler.graph import (
-    FLOAT_BYTES,
     AveragePool,
     Convolution,
     Fallback,
@@ -31,7 +30,7 @@ from mlperf_benchmark.tvm_compiler.kernels.specs import WinogradTile
 from mlperf_benchmark.tvm_compiler.operators.join import Join
 from mlperf_benchmark.tvm_compiler.operators.rearrange import Rearrange
 from mlperf_benchmark.tvm_compiler.winograd_weights import TAPS, points
-from mlperf_benchmark.tvm_compiler.work import multiply_accumulates
+from mlperf_benchmark.tvm_compiler.work import FLOAT_BYTES, multiply_accumulates
 
 KINDS: Mapping[type, str] = MappingProxyType(
     {
