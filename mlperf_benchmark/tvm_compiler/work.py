@@ -1,5 +1,6 @@
 """Counts the arithmetic of operators and the bytes that they move."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,13 +42,13 @@ def _fallback_macs(node: Node, output_shape: tuple[int, ...]) -> int:
 
 def bytes_moved(node: Node, values: dict[str, Value]) -> int:
     """Bytes that one node reads and writes for its whole batch, each tensor counted once."""
-    # What is left to TVM takes and gives float32.
-    is_float = isinstance(node.operator, Fallback)
-    total = 0
-    for name in {*node.reads(), node.output}:
-        value = values[name]
-        element = 1 if value.quantization is not None and not is_float else FLOAT_BYTES
-        total += int(np.prod(value.shape)) * element
+    total = sum(bytes_of(values[name], node) for name in {*node.reads(), node.output})
     if isinstance(node.operator, Convolution):
         total += node.operator.weights.data.nbytes
     return total
+
+
+def bytes_of(value: Value, node: Node) -> int:
+    """Bytes of a tensor that `node` reads or writes; for what is left to TVM it is float32."""
+    is_float = value.quantization is None or isinstance(node.operator, Fallback)
+    return math.prod(value.shape) * (FLOAT_BYTES if is_float else 1)
