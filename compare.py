@@ -1,20 +1,10 @@
 """Compares variants side by side, checks and shows comparisons; see README.md."""
 
-from collections.abc import Callable
-from typing import NoReturn
-
-from mlperf_benchmark.core.process import run_command
+from mlperf_benchmark.core.process import Main, console_script
 
 
-def command() -> NoReturn:
-    """The console script of an installed package, and this file's own start."""
-    run_command(
-        load,
-        interrupted="finished rounds are kept, and the same command goes on",
-    )
-
-
-def load() -> Callable[[], int]:
+@console_script(interrupted="finished rounds are kept, and the same command goes on")
+def command() -> Main:
     """Imported only now, where signals are heeded: it takes a while."""
     from mlperf_benchmark.compare.commands import main
 

@@ -1,20 +1,10 @@
 """Prunes a model and trains it to recover: `python3 finetune.py --help`."""
 
-from collections.abc import Callable
-from typing import NoReturn
-
-from mlperf_benchmark.core.process import run_command
+from mlperf_benchmark.core.process import Main, console_script
 
 
-def command() -> NoReturn:
-    """The console script of an installed package, and this file's own start."""
-    run_command(
-        load,
-        interrupted="whole epochs are kept, see --resume",
-    )
-
-
-def load() -> Callable[[], int]:
+@console_script(interrupted="whole epochs are kept, see --resume")
+def command() -> Main:
     """Imported only now, where signals are heeded: it takes a while."""
     from mlperf_benchmark.models.prepare.finetune_command import main
 

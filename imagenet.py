@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import os
-import stat
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,18 +23,15 @@ from mlperf_benchmark.images.build import BadImage, build
 from mlperf_benchmark.images.decoder_messages import decoder_messages_to
 from mlperf_benchmark.images.label_list import find_label_list
 from mlperf_benchmark.images.progress import progress_bar, tell
+from mlperf_benchmark.images.source_files import files_state, read_files, unusable
 from mlperf_benchmark.images.store import ImageStore, write_errors
 from mlperf_benchmark.images.transforms import Preprocessing
-
-_NAMED_AT_MOST = 5
-_NOTHING = "no such file or directory"
 
 
 class ImageNet(Dataset):
     """Labelled images in one preprocessing, kept in `cache_dir` once preprocessed.
 
-    `workers` None means as many threads as there are usable CPUs. Other images of up to 1000
-    classes do as well, with a list of their own.
+    Other images of up to 1000 classes do as well, with a list of their own.
     """
 
     preprocessing: Preprocessing
@@ -44,9 +39,8 @@ class ImageNet(Dataset):
     def __init_subclass__(cls) -> None:
         cls.image = cls.preprocessing.image
 
-    def __init__(self, config: DatasetConfig, workers: int | None = None) -> None:
+    def __init__(self, config: DatasetConfig) -> None:
         super().__init__(config)
-        self._workers = workers or usable_cpus()
         self._list: LabelList | None = None
         self._store: ImageStore | None = None
         self._files: Sequence[Path] = ()
@@ -92,7 +86,7 @@ class ImageNet(Dataset):
 
     def load(self, indices: Sequence[int]) -> Samples:
         if self.config.encoded:
-            return _read_files([self._files[index] for index in indices])
+            return read_files([self._files[index] for index in indices])
         if self._store is None:
             raise RuntimeError("prepare() comes first")
         return self._store.read(indices)
@@ -118,7 +112,7 @@ class ImageNet(Dataset):
             "height": self.image.height,
             "width": self.image.width,
             "list_sha256": label_list.sha256(),
-            "files_sha256": _state(label_list, self.config.path),
+            "files_sha256": files_state(label_list, self.config.path),
             "opencv": cv2.__version__,
             "pillow": PIL.__version__,
         } | ({} if custom is None else {"steps": custom.steps})
@@ -162,7 +156,7 @@ class ImageNet(Dataset):
                 store.create(label_list.text())
             bad = self._build(store, files)
         if bad:
-            raise _unusable(bad, label_list)
+            raise unusable(bad, label_list)
         return store
 
     def _build(self, store: ImageStore, files: Sequence[Path]) -> list[BadImage]:
@@ -179,7 +173,7 @@ class ImageNet(Dataset):
                     pending,
                     files,
                     self.preprocessing,
-                    workers=self._workers,
+                    workers=usable_cpus(),
                     advance=advance,
                 )
             if log.stat().st_size:
@@ -191,69 +185,6 @@ class ImageNet(Dataset):
 
 def _fingerprint(about: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
-
-
-def _state(label_list: LabelList, folder: Path) -> str:
-    """Of the sizes and modification times. Raises DatasetError naming the missing files."""
-    digest = hashlib.sha256()
-    missing = []
-    for sample, name in enumerate(label_list.names):
-        status = _status(folder / name)
-        if isinstance(status, str):
-            missing.append(BadImage(sample, status))
-        else:
-            digest.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())
-    if missing:
-        raise _missing(missing, label_list, folder)
-    return digest.hexdigest()
-
-
-def _status(file: Path) -> os.stat_result | str:
-    """Of a regular file, or why there is none."""
-    try:
-        status = file.stat()
-    except FileNotFoundError:
-        return "a link that leads nowhere" if file.is_symlink() else _NOTHING
-    except (OSError, ValueError) as error:
-        return (getattr(error, "strerror", None) or str(error)).lower()
-    return status if stat.S_ISREG(status.st_mode) else "not a regular file"
-
-
-def _read_files(files: Sequence[Path]) -> Samples:
-    """Their bytes, an object array of shape (files,)."""
-    contents = np.empty(len(files), object)
-    try:
-        contents[:] = [file.read_bytes() for file in files]
-    except OSError as error:
-        raise DatasetError(f"Cannot read {error.filename}: {error.strerror}.") from error
-    return contents
-
-
-def _missing(bad: Sequence[BadImage], label_list: LabelList, folder: Path) -> DatasetError:
-    """Where nothing at all is there, it is another folder or another list."""
-    count = len(label_list.names)
-    if label_list.source.is_dir() or [image.reason for image in bad] != [_NOTHING] * count:
-        return _unusable(bad, label_list)
-    names = ", ".join(label_list.names[:_NAMED_AT_MOST])
-    more = ", …" if count > _NAMED_AT_MOST else ""
-    return DatasetError(
-        f"{folder} holds none of the {count} images that {label_list.source} names ({names}{more})."
-        " Give the folder that these names start from, or the list that belongs to the folder."
-    )
-
-
-def _unusable(bad: Sequence[BadImage], label_list: LabelList) -> DatasetError:
-    named = [f"{label_list.place(image.sample)}: {image.reason}" for image in bad[:_NAMED_AT_MOST]]
-    more = f"; and {len(bad) - len(named)} more" if len(bad) > len(named) else ""
-    cure = (
-        "Replace or remove them"
-        if label_list.source.is_dir()
-        else "Replace them or give a list without them"
-    )
-    return DatasetError(
-        f"{len(bad)} of {len(label_list.names)} images cannot be used: {'; '.join(named)}{more}. "
-        f"{cure}."
-    )
 
 
 class ImageNetVgg(ImageNet):
@@ -297,8 +228,8 @@ class ImageNetCustom(ImageNet):
 
     preprocessing = transforms.custom(CustomPreprocessing())
 
-    def __init__(self, config: DatasetConfig, workers: int | None = None) -> None:
-        super().__init__(config, workers)
+    def __init__(self, config: DatasetConfig) -> None:
+        super().__init__(config)
         if config.preprocessing is not None:
             self.preprocessing = transforms.custom(config.preprocessing)
             self.image = self.preprocessing.image

@@ -1,17 +1,10 @@
 """Prepares the sample, a real model and 20 labelled images: `python3 sample.py --help`."""
 
-from collections.abc import Callable
-from typing import NoReturn
-
-from mlperf_benchmark.core.process import run_command
+from mlperf_benchmark.core.process import Main, console_script
 
 
-def command() -> NoReturn:
-    """The console script of an installed package, and this file's own start."""
-    run_command(load)
-
-
-def load() -> Callable[[], int]:
+@console_script()
+def command() -> Main:
     """Imported only now, where signals are heeded: it takes a while."""
     from mlperf_benchmark.models.prepare.sample_command import main
 

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -69,18 +69,34 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
 
 
-def run_main(
-    *arguments: object, output: Path, script: Path = MAIN, cwd: Path = ROOT, timeout: int = TIMEOUT
-) -> Run:
-    """Run main.py to its end; a run that hangs fails the test."""
-    done = subprocess.run(
-        command([*arguments, "--output", output], script),
+def without_the_checkout() -> dict[str, str]:
+    """An environment in which Python does not find the checkout by its path."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
+def finished(
+    words: Sequence[str | Path],
+    *,
+    cwd: Path = ROOT,
+    env: Mapping[str, str] | None = None,
+    timeout: int = TIMEOUT,
+) -> "subprocess.CompletedProcess[str]":
+    """Run a command to its end; one that hangs fails the test."""
+    return subprocess.run(
+        words,
         cwd=cwd,
-        env=environment(),
+        env=env or environment(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=timeout,
         check=False,
     )
+
+
+def run_main(
+    *arguments: object, output: Path, script: Path = MAIN, cwd: Path = ROOT, timeout: int = TIMEOUT
+) -> Run:
+    """Run main.py to its end."""
+    done = finished(command([*arguments, "--output", output], script), cwd=cwd, timeout=timeout)
     return Run(done.returncode, done.stdout, done.stderr, output)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import MAIN, ROOT, command, environment
+from tests.command import MAIN, command, environment, finished
 from tests.compare.command import COMPARE
 from tests.synthetic_images import jpeg
 from tests.tiny_models import Tiny
@@ -35,14 +35,7 @@ def folder(tmp_path: Path) -> Path:
 def run(
     script: Path, *arguments: object, encoding: str = "utf-8"
 ) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        command(arguments, script),
-        cwd=ROOT,
-        env=environment() | {"PYTHONIOENCODING": encoding},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return finished(command(arguments, script), env=environment() | {"PYTHONIOENCODING": encoding})
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mlperf_benchmark.core.registry import Registry
-from tests.command import ROOT, environment
+from tests.command import ROOT, environment, finished
 
 BLOCK = re.compile(r"^```(python|toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MOST_LINES = 40
@@ -40,15 +40,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(installed: Path, folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join([environment()["PYTHONPATH"], str(installed)])
-    return subprocess.run(
-        [sys.executable, *(str(argument) for argument in arguments)],
-        cwd=folder,
-        env=environment() | {"PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    words = [sys.executable, *(str(argument) for argument in arguments)]
+    return finished(words, cwd=folder, env=environment() | {"PYTHONPATH": path})
 
 
 def test_backend_data_set_and_exporter(installed: Path, tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from signal import Signals
 from types import TracebackType
 
+from mlperf_benchmark.compare.child_command import reason_of
 from mlperf_benchmark.compare.noise import SAMPLE_SECONDS, Noise, NoiseWatch, noise_of_all
 from mlperf_benchmark.core.bound_process import bound
 from mlperf_benchmark.core.output_names import RESULT
@@ -21,7 +21,6 @@ from mlperf_benchmark.core.turn_protocol import READY
 PATIENCE_SECONDS = 10.0
 # Finished, VALID or not.
 FINISHED = (0, 3)
-ERROR = "Error: "
 
 
 @dataclass(frozen=True)
@@ -179,18 +178,3 @@ class CellProcess:
         """
         options = os.WEXITED | os.WNOHANG | os.WNOWAIT
         return os.waitid(os.P_PID, self._process.pid, options) is not None
-
-
-def reason_of(log: Path, status: int) -> str:
-    """Why a command of ours failed, by its exit status and what it wrote to stderr."""
-    text = log.read_text(encoding="utf-8", errors="replace")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    for line in reversed(lines):
-        if line.startswith(ERROR):
-            return line.removeprefix(ERROR)
-    if status < 0:
-        name = Signals(-status).name
-        hint = ", perhaps for lack of memory" if name == "SIGKILL" else ""
-        return f"the process was ended by {name}{hint}"
-    last = f": {lines[-1]}" if lines else ""
-    return f"the process ended with status {status}{last}"

@@ -75,41 +75,19 @@ def all_columns() -> tuple[Column, ...]:
             wrap=14,
         ),
         Column("Validity", "validity", validity_text, constant=True, wrap=14),
-        Column(
-            "samples/s",
-            "samples_per_second",
-            lambda row: _number(row.samples_per_second, ".1f"),
-            lambda row: row.samples_per_second,
-        ),
-        Column(
-            "Peak queries/s", "peak_qps", lambda row: _number(_peak_rate(row), ".4g"), _peak_rate
-        ),
+        _number("samples/s", "samples_per_second", ".1f", lambda row: row.samples_per_second),
+        _number("Peak queries/s", "peak_qps", ".4g", _peak_rate),
         *(_latency(name) for name in ("p90", "p99")),
-        Column("MB", "model_mb", lambda row: _number(megabytes(row), ".1f"), megabytes),
-        Column("GMACs", "gmacs", lambda row: _number(gmacs(row), ".2f"), gmacs),
-        Column(
-            "M parameters",
-            "parameters_m",
-            lambda row: _number(million_parameters(row), ".2f"),
-            million_parameters,
-        ),
-        Column(
-            "Made in s",
-            "making_seconds",
-            lambda row: _number(making(row, "seconds"), ".0f"),
-            lambda row: making(row, "seconds"),
-        ),
-        Column(
-            "Images",
-            "making_images",
-            lambda row: _number(making(row, "images"), ".0f"),
-            lambda row: making(row, "images"),
-        ),
+        _number("MB", "model_mb", ".1f", megabytes),
+        _number("GMACs", "gmacs", ".2f", gmacs),
+        _number("M parameters", "parameters_m", ".2f", million_parameters),
+        _number("Made in s", "making_seconds", ".0f", lambda row: making(row, "seconds")),
+        _number("Images", "making_images", ".0f", lambda row: making(row, "images")),
         _seconds("Read s", "read_seconds", detail=True),
         _seconds("Compile s", "compile_seconds", detail=True),
         _seconds("Start s", "first_answer_seconds"),
         Column("Memory (peak) MB", "memory_mb", _memory_text, _memory, wrap=12),
-        Column("Peak MB", "peak_mb", lambda row: _number(_peak(row), ".0f"), _peak, detail=True),
+        _number("Peak MB", "peak_mb", ".0f", _peak, detail=True),
         Column(
             "Threads",
             "threads",
@@ -206,21 +184,31 @@ def _has_no_figure(column: Column, rows: Sequence[Row]) -> bool:
     return column.number is not None and all(column.number(row) is None for row in rows)
 
 
+def _number(
+    title: str, field: str, form: str, number: Callable[[Row], float | None], detail: bool = False
+) -> Column:
+    """A column that shows its number in this form."""
+
+    def text(row: Row) -> str:
+        value = number(row)
+        return NONE if value is None else format(value, form)
+
+    return Column(title, field, text, number, detail=detail)
+
+
 def _latency(name: str) -> Column:
     def figure(row: Row) -> float | None:
         # LoadGen counts Offline latencies from the start of the one query.
         return None if row.latency_ms is None or row.scenario == OFFLINE else row.latency_ms[name]
 
-    return Column(
-        f"{name} ms", f"latency_{name}_ms", lambda row: _number(figure(row), ".2f"), figure
-    )
+    return _number(f"{name} ms", f"latency_{name}_ms", ".2f", figure)
 
 
 def _seconds(title: str, name: str, *, detail: bool = False) -> Column:
     def figure(row: Row) -> float | None:
         return None if row.cold_start is None else getattr(row.cold_start, name)
 
-    return Column(title, name, lambda row: _number(figure(row), ".2f"), figure, detail=detail)
+    return _number(title, name, ".2f", figure, detail=detail)
 
 
 def _memory_text(row: Row) -> str:
@@ -254,7 +242,3 @@ def _is_executed_as_stored(row: Row) -> bool:
     """Whether the precision of the model says it all: fp32 for f32, int8 for int8."""
     stored = stored_precision(row).replace("fp", "f")
     return row.subject is None or stored == _backend(row, "executed_precision")
-
-
-def _number(value: float | None, form: str) -> str:
-    return NONE if value is None else format(value, form)

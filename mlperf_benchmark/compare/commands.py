@@ -42,6 +42,7 @@ from mlperf_benchmark.compare.sweeps import SWEEPS
 from mlperf_benchmark.core.errors import BenchmarkError, RunError, UsageError
 from mlperf_benchmark.core.files import staged, write_text
 from mlperf_benchmark.core.legible import legible
+from mlperf_benchmark.core.parser import flag
 from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.core.terminal import say, warn
 from mlperf_benchmark.run.progress import clock
@@ -152,8 +153,8 @@ def _matrix(options: argparse.Namespace) -> Matrix:
     if options.matrix is not None:
         for name in (*axes, *given):
             raise UsageError(
-                f"--{name.replace('_', '-')} cannot stand beside {options.matrix}: put options "
-                "of the runs into the matrix file."
+                f"{flag(name)} cannot stand beside {options.matrix}: put options of the runs into "
+                "the matrix file."
             )
         matrix = read_matrix(options.matrix)
     elif all(len(values) < 2 for axis, values in axes.items() if axis != "scenario"):

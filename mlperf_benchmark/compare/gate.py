@@ -231,14 +231,8 @@ def _remarks(current: Comparison, accepted: Comparison, limits: Limits) -> list[
             f"the two were measured on different machines ({', '.join(differing)}): their times do "
             "not compare. Use --relative."
         )
-    turns = [one.queries_per_turn or "no" for one in (current, accepted)]
-    if turns[0] != turns[1]:
-        remarks.append(
-            f"the two were measured differently, with {turns[0]} and {turns[1]} queries_per_turn."
-        )
-    tests = [one.tests_per_run or "no" for one in (current, accepted)]
-    if tests[0] != tests[1]:
-        remarks.append(
-            f"the two were measured differently, with {tests[0]} and {tests[1]} tests_per_run."
-        )
+    for name in ("queries_per_turn", "tests_per_run"):
+        now, before = (getattr(one, name) or "no" for one in (current, accepted))
+        if now != before:
+            remarks.append(f"the two were measured differently, with {now} and {before} {name}.")
     return remarks + differing_settings(current, accepted)

@@ -48,7 +48,7 @@ class Estimate:
 
 def median(values: Sequence[float], seed: int) -> Estimate:
     """The median of `values` (at least one) with its interval."""
-    return _estimate((np.asarray(values, float),), _median, seed)
+    return _estimate((np.asarray(values, float),), np.median, seed)
 
 
 def round_ratios(
@@ -63,10 +63,6 @@ def round_ratios(
 def median_ratio(values: Sequence[float], others: Sequence[float], seed: int) -> Estimate:
     """The median of `values` over that of `others`, taken independently of each other."""
     return _estimate((np.asarray(values, float), np.asarray(others, float)), _ratio, seed)
-
-
-def _median(values: NDArray[np.float64], axis: int = -1) -> Any:
-    return np.median(values, axis=axis)
 
 
 def _ratio(values: NDArray[np.float64], others: NDArray[np.float64], axis: int = -1) -> Any:

@@ -1,16 +1,13 @@
 """Why variants are not faster: what explain.py says of a comparison's models, for its report."""
 
 import json
-import subprocess
-import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
 from backend import BACKENDS
-from mlperf_benchmark.compare.cell_process import reason_of
+from mlperf_benchmark.compare.child_command import run_child
 from mlperf_benchmark.compare.record import Comparison
-from mlperf_benchmark.core.bound_process import bound
 from mlperf_benchmark.core.output_names import EXPLANATION
 from mlperf_benchmark.core.working_folder import scratch_folder
 from mlperf_benchmark.own_model.options import CARD_OPTIONS
@@ -32,8 +29,7 @@ def explain_layers(comparison: Comparison, output: Path, program: Path) -> list[
         return ["Layers are not explained: no model runs on a backend that reports their times."]
     first = subjects[0]
     told = {name: getattr(first, name) for name in TOLD}
-    command = [
-        *(sys.executable, str(program)),
+    arguments = [
         *(f"{one.model}@{_backend(one)}" for one in subjects),
         *("--dataset", resolve(first).dataset, "--cache-dir", str(first.cache_dir)),
         *to_arguments(told),
@@ -41,17 +37,9 @@ def explain_layers(comparison: Comparison, output: Path, program: Path) -> list[
         *("--output", str(output / FOLDER), "--overwrite"),
     ]
     with scratch_folder("explain") as folder:
-        log = folder / "errors.txt"
-        with log.open("wb") as errors:
-            done = subprocess.run(  # noqa: S603 - this interpreter and this program
-                bound(command),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=errors,
-                check=False,
-            )
-        if done.returncode:
-            return [f"Layers are not explained: {reason_of(log, done.returncode)}"]
+        reason = run_child(program, arguments, folder / "errors.txt")
+    if reason is not None:
+        return [f"Layers are not explained: {reason}"]
     content = json.loads((output / FOLDER / EXPLANATION).read_text(encoding="utf-8"))
     return [*map(_sentence, content["statements"]), f"All layers: {FOLDER}/explain.html."]
 

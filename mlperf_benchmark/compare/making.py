@@ -1,16 +1,13 @@
 """Makes the model files that a matrix has recipes for, each in a process of its own."""
 
 import dataclasses
-import subprocess
-import sys
 from pathlib import Path
 
 from rich.console import Console
 
-from mlperf_benchmark.compare.cell_process import reason_of
+from mlperf_benchmark.compare.child_command import run_child
 from mlperf_benchmark.compare.matrix import Matrix
 from mlperf_benchmark.compare.recipes import Making
-from mlperf_benchmark.core.bound_process import bound
 from mlperf_benchmark.core.errors import ModelError, OutputError
 from mlperf_benchmark.core.terminal import say
 from mlperf_benchmark.models.files.description import read_description
@@ -59,21 +56,11 @@ def is_made(making: Making) -> bool:
 
 def _make(making: Making, program: Path) -> str | None:
     """None, or why it failed."""
-    log = making.folder / LOG
     output = ("--output", str(making.folder), "--name", making.recipe.model_name, "--overwrite")
-    command = [sys.executable, str(program), *making.arguments, *output]
     try:
         making.folder.mkdir(parents=True, exist_ok=True)
-        with log.open("wb") as errors:
-            done = subprocess.run(  # noqa: S603 - this interpreter and this program
-                bound(command),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=errors,
-                check=False,
-            )
+        return run_child(program, (*making.arguments, *output), making.folder / LOG)
     except OSError as error:
         raise OutputError(
             f"Cannot write to {making.folder}: {error.strerror}. Give another cache_dir in [run]."
         ) from error
-    return reason_of(log, done.returncode) if done.returncode else None

@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -15,12 +14,8 @@ from mlperf_benchmark.compare.sweeps import SWEEPS
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.core.text import printable
+from mlperf_benchmark.core.toml import read_toml
 from mlperf_benchmark.run.options import parse
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 SETTINGS: Mapping[str, tuple[type, ...]] = MappingProxyType(
     {
@@ -65,15 +60,9 @@ KINDS: Mapping[type, str] = MappingProxyType(
 def read_matrix(path: Path) -> Matrix:
     """Parse the file. Raises UsageError naming the file, the key and the nearest known one."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        content = read_toml(path)
     except FileNotFoundError as error:
         raise UsageError(f"No matrix file {path}; the folder matrices has examples.") from error
-    except OSError as error:
-        raise UsageError(f"Cannot read the matrix file {path}: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"The matrix file {path} is not a text file in UTF-8.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is not TOML: {error}.") from error
     try:
         return _matrix(content, printable(path.stem))
     except UsageError as error:

@@ -9,7 +9,7 @@ from mlperf_benchmark.compare.gate import BY_INTERVAL, BY_POINT
 from mlperf_benchmark.compare.matrix import METRICS
 from mlperf_benchmark.compare.sweeps import SWEEPS
 from mlperf_benchmark.core.option_values import positive, positive_int, seed
-from mlperf_benchmark.core.parser import Parser
+from mlperf_benchmark.core.parser import Parser, flag
 from mlperf_benchmark.core.versions import version
 
 COMMANDS = ("check", "show", "best")
@@ -56,7 +56,7 @@ def parse_run(arguments: Sequence[str], run_options: Sequence[str]) -> argparse.
     group = parser.add_argument_group("options of main.py, for all variants")
     for name in run_options:
         if name not in ("model", "backend", *SWEEPS):
-            flags = [f"--{name.replace('_', '-')}"]
+            flags = [flag(name)]
             # Its other name, as main.py has it.
             flags += ["--layout"] if name == "data_format" else []
             group.add_argument(*flags, metavar="VALUE")

@@ -43,6 +43,11 @@ def usable_cpus(cgroup: Path = CGROUP) -> int:
     return allowed if quota is None else max(1, min(allowed, math.floor(quota)))
 
 
+def threads_of_quota() -> int | None:
+    """Runtimes see the machine's cores; under a container's quota they start too many threads."""
+    return None if cpu_quota() is None else usable_cpus()
+
+
 def usable_cores(topology: Path = TOPOLOGY) -> int:
     """Physical cores among the CPUs of the affinity mask: CPUs that share a core count once."""
     allowed = os.sched_getaffinity(0)

@@ -1,5 +1,6 @@
-"""Reads ONNX files, with the weights that stand beside them."""
+"""Reads ONNX files, with the weights that stand beside them, and what their graphs consist of."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,3 +48,22 @@ def declared_shape(value: Any) -> tuple[int | None, ...] | None:
         axis.dim_value if axis.HasField("dim_value") and axis.dim_value > 0 else None
         for axis in tensor.shape.dim
     )
+
+
+def keep_nodes(graph: Any, wanted: set[str]) -> None:
+    """Remove the nodes that the tensors `wanted`, which grows, do not depend on."""
+    kept = []
+    for node in reversed(graph.node):
+        if wanted.intersection(node.output):
+            wanted.update(read_by(node))
+            kept.append(node)
+    del graph.node[:]
+    graph.node.extend(reversed(kept))
+
+
+def read_by(node: Any) -> Iterator[str]:
+    """Yield the names that `node` reads, also in the branches of an If or the body of a Loop."""
+    yield from node.input
+    for attribute in node.attribute:
+        for inner in attribute.g.node:
+            yield from read_by(inner)

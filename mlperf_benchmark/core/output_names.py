@@ -6,9 +6,6 @@ RESULT = "results.json"
 ANSWERS = "answers.npz"
 """Of an accuracy run: what it answered to each image."""
 
-COMPARISON = "comparison.json"
-"""Of a comparison. Earlier versions called it results.json."""
-
 PLAN = "plan.json"
 """Of a comparison that has begun."""
 

@@ -12,7 +12,7 @@ def flag(option: str) -> str:
 
 
 class _Heeded(argparse.Action):
-    """An option that run_command looks for by itself, as parsing can fail, too. Leaves no value."""
+    """An option that process.py looks for by itself, as parsing can fail, too. Leaves no value."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options | {"nargs": 0, "default": argparse.SUPPRESS})

@@ -10,6 +10,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 from typing import NoReturn
 
@@ -21,13 +22,24 @@ DEBUG = "--debug"
 ENDINGS = {signal.SIGINT: (130, "Interrupted"), signal.SIGTERM: (143, "Terminated")}
 
 
-def run_command(
-    load: Callable[[], Callable[[], int]], interrupted: str = "no result was written"
-) -> NoReturn:
-    """Run the function that `load` imports, and end the process with its exit status.
+Main = Callable[[], int]
+"""What a command does; its exit status."""
 
-    `interrupted` says what an interruption leaves behind. With --debug on the command line an
-    error's traceback is printed before its line.
+
+def console_script(
+    interrupted: str = "no result was written",
+) -> Callable[[Callable[[], Main]], Callable[[], NoReturn]]:
+    """Make a command of a function that imports what the command does.
+
+    `interrupted` says what an interruption leaves behind.
+    """
+    return lambda load: partial(_run, load, interrupted)
+
+
+def _run(load: Callable[[], Main], interrupted: str) -> NoReturn:
+    """Run what `load` imports, and end the process with its exit status.
+
+    With --debug on the command line an error's traceback is printed before its line.
 
     An error of the error tree becomes one line on stderr. Any failure ends through `os._exit`:
     threads of LoadGen and of the runtimes cannot be stopped, and crash in an orderly exit.

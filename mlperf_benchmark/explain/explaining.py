@@ -19,7 +19,7 @@ from mlperf_benchmark.core.versions import PRODUCT
 from mlperf_benchmark.explain.layer_errors_run import find_errors
 from mlperf_benchmark.explain.measuring import Measured, measure
 from mlperf_benchmark.explain.record import Explanation, Peaks, Stream, Variant
-from mlperf_benchmark.explain.rules import statements
+from mlperf_benchmark.explain.rules.registry import statements
 from mlperf_benchmark.explain.subjects import Loaded, find_subjects, load
 from mlperf_benchmark.explain.summarize import summarize
 from mlperf_benchmark.tvm_compiler.peaks import PeakMeter

@@ -98,12 +98,7 @@ class _Read:
 def _explain(
     baseline: _Read, variant: _Read, images: ErrorImages, settings: ErrorSettings
 ) -> VariantErrors:
-    batch = baseline.fitted.batch
-    if variant.fitted.batch != batch:
-        raise ModelError(
-            f"{baseline.model.file} takes batches of {batch} and {variant.model.file} of"
-            f" {variant.fitted.batch}: export both with the same batch, or with a dynamic one."
-        )
+    batch = _batch(baseline, variant)
     dataset = images.dataset
     labels, note = _labels(images, (baseline, variant))
     if labels is not None:
@@ -124,13 +119,7 @@ def _explain(
     mending = Mending((), (), None)
     # A separate run, because OpenVINO rounds slightly differently when layer outputs are requested.
     answered = restore(())
-    looked_at = count_answers(errors.scores, reference, labels)
-    if abs(_capped(looked_at) - _capped(answered)) > ALIKE_DB:
-        raise InferenceError(
-            f"OpenVINO computes {variant.model.file} differently while its layers are observed, so"
-            " nothing can be said about them: give the model as .xml (prepare.py --backend"
-            " openvino)."
-        )
+    _check_alike(variant, count_answers(errors.scores, reference, labels), answered)
     is_quantized = _is_quantized(theirs)
     if is_quantized and not errors.is_pruned:
         worst = [point.name for point in errors.worst_layers(settings.worst)]
@@ -152,6 +141,27 @@ def _explain(
         mending=mending,
     )
     return replace(found, sentences=sentences(found), options=advised_options(found))
+
+
+def _batch(baseline: _Read, variant: _Read) -> int:
+    """Return the batch of both. Raises ModelError if they differ."""
+    ours, theirs = baseline.fitted.batch, variant.fitted.batch
+    if ours != theirs:
+        raise ModelError(
+            f"{baseline.model.file} takes batches of {ours} and {variant.model.file} of {theirs}:"
+            " export both with the same batch, or with a dynamic one."
+        )
+    return ours
+
+
+def _check_alike(variant: _Read, looked_at: Answered, answered: Answered) -> None:
+    """Raise InferenceError if the layers that were looked at do not compute what counts."""
+    if abs(_capped(looked_at) - _capped(answered)) > ALIKE_DB:
+        raise InferenceError(
+            f"OpenVINO computes {variant.model.file} differently while its layers are observed, so"
+            " nothing can be said about them: give the model as .xml (prepare.py --backend"
+            " openvino)."
+        )
 
 
 def _capped(answered: Answered) -> float:

@@ -8,10 +8,12 @@ from dataset import DATASETS, Dataset, DatasetConfig
 from mlperf_benchmark.core.errors import DatasetError, UsageError
 from mlperf_benchmark.core.label_list import LabelList
 from mlperf_benchmark.core.option_values import positive_int
+from mlperf_benchmark.core.parser import flag
 from mlperf_benchmark.core.preprocessing import CustomPreprocessing
 from mlperf_benchmark.images.image_files import find_images
 from mlperf_benchmark.images.label_list import find_label_list, has_label_list
 from mlperf_benchmark.models.optimize.sensitive_layers import WORST
+from mlperf_benchmark.run.options import add_images
 
 COUNT = 200
 
@@ -25,24 +27,17 @@ class ErrorImages:
 
 
 def add_accuracy_options(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("accuracy").add_argument
+    group = parser.add_argument_group("accuracy")
+    add = group.add_argument
     add(
         "--accuracy",
         action="store_true",
         help="also say where the variants' errors come from, layer by layer, on real images",
     )
-    add("--dataset-path", type=Path, metavar="DIR", help="folder with the images, labelled or not")
-    add(
-        "--dataset-list",
-        type=Path,
-        metavar="FILE",
-        help="label list (default: val_map.txt, val.txt or class folders in --dataset-path)",
-    )
-    add(
-        "--count",
-        type=positive_int,
-        metavar="N",
-        help=f"use N images, spread over the whole list (default: at most {COUNT})",
+    add_images(
+        group,
+        "folder with the images, labelled or not",
+        f"use N images, spread over the whole list (default: at most {COUNT})",
     )
     add(
         "--worst-layers",
@@ -60,7 +55,7 @@ def check_accuracy_options(options: argparse.Namespace) -> None:
         return
     for name in ("dataset_path", "dataset_list", "count", "worst_layers", "labels_offset"):
         if getattr(options, name) is not None:
-            raise UsageError(f"--{name.replace('_', '-')} applies to --accuracy only.")
+            raise UsageError(f"{flag(name)} applies to --accuracy only.")
 
 
 def choose_images(

@@ -3,12 +3,10 @@
 import argparse
 from collections.abc import Sequence
 
-from backend import BackendConfig
-from mlperf_benchmark.core.preprocessing import CUSTOM
 from mlperf_benchmark.explain.layer_errors import ErrorSettings, Model, explain_errors
 from mlperf_benchmark.explain.layer_errors_options import choose_images
 from mlperf_benchmark.explain.layer_errors_record import Accuracy
-from mlperf_benchmark.explain.subjects import Subject
+from mlperf_benchmark.explain.subjects import Subject, backend_config
 from mlperf_benchmark.models.optimize.sensitive_layers import WORST
 
 
@@ -23,16 +21,7 @@ def find_errors(options: argparse.Namespace, subjects: Sequence[Subject]) -> Acc
     own = next((one.images for one in subjects if one.images.is_told), subjects[0].images)
     images = choose_images(options, own.dataset, own.preprocessing)
     offset = own.card.labels_offset if options.labels_offset is None else options.labels_offset
-    config = BackendConfig(
-        model=None,
-        image=images.dataset.image,
-        max_batch_size=1,
-        inputs=options.inputs or own.card.inputs or (),
-        outputs=options.outputs or own.card.outputs or (),
-        data_format=options.data_format or own.card.layout,
-        any_classes=options.dataset is None and options.profile in (None, CUSTOM),
-        cache_dir=options.cache_dir,
-    )
+    config = backend_config(options, own, images.dataset.image)
     models = [Model(subject.name, subject.file) for subject in subjects]
     settings = ErrorSettings(config, options.worst_layers or WORST, offset)
     return explain_errors(models, images, settings)

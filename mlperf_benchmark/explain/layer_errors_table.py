@@ -3,47 +3,36 @@
 import csv
 import io
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
 
 from mlperf_benchmark.core.terminal import plain, say
 from mlperf_benchmark.explain.layer_errors_record import Accuracy, VariantErrors
+from mlperf_benchmark.explain.table import NONE, WORST, Column, table_of
 from mlperf_benchmark.models.optimize.layer_errors import PointError
 from mlperf_benchmark.models.optimize.sensitive_layers import Answered
 
-WORST = 20
-EQUAL, NONE = "equal", "-"
+EQUAL = "equal"
 CSV_FIELDS = ("place", "name", "kind", "sqnr_db", "cosine", "own_sqnr_db", "input_sqnr_db")
 
 
-@dataclass(frozen=True)
-class ErrorColumn:
-    """A column of the table. `number` returns the value to sort by; it is None for text columns."""
-
-    title: str
-    text: Callable[[PointError], str]
-    number: Callable[[PointError], float | None] | None = None
-
-
-def error_columns(errors: VariantErrors) -> list[ErrorColumn]:
+def error_columns(errors: VariantErrors) -> list[Column[PointError]]:
     """Return the columns of a variant's table.
 
     The last one, "Alone in FP32", is left out if no layer was tried in FP32.
     """
     alone = {one.layers[0]: one.answered for one in errors.mending.alone}
-    tried = ErrorColumn("Alone in FP32", lambda point: _answers(alone.get(point.name)))
+    tried: Column[PointError] = Column(
+        "Alone in FP32", lambda point: _answers(alone.get(point.name))
+    )
     return [
-        ErrorColumn("Layer", lambda point: point.name),
-        ErrorColumn("Operator", lambda point: point.kind),
-        ErrorColumn("SQNR dB", lambda point: _ratio(point.sqnr_db), lambda point: point.sqnr_db),
-        ErrorColumn("Cosine", lambda point: f"{point.cosine:.4f}", lambda point: point.cosine),
-        ErrorColumn(
-            "Own dB", lambda point: _ratio(point.own_sqnr_db), lambda point: point.own_sqnr_db
-        ),
-        ErrorColumn(
+        Column("Layer", lambda point: point.name),
+        Column("Operator", lambda point: point.kind),
+        Column("SQNR dB", lambda point: _ratio(point.sqnr_db), lambda point: point.sqnr_db),
+        Column("Cosine", lambda point: f"{point.cosine:.4f}", lambda point: point.cosine),
+        Column("Own dB", lambda point: _ratio(point.own_sqnr_db), lambda point: point.own_sqnr_db),
+        Column(
             "Inputs dB",
             lambda point: _ratio(point.input_sqnr_db),
             lambda point: point.input_sqnr_db,
@@ -65,15 +54,7 @@ def print_errors(accuracy: Accuracy, console: Console, every: bool) -> None:
         heading = f"{errors.name}: errors against {accuracy.baseline} on {accuracy.images} images"
         console.print(plain(heading, "bold"))
         shown = errors.points if every else worst_points(errors.points, WORST)
-        columns = error_columns(errors)
-        table = Table()
-        for column in columns:
-            table.add_column(
-                column.title, justify="right" if column.number else "left", overflow="fold"
-            )
-        for point in shown:
-            table.add_row(*(plain(column.text(point)) for column in columns))
-        console.print(table)
+        console.print(table_of(error_columns(errors), shown))
         if len(shown) < len(errors.points):
             say(
                 console,

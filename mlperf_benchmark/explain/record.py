@@ -75,6 +75,11 @@ class LayerRecord:
     peak_share: float | None
     stream_share: float | None
 
+    @property
+    def bytes(self) -> int:
+        """All that the layer reads and writes."""
+        return self.input_bytes + self.weight_bytes + self.output_bytes
+
 
 @dataclass(frozen=True)
 class Variant:

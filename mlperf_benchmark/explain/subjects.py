@@ -7,9 +7,9 @@ from pathlib import Path
 
 from backend import BACKENDS, Backend, BackendConfig, BackendInfo
 from dataset import DATASETS
-from mlperf_benchmark.core.cpus import cpu_quota, usable_cpus
+from mlperf_benchmark.core.cpus import threads_of_quota
 from mlperf_benchmark.core.errors import UsageError
-from mlperf_benchmark.core.image_format import Images
+from mlperf_benchmark.core.image_format import ImageFormat, Images
 from mlperf_benchmark.core.preprocessing import CUSTOM, ModelCard
 from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.images.progress import tell
@@ -119,25 +119,32 @@ def _images(options: argparse.Namespace, file: Path) -> OwnModel:
     return found
 
 
+def backend_config(options: argparse.Namespace, own: OwnModel, image: ImageFormat) -> BackendConfig:
+    """Return what any backend is told: single images, read as options or the model's card say."""
+    return BackendConfig(
+        model=None,
+        image=image,
+        max_batch_size=1,
+        inputs=options.inputs or own.card.inputs or (),
+        outputs=options.outputs or own.card.outputs or (),
+        data_format=options.data_format or own.card.layout,
+        any_classes=options.dataset is None and options.profile in (None, CUSTOM),
+        cache_dir=options.cache_dir,
+    )
+
+
 def load(subject: Subject, options: argparse.Namespace) -> Loaded:
     """Load the model for single images, or for the batch size that its file fixes."""
-    own, image = subject.images, subject.images.image
+    image = subject.images.image
     kind = BACKENDS.load(subject.backend)
     # Profiles do the same: an FP32 model is measured in FP32.
     precision = (options.precision or "f32") if "precision" in kind.accepts else "default"
-    quota = None if cpu_quota() is None else usable_cpus()
     backend: Backend = kind(
-        BackendConfig(
+        dataclasses.replace(
+            backend_config(options, subject.images, image),
             model=subject.file,
-            image=image,
-            max_batch_size=1,
-            threads=options.threads or quota,
+            threads=options.threads or threads_of_quota(),
             precision=precision,
-            inputs=options.inputs or own.card.inputs or (),
-            outputs=options.outputs or own.card.outputs or (),
-            data_format=options.data_format or own.card.layout,
-            any_classes=options.dataset is None and options.profile in (None, CUSTOM),
-            cache_dir=options.cache_dir,
             takes_turns=True,
         )
     )

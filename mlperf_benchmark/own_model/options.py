@@ -70,8 +70,7 @@ def add_card_options(parser: argparse.ArgumentParser) -> None:
         " of these two, beside the model)",
     )
     for name, (metavar, text) in CARD_OPTIONS.items():
-        flag = "--" + name.replace("_", "-")
-        group.add_argument(flag, type=VALUES[name], metavar=metavar, help=text)
+        group.add_argument(flag(name), type=VALUES[name], metavar=metavar, help=text)
     group.add_argument(
         "--labels-offset",
         type=VALUES["labels_offset"],

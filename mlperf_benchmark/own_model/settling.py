@@ -8,6 +8,7 @@ from backend import Remark
 from dataset import DATASETS, image_format
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.image_format import ImageFormat
+from mlperf_benchmark.core.parser import flag
 from mlperf_benchmark.core.preprocessing import CUSTOM, CustomPreprocessing, ModelCard
 from mlperf_benchmark.core.run_config import RunConfig
 from mlperf_benchmark.models.files.cards.finding import (
@@ -156,8 +157,7 @@ def _refuse_unused(given: ModelCard, takes: ImageInput) -> None:
     for name in ("mean", "std", "rescale_factor"):
         if takes.takes_bytes and getattr(given, name) is not None:
             raise UsageError(
-                f"--{name.replace('_', '-')} does not apply: the model takes bytes and normalises "
-                "them itself."
+                f"{flag(name)} does not apply: the model takes bytes and normalises them itself."
             )
 
 

@@ -60,13 +60,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("data set")
     add = group.add_argument
     add("--dataset", metavar="NAME", help=f"overrides the profile's: {_list(DATASETS.names())}")
-    add("--dataset-path", type=Path, metavar="DIR", help="folder with the images")
-    add(
-        "--dataset-list",
-        type=Path,
-        metavar="FILE",
-        help="label list (default: val_map.txt, val.txt or class folders in --dataset-path)",
-    )
+    add_images(group, "folder with the images", "use the first N images only")
     add(
         "--cache-dir",
         type=Path,
@@ -74,7 +68,19 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where preprocessed images are kept (default: ./cache)",
     )
-    add("--count", type=positive_int, metavar="N", help="use the first N images only")
+
+
+def add_images(group: argparse._ArgumentGroup, folder: str, count: str) -> None:
+    """Add the options that name images; `folder` and `count` are the help of two of them."""
+    add = group.add_argument
+    add("--dataset-path", type=Path, metavar="DIR", help=folder)
+    add(
+        "--dataset-list",
+        type=Path,
+        metavar="FILE",
+        help="label list (default: val_map.txt, val.txt or class folders in --dataset-path)",
+    )
+    add("--count", type=positive_int, metavar="N", help=count)
 
 
 def _test(parser: argparse.ArgumentParser) -> None:

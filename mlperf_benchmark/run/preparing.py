@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from backend import BACKENDS, Backend, BackendConfig, BackendInfo
 from dataset import Dataset, DatasetInfo
-from mlperf_benchmark.core.cpus import cpu_quota, usable_cpus
+from mlperf_benchmark.core.cpus import threads_of_quota
 from mlperf_benchmark.core.image_format import Images
 from mlperf_benchmark.core.preprocessing import CUSTOM
 from mlperf_benchmark.core.run_config import RunConfig
@@ -37,7 +37,7 @@ def prepare(config: RunConfig, dataset: Dataset) -> Prepared:
             goal="latency" if config.scenario == "SingleStream" else "throughput",
             max_batch_size=config.max_batchsize,
             variable_batch=config.scenario == "Server",
-            threads=config.threads or _threads_of_quota(),
+            threads=config.threads or threads_of_quota(),
             streams=config.streams,
             precision=config.precision,
             inputs=config.inputs,
@@ -58,8 +58,3 @@ def prepare(config: RunConfig, dataset: Dataset) -> Prepared:
     # As asked for, even if a model with a larger fixed batch pads it.
     batch = min(config.max_batchsize or info.max_batch_size, info.max_batch_size)
     return Prepared(dataset, dataset.prepare(), backend, info, watch, batch)
-
-
-def _threads_of_quota() -> int | None:
-    """Runtimes see the machine's cores; under a container's quota they start too many threads."""
-    return None if cpu_quota() is None else usable_cpus()

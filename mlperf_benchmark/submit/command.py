@@ -61,7 +61,7 @@ def _make(request: Request, console: Console) -> int:
     planned = planned_runs(request, user_conf)
     config = planned[0].config
     closed = request.division == "closed" and not request.rehearsal
-    described = foresee(config, closed)
+    described = foresee(config, closed, request.hashes)
     description = dataclasses.asdict(described) if described else None
     known = model_facts(description, config.model is not None)
     if not request.plan:
@@ -83,8 +83,9 @@ def _make(request: Request, console: Console) -> int:
         write_audit_configs(request.output)
     missing = print_plan(planned, expected, console)
     make_runs(planned, missing, lambda line: say(console, line))
-    runs = [done for one in planned if (done := finished(one)) is not None]
-    invalid = [one.name for one in planned if finished(one) is None]
+    done = {one.name: finished(one) for one in planned}
+    runs = [one for one in done.values() if one is not None]
+    invalid = [name for name, one in done.items() if one is None]
     if invalid and not request.is_rehearsal:
         say(
             console,

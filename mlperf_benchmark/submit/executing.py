@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mlperf_benchmark.core.bound_process import bound
 from mlperf_benchmark.core.errors import RunError, UsageError
-from mlperf_benchmark.core.files import files_sha256, staged
+from mlperf_benchmark.core.files import staged
 from mlperf_benchmark.loadgen.user_conf import read_user_conf
 from mlperf_benchmark.models.files.model_files import model_files
 from mlperf_benchmark.run.data import open_dataset
@@ -52,7 +52,7 @@ def differences(run: PlannedRun, found: FinishedRun) -> list[str]:
         if name not in INCIDENTAL and used[name] != value
     ]
     if run.config.model is not None and not different:
-        sha256 = files_sha256(model_files(run.config.model))
+        sha256 = run.hashes.of(*model_files(run.config.model))
         if found.result.model is None or found.result.model.sha256 != sha256:
             different.append("the model file has changed")
     # Older runs do not tell.

@@ -2,13 +2,14 @@
 
 from dataset import DATASETS
 from mlperf_benchmark.core.errors import ModelError, UsageError
+from mlperf_benchmark.core.files import Hashes
 from mlperf_benchmark.core.run_config import RunConfig
 from mlperf_benchmark.images.label_list import find_label_list
 from mlperf_benchmark.models.files.description import ModelDescription, read_description
 from mlperf_benchmark.submit.rules import DATASET_SAMPLES
 
 
-def foresee(config: RunConfig, closed: bool) -> ModelDescription | None:
+def foresee(config: RunConfig, closed: bool, hashes: Hashes) -> ModelDescription | None:
     """The description of the model, where there is one.
 
     `closed` is False for rehearsals of the closed division, too. Raises UsageError for a model
@@ -16,7 +17,7 @@ def foresee(config: RunConfig, closed: bool) -> ModelDescription | None:
     """
     if config.model is not None and not config.model.is_file():
         raise ModelError(f"The model {config.model} does not exist.")
-    description = read_description(config.model) if config.model else None
+    description = read_description(config.model, hashes) if config.model else None
     if not DATASETS.load(config.dataset).has_labels or config.dataset_path is None:
         raise UsageError(
             f"The data set {config.dataset} has no labels, and a submission needs accuracy: choose "

@@ -2,12 +2,13 @@
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
 from backend import BACKENDS, NetworkBackend
 from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.files import Hashes
 from mlperf_benchmark.core.option_values import duration, positive, positive_int
 from mlperf_benchmark.core.parser import Parser, flag
 from mlperf_benchmark.core.registry import known_name
@@ -38,7 +39,8 @@ APPLICABLE: Mapping[str, Callable[[str], bool]] = MappingProxyType(
 class Request:
     """What was asked for. `run_options` go to main.py as they are, by their names there.
 
-    `time` is in seconds; None means as long as the rules want it.
+    `time` is in seconds; None means as long as the rules want it. `hashes` are kept as long as the
+    request, as all its runs are of one model.
     """
 
     check: Path | None
@@ -55,6 +57,7 @@ class Request:
     max_latency: float | None
     output: Path
     run_options: argparse.Namespace
+    hashes: Hashes = field(default_factory=Hashes)
 
     @property
     def is_rehearsal(self) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlperf_benchmark.core.files import Hashes
 from mlperf_benchmark.core.run_config import RunConfig
 from mlperf_benchmark.own_model.settling import settled
 from mlperf_benchmark.run.arguments import to_arguments
@@ -20,13 +21,17 @@ LEFT_OUT = ("max_batchsize", "streams")
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """`arguments` are main.py's, without the output folder. `config` is what they resolve to."""
+    """`arguments` are main.py's, without the output folder. `config` is what they resolve to.
+
+    `hashes` are the request's.
+    """
 
     name: str
     kind: str
     arguments: tuple[str, ...]
     config: RunConfig
     output: Path
+    hashes: Hashes
 
 
 def planned_run(
@@ -49,7 +54,7 @@ def planned_run(
     arguments = to_arguments(given)
     output = folder / scenario / kind
     config, _ = settled(resolve(parse([*arguments, "--output", str(output)])))
-    return PlannedRun(f"{scenario} {kind}", kind, arguments, config, output)
+    return PlannedRun(f"{scenario} {kind}", kind, arguments, config, output, request.hashes)
 
 
 def planned_runs(request: Request, user_conf: Path) -> list[PlannedRun]:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,9 @@ from typing import Any
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.files import staged
 from mlperf_benchmark.core.registry import known_name
+from mlperf_benchmark.core.toml import read_toml
 from mlperf_benchmark.submit.rules import REQUIRED_BY_SYSTEM_TYPE, STATUSES, SYSTEM_TYPES
 from mlperf_benchmark.submit.system_fields import ASKED, DEFAULTS, DETECTED, SYSTEM_FIELDS, Field
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 MODEL_FIELDS = (
     "retraining",
@@ -49,13 +44,8 @@ class SystemFile:
 
 
 def read_system_file(path: Path) -> SystemFile:
-    """Raises UsageError for a file that is missing or makes no sense."""
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise UsageError(f"Cannot read {path}: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not a TOML file: {error}.") from error
+    """Raises UsageError for a file that makes no sense, and FileNotFoundError."""
+    content = read_toml(path)
     for key in content:
         known_name(f"key in {path}", key, ("submitter", "system", "model"))
     submitter = content.get("submitter", "")

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
-from mlperf_benchmark.tvm_compiler.kernels.convolution import ConvolutionSpec, Tile
-from mlperf_benchmark.tvm_compiler.kernels.winograd import WinogradTile
+from mlperf_benchmark.tvm_compiler.kernels.specs import ConvolutionSpec, Tile, WinogradTile
 from mlperf_benchmark.tvm_compiler.tiling import Machine, candidate_tiles, expected_cycles
 from mlperf_benchmark.tvm_compiler.winograd_tiling import Expected, expected_winograd
 

@@ -15,9 +15,10 @@ from mlperf_benchmark.tvm_compiler.artifact import CompiledModel, Library, sha25
 from mlperf_benchmark.tvm_compiler.building import build, check_linker, link
 from mlperf_benchmark.tvm_compiler.choosing import DIRECT, Choice, Rule, method_of
 from mlperf_benchmark.tvm_compiler.fusion import fuse
-from mlperf_benchmark.tvm_compiler.graph import Convolution, Graph, multiply_accumulates
-from mlperf_benchmark.tvm_compiler.kernels.convolution import ConvolutionSpec
-from mlperf_benchmark.tvm_compiler.lowering import Lowered, TileChooser, lower
+from mlperf_benchmark.tvm_compiler.graph import Convolution, Graph
+from mlperf_benchmark.tvm_compiler.kernels.specs import ConvolutionSpec
+from mlperf_benchmark.tvm_compiler.lowered import Lowered
+from mlperf_benchmark.tvm_compiler.lowering import TileChooser, lower
 from mlperf_benchmark.tvm_compiler.onnx_source import OnnxSource, import_relax, open_model
 from mlperf_benchmark.tvm_compiler.options import CompileOptions
 from mlperf_benchmark.tvm_compiler.relax_reader import read_relax
@@ -28,6 +29,7 @@ from mlperf_benchmark.tvm_compiler.timing import TimedNetwork, times_of_others
 from mlperf_benchmark.tvm_compiler.tuning import Tiles, key, read_tiles, tune, write_tiles
 from mlperf_benchmark.tvm_compiler.versions import check_versions
 from mlperf_benchmark.tvm_compiler.weights import WeightsWriter
+from mlperf_benchmark.tvm_compiler.work import multiply_accumulates
 
 NAMED_TIMES = 6
 """How many of the slowest functions without a schedule are named."""

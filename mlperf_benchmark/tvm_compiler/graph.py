@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from mlperf_benchmark.tvm_compiler.arrangement import Arranged
 
 FloatArray = NDArray[np.float32]
-FLOAT_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -286,39 +285,3 @@ class Graph:
             for name in node.reads():
                 readers[name].append(node)
         return readers
-
-
-def multiply_accumulates(node: Node, values: dict[str, Value]) -> int:
-    """Multiply-accumulate operations of one node, for its whole batch."""
-    if isinstance(node.operator, Convolution):
-        n, _, *pixels = values[node.output].shape
-        return n * int(np.prod(pixels)) * int(node.operator.weights.data.size)
-    if isinstance(node.operator, Fallback):
-        return _fallback_macs(node, values[node.output].shape)
-    if isinstance(node.operator, Custom):
-        return node.operator.multiply_accumulates(tuple(values[name].shape for name in node.inputs))
-    return 0
-
-
-def _fallback_macs(node: Node, output_shape: tuple[int, ...]) -> int:
-    assert isinstance(node.operator, Fallback)
-    name = node.operator.name
-    if node.operator.function is not None or not ("conv" in name or name == "matmul"):
-        return 0
-    weight_shape = [int(extent) for extent in node.operator.call.args[1].ty.shape]
-    per_output = weight_shape[-2] if name == "matmul" else int(np.prod(weight_shape[1:]))
-    return int(np.prod(output_shape)) * per_output
-
-
-def bytes_moved(node: Node, values: dict[str, Value]) -> int:
-    """Bytes that one node reads and writes for its whole batch, each tensor counted once."""
-    # What is left to TVM takes and gives float32.
-    is_float = isinstance(node.operator, Fallback)
-    total = 0
-    for name in {*node.reads(), node.output}:
-        value = values[name]
-        element = 1 if value.quantization is not None and not is_float else FLOAT_BYTES
-        total += int(np.prod(value.shape)) * element
-    if isinstance(node.operator, Convolution):
-        total += node.operator.weights.data.nbytes
-    return total

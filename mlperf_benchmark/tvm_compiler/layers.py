@@ -1,6 +1,5 @@
 """Describes each kernel for the reports of layer times."""
 
-import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -16,7 +15,6 @@ from mlperf_benchmark.core.layer_profile import (
 )
 from mlperf_benchmark.tvm_compiler.choosing import Choice
 from mlperf_benchmark.tvm_compiler.graph import (
-    FLOAT_BYTES,
     AveragePool,
     Convolution,
     Fallback,
@@ -26,12 +24,12 @@ from mlperf_benchmark.tvm_compiler.graph import (
     MaxPool,
     Node,
     Value,
-    multiply_accumulates,
 )
-from mlperf_benchmark.tvm_compiler.kernels.winograd import WinogradTile
+from mlperf_benchmark.tvm_compiler.kernels.specs import WinogradTile
 from mlperf_benchmark.tvm_compiler.operators.join import Join
 from mlperf_benchmark.tvm_compiler.operators.rearrange import Rearrange
 from mlperf_benchmark.tvm_compiler.winograd_weights import TAPS, points
+from mlperf_benchmark.tvm_compiler.work import bytes_of, multiply_accumulates
 
 KINDS: Mapping[type, str] = MappingProxyType(
     {
@@ -61,7 +59,6 @@ def part_of(symbol: str, node: Node) -> Layer:
 
 def layer_of(symbol: str, node: Node, values: dict[str, Value], tile: Choice | None) -> Layer:
     """Describe the kernel `symbol`, which computes `node`; `tile` is that of a convolution."""
-    is_fallback = isinstance(node.operator, Fallback)
     macs = multiply_accumulates(node, values)
     weights, executed = _weight_bytes(node), macs
     if isinstance(tile, WinogradTile):
@@ -77,9 +74,9 @@ def layer_of(symbol: str, node: Node, values: dict[str, Value], tile: Choice | N
         precision=_precision(node, source),
         macs=macs,
         executed_macs=executed,
-        input_bytes=sum(_bytes(value, is_fallback) for value in read.values()),
+        input_bytes=sum(bytes_of(value, node) for value in read.values()),
         weight_bytes=weights,
-        output_bytes=_bytes(sink, is_fallback),
+        output_bytes=bytes_of(sink, node),
         input_channels=_channels(source),
         output_channels=_channels(sink),
     )
@@ -108,12 +105,6 @@ def _precision(node: Node, source: Value | None) -> str:
 
 def _weight_bytes(node: Node) -> int:
     return node.operator.weights.data.nbytes if isinstance(node.operator, Convolution) else 0
-
-
-def _bytes(value: Value, is_float: bool) -> int:
-    """Return the bytes of the tensor; operators left to TVM read and write float32."""
-    element = FLOAT_BYTES if value.quantization is None or is_float else 1
-    return math.prod(value.shape) * element
 
 
 def _channels(value: Value | None) -> int:

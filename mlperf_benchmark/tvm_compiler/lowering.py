@@ -1,15 +1,12 @@
 """Turns an operator graph into a Relax module that calls one TIR function per operator."""
 
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from tvm import relax
 
-from mlperf_benchmark.core.layer_profile import Layer
-from mlperf_benchmark.tvm_compiler.artifact import WorkingMemory
 from mlperf_benchmark.tvm_compiler.building import calls, legalised
 from mlperf_benchmark.tvm_compiler.choosing import Choice, method_of
 from mlperf_benchmark.tvm_compiler.constants import Constant
@@ -26,76 +23,36 @@ from mlperf_benchmark.tvm_compiler.graph import (
     Image,
     MaxPool,
     Node,
-    bytes_moved,
-    multiply_accumulates,
 )
-from mlperf_benchmark.tvm_compiler.kernels.convolution import (
-    ConvolutionKernel,
-    ConvolutionSpec,
-    Window,
-)
+from mlperf_benchmark.tvm_compiler.kernels.convolution import ConvolutionKernel
 from mlperf_benchmark.tvm_compiler.kernels.depthwise import (
     DepthwiseKernel,
-    DepthwiseSpec,
     packed_depthwise_weights,
 )
-from mlperf_benchmark.tvm_compiler.kernels.dot import WidenedDot, float_dot, int8_dot
+from mlperf_benchmark.tvm_compiler.kernels.dot import Dot, WidenedDot, float_dot, int8_dot
 from mlperf_benchmark.tvm_compiler.kernels.elementwise import ElementwiseSpec, elementwise
 from mlperf_benchmark.tvm_compiler.kernels.emit import Stored
 from mlperf_benchmark.tvm_compiler.kernels.grouped import Bands, GroupedKernel
 from mlperf_benchmark.tvm_compiler.kernels.layout import ImageSpec, image
-from mlperf_benchmark.tvm_compiler.kernels.pooling import (
-    PoolSpec,
-    average_pool,
-    global_sum,
-    max_pool,
+from mlperf_benchmark.tvm_compiler.kernels.pooling import average_pool, global_sum, max_pool
+from mlperf_benchmark.tvm_compiler.kernels.specs import (
+    ConvolutionSpec,
+    Window,
+    WindowSpec,
+    WinogradTile,
 )
-from mlperf_benchmark.tvm_compiler.kernels.winograd import WinogradKernel, WinogradTile
+from mlperf_benchmark.tvm_compiler.kernels.winograd import WinogradKernel
 from mlperf_benchmark.tvm_compiler.layers import conversion, layer_of, part_of
+from mlperf_benchmark.tvm_compiler.lowered import Lowered
 from mlperf_benchmark.tvm_compiler.module_writer import ModuleWriter, TirFunction, shape_name
 from mlperf_benchmark.tvm_compiler.node_lowering import NodeLowering
 from mlperf_benchmark.tvm_compiler.operators.registry import LOWERINGS
 from mlperf_benchmark.tvm_compiler.placement import place
 from mlperf_benchmark.tvm_compiler.target import CpuTarget
 from mlperf_benchmark.tvm_compiler.tiling import depthwise_columns
+from mlperf_benchmark.tvm_compiler.work import Work, bytes_moved, multiply_accumulates
 
 TileChooser = Callable[[ConvolutionSpec], Choice]
-
-
-@dataclass(frozen=True)
-class Work:
-    """The multiply-accumulates and the bytes read and written by operators of one name."""
-
-    macs: int = 0
-    bytes: int = 0
-
-
-@dataclass
-class Lowered:
-    """A Relax module with the names of our functions in it, its parameters' shapes and dtypes,
-    and the weights and the working memory that `main` takes after them, as one tuple.
-
-    `specs` and `tiles` are of the convolutions, by the name of their TIR function; `methods`
-    counts the convolutions that each method computes, depthwise ones apart. Multiply-
-    accumulates (`macs`) and bytes read and written are for the whole batch: all, those of each
-    operator that is left to TVM, the MACs of weights that have to be widened, and those of 8-bit
-    weights that compute in float32. `layers` are all that `main` calls, in their order.
-    """
-
-    module: Any = None
-    kernels: frozenset[str] = frozenset()
-    parameters: tuple[tuple[tuple[int, ...], str], ...] = ()
-    weights: tuple[Constant, ...] = ()
-    working: WorkingMemory = field(default_factory=lambda: WorkingMemory((), ()))
-    specs: dict[str, ConvolutionSpec] = field(default_factory=dict)
-    tiles: dict[str, Choice] = field(default_factory=dict)
-    methods: Counter[str] = field(default_factory=Counter)
-    fallbacks: dict[str, Work] = field(default_factory=dict)
-    macs: int = 0
-    bytes: int = 0
-    widened: int = 0
-    restored: int = 0
-    layers: list[Layer] = field(default_factory=list)
 
 
 def lower(graph: Graph, target: CpuTarget, choose_tile: TileChooser) -> Lowered:
@@ -175,8 +132,7 @@ class _Lowering(NodeLowering):
     def convolution(self, node: Node, operator: Convolution) -> None:
         window = _window(operator)
         view = self.writer.placement.inputs[node.output]
-        integer = operator.weights.scales is not None
-        dot = int8_dot(self.target, operator.weights.data) if integer else float_dot(self.target)
+        dot = self.dot(node, operator)
         stored, extra = self.stored(node, self.scaling(node, operator))
         shapes = f"{shape_name(view)}_{shape_name(stored.sink)}"
         if stored.sink.interleaved and view.interleaved:
@@ -200,15 +156,13 @@ class _Lowering(NodeLowering):
         function = TirFunction(name, (spec, tile), write, scratch)
         symbol = self.writer.store(node.output, function, arguments)
         self.lowered.specs[symbol], self.lowered.tiles[symbol] = spec, tile
-        if isinstance(dot, WidenedDot):
-            self.lowered.widened += multiply_accumulates(node, self.graph.values)
 
     def depthwise(self, node: Node, operator: Convolution) -> None:
         window = _window(operator)
         view = self.writer.placement.inputs[node.output]
         stored, extra = self.stored(node, self.scaling(node, operator))
         weights = packed_depthwise_weights(operator.weights.data)
-        spec = DepthwiseSpec(view, stored, window)
+        spec = WindowSpec(view, stored, window)
         kernel = DepthwiseKernel(spec, depthwise_columns(spec, self.target))
         name = f"depthwise{_window_name(window)}_{shape_name(view)}"
         arguments = [self.source(node), self.writer.constant(Constant(weights)), *extra]
@@ -219,8 +173,7 @@ class _Lowering(NodeLowering):
         view = self.writer.placement.inputs[node.output]
         weights = operator.weights.data
         outputs, inputs = weights.shape[:2]
-        integer = operator.weights.scales is not None
-        dot = int8_dot(self.target, weights) if integer else float_dot(self.target)
+        dot = self.dot(node, operator)
         stored, extra = self.stored(node, self.scaling(node, operator))
         bands = Bands(inputs, outputs // operator.groups, operator.groups)
         kernel = GroupedKernel(ConvolutionSpec(view, stored, window, dot), bands)
@@ -232,8 +185,6 @@ class _Lowering(NodeLowering):
         ]
         function = TirFunction(name, (kernel.spec, bands), kernel.function)
         self.writer.store(node.output, function, arguments)
-        if isinstance(dot, WidenedDot):
-            self.lowered.widened += multiply_accumulates(node, self.graph.values)
 
     def average_pool(self, node: Node, operator: AveragePool) -> None:
         quantization = self.value(node.inputs[0]).quantization
@@ -241,7 +192,7 @@ class _Lowering(NodeLowering):
         scale = self.dequantization(node).scale
         stored, extra = self.stored(node, Scaling(scale, np.zeros(1, np.float32)))
         window = Window(operator.kernel, operator.stride, (1, 1), operator.padding[:2])
-        spec = PoolSpec(self.writer.placement.inputs[node.output], stored, window)
+        spec = WindowSpec(self.writer.placement.inputs[node.output], stored, window)
         name = f"averagepool{_window_name(window)}_{shape_name(spec.source)}"
         counted = operator.padding if operator.counts_padding else None
         key = (spec, counted, zero_point)
@@ -257,7 +208,7 @@ class _Lowering(NodeLowering):
         else:
             stored, extra = self.stored(node, self.dequantization(node))
         window = Window(operator.kernel, operator.stride, (1, 1), operator.padding[:2])
-        spec = PoolSpec(self.writer.placement.inputs[node.output], stored, window)
+        spec = WindowSpec(self.writer.placement.inputs[node.output], stored, window)
         name = f"maxpool{_window_name(window)}_{shape_name(spec.source)}"
         function = TirFunction(name, spec, lambda: max_pool(spec))
         self.writer.store(node.output, function, [self.source(node), *extra])
@@ -267,7 +218,7 @@ class _Lowering(NodeLowering):
         scaling = self.dequantization(node)
         pixels = np.float32(view.height * view.width)
         stored, extra = self.stored(node, Scaling(scaling.scale / pixels, scaling.offset))
-        spec = PoolSpec(view, stored, Window((1, 1), (1, 1), (1, 1), (0, 0)))
+        spec = WindowSpec(view, stored, Window((1, 1), (1, 1), (1, 1), (0, 0)))
         function = TirFunction(f"average_{shape_name(view)}", spec, lambda: global_sum(spec))
         self.writer.store(node.output, function, [self.source(node), *extra])
 
@@ -306,6 +257,15 @@ class _Lowering(NodeLowering):
         if isinstance(argument, Argument):
             return self.writer.plain(argument.value, argument.shape, argument.arrangement)
         return argument
+
+    def dot(self, node: Node, operator: Convolution) -> Dot:
+        """Return the products for the weights, and count those that have to be widened."""
+        if operator.weights.scales is None:
+            return float_dot(self.target)
+        dot = int8_dot(self.target, operator.weights.data)
+        if isinstance(dot, WidenedDot):
+            self.lowered.widened += multiply_accumulates(node, self.graph.values)
+        return dot
 
     def scaling(self, node: Node, operator: Convolution) -> Scaling:
         """Return the scaling of sums of products; the offset cancels the input's zero point."""

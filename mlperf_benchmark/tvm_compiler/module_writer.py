@@ -19,6 +19,7 @@ from mlperf_benchmark.tvm_compiler.kernels.elementwise import ElementwiseSpec, e
 from mlperf_benchmark.tvm_compiler.kernels.emit import Scratch, Stored
 from mlperf_benchmark.tvm_compiler.kernels.layout import from_plain, to_plain
 from mlperf_benchmark.tvm_compiler.placement import Placement
+from mlperf_benchmark.tvm_compiler.relax_meaning import shape_of
 from mlperf_benchmark.tvm_compiler.storage import LANES, View
 
 PACK = "pack"
@@ -76,7 +77,7 @@ class ModuleWriter:
                 relax.Var("scale", TensorType((c,), "float32")),
                 relax.Var("offset", TensorType((c,), "float32")),
             ]
-        self.parameters = tuple((_shape(p), str(p.ty.dtype)) for p in parameters)
+        self.parameters = tuple((shape_of(p), str(p.ty.dtype)) for p in parameters)
         self._plain[value.name] = parameters[0]
         self.input = parameters[0]
         self.normalisation = parameters[1:]
@@ -125,7 +126,7 @@ class ModuleWriter:
         expression = self._plain[name]
         if arrangement is not None:
             expression = self.transposed(expression, arrangement)
-        if _shape(expression) == wanted:
+        if shape_of(expression) == wanted:
             return expression
         return self._emit(relax.op.reshape(expression, wanted), converts=True)
 
@@ -151,7 +152,7 @@ class ModuleWriter:
         channels first; of other tensors, only dimensions are merged.
         """
         result = self._emit(expression)
-        known = _shape(result)
+        known = shape_of(result)
         if len(known) == 3:
             result = self._emit(relax.op.permute_dims(result, [0, 2, 1]), converts=True)
         if known != shape:
@@ -258,7 +259,7 @@ class ModuleWriter:
         """The memory that the module takes after the weights; the number of threads follows."""
         places = offsets([self._lives[buffer] for buffer in self._buffers])
         buffers = tuple(
-            Buffer(str(buffer.ty.dtype), _shape(buffer)[0], place)
+            Buffer(str(buffer.ty.dtype), shape_of(buffer)[0], place)
             for buffer, place in zip(self._buffers, places, strict=True)
         )
         return WorkingMemory(buffers, tuple(self._scratch))
@@ -281,7 +282,3 @@ def _converts(function: TirFunction) -> bool:
 
 def shape_name(view: View) -> str:
     return f"{view.channels}x{view.height}x{view.width}"
-
-
-def _shape(expression: Any) -> tuple[int, ...]:
-    return tuple(int(extent) for extent in expression.ty.shape)

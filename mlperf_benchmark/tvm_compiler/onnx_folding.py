@@ -1,7 +1,6 @@
 """Simplifies an ONNX graph in place as far as the import into Relax requires."""
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,15 +9,9 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from mlperf_benchmark.core.onnx_reading import read_by
+
 _KEPT = frozenset({"QuantizeLinear", "DequantizeLinear", "Constant"})
-
-
-def read_by(node: Any) -> Iterator[str]:
-    """Yield the names that `node` reads, also in the branches of an If or the body of a Loop."""
-    yield from node.input
-    for attribute in node.attribute:
-        for inner in attribute.g.node:
-            yield from read_by(inner)
 
 
 def fold_constants(model: Any) -> None:

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from itertools import product
 from types import MappingProxyType
 
-from mlperf_benchmark.tvm_compiler.kernels.convolution import ConvolutionSpec, Size, Tile
-from mlperf_benchmark.tvm_compiler.kernels.depthwise import DepthwiseSpec
 from mlperf_benchmark.tvm_compiler.kernels.dot import Registers
+from mlperf_benchmark.tvm_compiler.kernels.specs import ConvolutionSpec, Size, Tile, WindowSpec
 from mlperf_benchmark.tvm_compiler.storage import LANES
 from mlperf_benchmark.tvm_compiler.target import CpuTarget
 
@@ -222,7 +221,7 @@ def _element_bytes(spec: ConvolutionSpec) -> int:
     return 1 if spec.source.dtype == "uint8" else 4
 
 
-def depthwise_columns(spec: DepthwiseSpec, target: CpuTarget) -> int:
+def depthwise_columns(spec: WindowSpec, target: CpuTarget) -> int:
     """Return the pixels per tile: as many as leave registers for a row's weights, evenly
     divided.
     """

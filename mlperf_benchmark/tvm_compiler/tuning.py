@@ -21,8 +21,9 @@ from mlperf_benchmark.core.working_folder import scratch_folder
 from mlperf_benchmark.tvm_compiler.building import build, link
 from mlperf_benchmark.tvm_compiler.choosing import Choice, Rule, choice_from
 from mlperf_benchmark.tvm_compiler.graph import Graph
-from mlperf_benchmark.tvm_compiler.kernels.convolution import ConvolutionSpec
-from mlperf_benchmark.tvm_compiler.lowering import Lowered, TileChooser, lower
+from mlperf_benchmark.tvm_compiler.kernels.specs import ConvolutionSpec
+from mlperf_benchmark.tvm_compiler.lowered import Lowered
+from mlperf_benchmark.tvm_compiler.lowering import TileChooser, lower
 from mlperf_benchmark.tvm_compiler.target import CpuTarget
 from mlperf_benchmark.tvm_compiler.threads import use_threads
 from mlperf_benchmark.tvm_compiler.timing import TimedNetwork

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from mlperf_benchmark.tvm_compiler.kernels.convolution import ConvolutionSpec
-from mlperf_benchmark.tvm_compiler.kernels.winograd import TileGrid, WinogradTile, suits_winograd
+from mlperf_benchmark.tvm_compiler.kernels.specs import ConvolutionSpec, WinogradTile
+from mlperf_benchmark.tvm_compiler.kernels.winograd import TileGrid, suits_winograd
 from mlperf_benchmark.tvm_compiler.storage import LANES
 from mlperf_benchmark.tvm_compiler.tiling import (
     Machine,

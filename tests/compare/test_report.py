@@ -3,8 +3,6 @@
 import dataclasses
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -19,7 +17,6 @@ from mlperf_benchmark.compare.output.report.page import render
 from mlperf_benchmark.compare.paired_accuracy import difference
 from mlperf_benchmark.compare.record import Comparison, Row
 from mlperf_benchmark.run.result import ColdStart
-from tests.compare.browser import chromium, open_browser
 from tests.compare.stored import (
     comparison_with,
     row_of,
@@ -27,15 +24,21 @@ from tests.compare.stored import (
     swept_comparison,
     with_costs,
 )
+from tests.pages.browser import (
+    DESK,
+    PHONE,
+    check_contrast,
+    check_width,
+    needs_chromium,
+    opened,
+    screen,
+)
+from tests.pages.structure import check_alone, check_whole
 
-PHONE, DESK = (390, 844), (1280, 900)
 NAMES = [
     *("one thread, SingleStream (baseline)", "two threads, SingleStream", "missing, SingleStream"),
     *("one thread, Offline (baseline)", "two threads, Offline", "missing, Offline"),
 ]
-needs_chromium = pytest.mark.skipif(
-    chromium() is None, reason="needs chromium and chromedriver (Debian: chromium-driver)"
-)
 
 
 @pytest.fixture(scope="module")
@@ -43,45 +46,12 @@ def page() -> str:
     return render(with_costs(stored()))
 
 
-class Structure(HTMLParser):
-    """Open elements, so that unclosed ones and duplicate ids show."""
-
-    VOID = frozenset({"meta", "link", "br", "hr", "img", "input", "wbr"})
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.ids: list[str] = []
-        self.headings: list[int] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.ids += [value for name, value in attrs if name == "id" and value]
-        if tag not in self.VOID:
-            self.open.append(tag)
-        if re.fullmatch("h[1-6]", tag):
-            self.headings.append(int(tag[1]))
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.ids += [value for name, value in attrs if name == "id" and value]
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-
 def test_the_page_is_whole_html(page: str) -> None:
-    structure = Structure()
-    structure.feed(page)
-    assert structure.open == []
-    assert len(structure.ids) == len(set(structure.ids))
-    assert structure.headings[0] == 1
-    levels = zip(structure.headings, structure.headings[1:], strict=False)
-    assert all(following <= level + 1 for level, following in levels)
+    check_whole(page)
 
 
 def test_the_page_needs_no_other_file(page: str) -> None:
-    names = {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
-    assert set(re.findall(r'https?://[^"\s<]+', page)) <= names
-    assert not re.search(r'(?:src|href)="(?!#|data:)', page)
+    check_alone(page)
     assert len(page) < 500_000
 
 
@@ -209,12 +179,7 @@ def test_each_algorithm_has_a_line_and_the_unpruned_models_one_together() -> Non
 
 @pytest.fixture(scope="module")
 def browser(page: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    folder = tmp_path_factory.mktemp("report")
-    file = folder / "report.html"
-    file.write_text(page, encoding="utf-8")
-    with open_browser(folder / "profile") as driver:
-        driver.set_window_size(*DESK)
-        driver.get(file.as_uri())
+    with opened(page, tmp_path_factory.mktemp("report")) as driver:
         yield driver
 
 
@@ -283,8 +248,6 @@ def test_figures_are_there_and_not_empty(browser: Chrome) -> None:
 @needs_chromium
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_and_lines_stand_out_in_light_and_in_dark(browser: Chrome, scheme: str) -> None:
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     script = """
         const colour = (element, name) => getComputedStyle(element)[name];
         const line = document.querySelector("figure svg path[style*='--series']");
@@ -294,39 +257,13 @@ def test_text_and_lines_stand_out_in_light_and_in_dark(browser: Chrome, scheme: 
                 colour(document.querySelector("caption"), "color"),
                 colour(document.querySelector("tr.failed td"), "color")];
     """
-    page, *others = (luminance(colour) for colour in browser.execute_script(script))
-    assert (page > 0.5) == (scheme == "light")
-    for other in others:
-        brighter, darker = max(page, other), min(page, other)
-        # WCAG's contrast for text.
-        assert (brighter + 0.05) / (darker + 0.05) >= 4.5
-
-
-def luminance(colour: str) -> float:
-    """WCAG's relative luminance of "rgb(r, g, b)"."""
-    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
-    linear = [
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
-    ]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    check_contrast(browser, scheme, script)
 
 
 @needs_chromium
 @pytest.mark.parametrize("size", [PHONE, DESK])
 def test_the_page_is_never_wider_than_the_screen(browser: Chrome, size: tuple[int, int]) -> None:
-    with screen(browser, size):
-        width = browser.execute_script("return document.documentElement.scrollWidth")
-        assert width <= size[0]
-
-
-@contextmanager
-def screen(browser: Chrome, size: tuple[int, int]) -> Iterator[None]:
-    metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    try:
-        yield
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    check_width(browser, size)
 
 
 def varied() -> Comparison:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.command import ROOT
+from tests.command import ROOT, finished
 from tests.environments import client
 from tests.environments.documents import made
 from tests.environments.shortening import QUERIES
@@ -47,16 +47,8 @@ class Checkout:
         # Torch's threads wait for each other busily, and for long on a machine that is busy.
         environment["OMP_NUM_THREADS"] = "1"
         environment["PATH"] = f"{self.folder / '.venv' / 'bin'}:{environment['PATH']}"
-        return subprocess.run(
-            ["bash", "-eux", "-o", "pipefail", "-c", script],
-            cwd=self.folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
+        words = ["bash", "-eux", "-o", "pipefail", "-c", script]
+        return finished(words, cwd=self.folder, env=environment, timeout=PATIENCE)
 
 
 @contextmanager

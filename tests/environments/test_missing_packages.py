@@ -1,7 +1,6 @@
 """A package that is missing is named together with the requirements file that has it."""
 
 import ast
-import os
 import re
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import pytest
 
 from mlperf_benchmark.core.requirements import NO_DEPS, PREPARE, RUN, TRITON, missing_package
 from mlperf_benchmark.models.prepare.sample import Sample
-from tests.command import ROOT, TIMEOUT
+from tests.command import ROOT, finished, without_the_checkout
 from tests.environments.client import RUN as RUN_ONLY
 from tests.environments.documents import files
 from tests.environments.venvs import installed_by
@@ -49,16 +48,7 @@ OF_TRITON = "triton_python_backend_utils"
 
 def run(command: Sequence[str], folder: Path) -> str:
     """What a command that fails says."""
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT,
-        check=False,
-    )
+    done = finished(command, cwd=folder, env=without_the_checkout())
     assert done.returncode in (1, 2), done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done.stderr.splitlines()[-1]

@@ -1,6 +1,5 @@
 """`pip install` of this repository: console scripts, and the files that they read."""
 
-import os
 import shutil
 import subprocess
 from importlib import metadata
@@ -11,7 +10,7 @@ from packaging.requirements import Requirement
 
 from mlperf_benchmark import __version__
 from mlperf_benchmark.core.requirements import PREPARE, RUN
-from tests.command import ROOT
+from tests.command import ROOT, finished, without_the_checkout
 from tests.environments.client import ENVIRONMENTS
 from tests.environments.documents import made
 from tests.environments.venvs import installed_by, make_venv, requirements
@@ -46,17 +45,7 @@ def install(folder: Path, *options: str) -> Path:
 
 def run(script: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """From another folder, and without the checkout on Python's path."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    return subprocess.run(
-        [script, *arguments],
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return finished([script, *arguments], cwd=folder, env=without_the_checkout())
 
 
 @pytest.fixture(scope="module")

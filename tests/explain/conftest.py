@@ -1,7 +1,6 @@
 """A small net, once as it is and once with channels that fill no vector, for several backends."""
 
 import json
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from mlperf_benchmark.models.optimize.config import QuantizationConfig
 from mlperf_benchmark.models.optimize.quantization import quantize
 from mlperf_benchmark.tvm_compiler.compiler import compile_model
 from mlperf_benchmark.tvm_compiler.options import CompileOptions
-from tests.command import ROOT, TIMEOUT, command, environment
+from tests.command import ROOT, Run, command, finished
 from tests.explain.nets import images
 from tests.models.small_nets import small
 
@@ -61,14 +60,8 @@ def _exported(inner: int) -> onnx.ModelProto:
         return export_onnx(net.eval(), SIZE)
 
 
-@dataclass(frozen=True)
-class Explained:
+class Explained(Run):
     """A finished process and what it wrote."""
-
-    status: int
-    stdout: str
-    stderr: str
-    output: Path
 
     @property
     def content(self) -> dict[str, Any]:
@@ -78,13 +71,6 @@ class Explained:
 
 def run_explain(*arguments: object, output: Path) -> Explained:
     """Run explain.py to its end, with as little measuring as makes sense."""
-    done = subprocess.run(
-        command([*arguments, "--inferences", 2, "--threads", 1, "--output", output], EXPLAIN),
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT,
-        check=False,
-    )
+    little = ("--inferences", 2, "--threads", 1)
+    done = finished(command([*arguments, *little, "--output", output], EXPLAIN))
     return Explained(done.returncode, done.stdout, done.stderr, output)

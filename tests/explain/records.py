@@ -12,7 +12,7 @@ from mlperf_benchmark.explain.record import (
     Stream,
     Variant,
 )
-from mlperf_benchmark.explain.rules import statements
+from mlperf_benchmark.explain.rules.registry import statements
 
 PEAKS = Peaks(
     threads=2,

@@ -12,9 +12,16 @@ from mlperf_benchmark.core.typed_json import from_json
 from mlperf_benchmark.explain.output.csv_file import render as render_csv
 from mlperf_benchmark.explain.output.page import render
 from mlperf_benchmark.explain.record import Explanation
-from tests.compare.browser import open_browser
-from tests.compare.test_report import DESK, PHONE, Structure, luminance, needs_chromium, screen
 from tests.explain.records import explanation, layer, variant
+from tests.pages.browser import (
+    DESK,
+    PHONE,
+    check_contrast,
+    check_width,
+    needs_chromium,
+    opened,
+)
+from tests.pages.structure import check_alone, check_whole
 
 NASTY = '<img src=x onerror="alert(1)">'
 
@@ -40,15 +47,8 @@ def test_the_record_is_read_back_as_it_was(explained: Explanation) -> None:
 
 
 def test_the_page_is_whole_and_needs_no_other_file(page: str) -> None:
-    structure = Structure()
-    structure.feed(page)
-    assert structure.open == []
-    assert len(structure.ids) == len(set(structure.ids))
-    levels = zip(structure.headings, structure.headings[1:], strict=False)
-    assert all(following <= level + 1 for level, following in levels)
-    names = {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
-    assert set(re.findall(r'https?://[^"\s<]+', page)) <= names
-    assert not re.search(r'(?:src|href)="(?!#|data:)', page)
+    check_whole(page)
+    check_alone(page)
 
 
 def test_names_cannot_become_markup_or_control_sequences(explained: Explanation, page: str) -> None:
@@ -78,12 +78,7 @@ def test_long_names_break_where_a_reader_would_break_them(page: str) -> None:
 
 @pytest.fixture(scope="module")
 def browser(page: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    folder = tmp_path_factory.mktemp("page")
-    file = folder / "explain.html"
-    file.write_text(page, encoding="utf-8")
-    with open_browser(folder / "profile") as driver:
-        driver.set_window_size(*DESK)
-        driver.get(file.as_uri())
+    with opened(page, tmp_path_factory.mktemp("page")) as driver:
         yield driver
 
 
@@ -105,8 +100,6 @@ def test_it_loads_without_errors_and_both_tables_sort(browser: Chrome) -> None:
 @needs_chromium
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_and_bars_stand_out(browser: Chrome, scheme: str) -> None:
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     script = """
         const colour = (element, name) => getComputedStyle(element)[name];
         const bar = document.querySelector(
@@ -115,15 +108,10 @@ def test_text_and_bars_stand_out(browser: Chrome, scheme: str) -> None:
                 colour(document.querySelector("figure svg text"), "fill"), colour(bar, "fill"),
                 colour(document.querySelector("figcaption"), "color")];
     """
-    page, *others = (luminance(colour) for colour in browser.execute_script(script))
-    assert (page > 0.5) == (scheme == "light")
-    for other in others:
-        brighter, darker = max(page, other), min(page, other)
-        assert (brighter + 0.05) / (darker + 0.05) >= 4.5
+    check_contrast(browser, scheme, script)
 
 
 @needs_chromium
 @pytest.mark.parametrize("size", [PHONE, DESK])
 def test_the_page_is_never_wider_than_the_screen(browser: Chrome, size: tuple[int, int]) -> None:
-    with screen(browser, size):
-        assert browser.execute_script("return document.documentElement.scrollWidth") <= size[0]
+    check_width(browser, size)

@@ -3,7 +3,7 @@
 import pytest
 
 from mlperf_benchmark.core.layer_profile import CONVERSION, DEPTHWISE, ELEMENTWISE, LINEAR
-from mlperf_benchmark.explain.rules import statements
+from mlperf_benchmark.explain.rules.registry import statements
 from tests.explain.records import PEAKS, layer, told, variant
 
 FP32 = variant("fp32", layer("conv1", 2.0), layer("conv2", 2.0))

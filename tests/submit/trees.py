@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 from mlperf_benchmark.core.errors import BenchmarkError
-from tests.command import ROOT, TIMEOUT, command, environment
+from tests.command import ROOT, command, finished
 from tests.submit.doctored_runs import write_runs
 
 SUBMISSION = ROOT / "submission.py"
@@ -24,16 +24,7 @@ cooling = "air"
 
 def submit(*arguments: object, cwd: Path = ROOT) -> "subprocess.CompletedProcess[str]":
     """Run submission.py to its end."""
-    return subprocess.run(
-        command(arguments, SUBMISSION),
-        cwd=cwd,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT,
-        check=False,
-    )
+    return finished(command(arguments, SUBMISSION), cwd=cwd)
 
 
 def write_system(folder: Path) -> Path:

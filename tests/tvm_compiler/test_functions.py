@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import tvm
 from numpy.typing import NDArray
-from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
-from mlperf_benchmark.tvm_compiler.kernels.emit import ATTRIBUTES, ramp
-from mlperf_benchmark.tvm_compiler.kernels.functions import FUNCTIONS, keep
+from mlperf_benchmark.tvm_compiler.kernels.emit import tir_function
+from mlperf_benchmark.tvm_compiler.kernels.functions import FUNCTIONS
+from mlperf_benchmark.tvm_compiler.kernels.vectors import keep, ramp
 from mlperf_benchmark.tvm_compiler.target import host_target
 
 TRUTH: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
@@ -28,8 +28,8 @@ LARGEST = {"exp": 1e-7, "sigmoid": 2e-7, "tanh": 3e-7, "erf": 4e-7}
 
 
 def applied(name: str, numbers: NDArray[np.float32]) -> NDArray[np.float64]:
-    with IRBuilder() as builder, tir.prim_func(s_tir=True):
-        tir.func_attr({**ATTRIBUTES, "global_symbol": "main"})
+    with tir_function() as builder:
+        tir.func_attr({"global_symbol": "main"})
         source = tir.arg("source", tir.buffer((numbers.size,), "float32"))
         target = tir.arg("target", tir.buffer((numbers.size,), "float32"))
         with tir.serial(0, numbers.size // 16) as step:

@@ -1,25 +1,14 @@
 """What a row of the tables shows, on the terminal and on the page."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from mlperf_benchmark.explain.operators import fused
 from mlperf_benchmark.explain.pairs import Pair, fused_into
 from mlperf_benchmark.explain.record import LayerRecord, Variant
-
-NONE = "-"
-
-
-@dataclass(frozen=True)
-class Column:
-    """`number` is what a number column sorts by; None for text."""
-
-    title: str
-    text: Callable[[Pair], str]
-    number: Callable[[Pair], float | None] | None = None
+from mlperf_benchmark.explain.table import NONE, Column
 
 
-def columns_of(variant: Variant, baseline: Variant | None) -> list[Column]:
+def columns_of(variant: Variant, baseline: Variant | None) -> list[Column[Pair]]:
     """Those of `variant`, beside the baseline where there is one."""
 
     def where(pair: Pair) -> str:
@@ -29,7 +18,7 @@ def columns_of(variant: Variant, baseline: Variant | None) -> list[Column]:
         place = fused_into(variant, pair.operator)
         return f"in {place}" if place else NONE
 
-    compared = [
+    compared: list[Column[Pair]] = [
         Column("Before", lambda pair: _ms(pair.before_ms), lambda pair: pair.before_ms),
         Column("Faster", lambda pair: _times(_faster(pair)), _faster),
         Column("Possible", lambda pair: _times(_possible(pair)), _possible),
@@ -44,7 +33,7 @@ def columns_of(variant: Variant, baseline: Variant | None) -> list[Column]:
         ),
         *(compared if baseline else ()),
         Column("MMACs", _macs, lambda pair: _total(pair, lambda one: one.macs)),
-        Column("kB", _kilobytes, lambda pair: _total(pair, _bytes)),
+        Column("kB", _kilobytes, lambda pair: _total(pair, lambda one: one.bytes)),
         Column("In", lambda pair: _listed(one.precision for one in pair.after)),
         Column("Kernel", lambda pair: _listed(one.kernel for one in pair.after)),
         Column("GOP/s", lambda pair: _main(pair, lambda one: one.gops, ".0f"), _gops),
@@ -101,12 +90,8 @@ def _macs(pair: Pair) -> str:
     return f"{macs / 1e6:.1f}" if macs else NONE
 
 
-def _bytes(layer: LayerRecord) -> int:
-    return layer.input_bytes + layer.weight_bytes + layer.output_bytes
-
-
 def _kilobytes(pair: Pair) -> str:
-    size = _total(pair, _bytes)
+    size = _total(pair, lambda one: one.bytes)
     return f"{size / 1e3:.0f}" if size else NONE
 
 

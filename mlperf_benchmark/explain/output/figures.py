@@ -166,7 +166,7 @@ def _summary(variants: Sequence[Variant], peaks: Peaks) -> str:
 
 
 def _intensity(layer: LayerRecord) -> float:
-    moved = layer.input_bytes + layer.weight_bytes + layer.output_bytes
+    moved = layer.bytes
     return OPERATIONS * layer.macs / max(moved, 1)
 
 

@@ -1,7 +1,6 @@
 """The explanation on the terminal."""
 
 from rich.console import Console
-from rich.table import Table
 
 from mlperf_benchmark.core.terminal import plain, say, warn
 from mlperf_benchmark.explain.layer_errors_table import print_errors
@@ -9,8 +8,8 @@ from mlperf_benchmark.explain.output.columns import columns_of
 from mlperf_benchmark.explain.output.sentences import cost, machine, statement_text
 from mlperf_benchmark.explain.pairs import Pair, pairs_of
 from mlperf_benchmark.explain.record import Explanation, Variant
+from mlperf_benchmark.explain.table import WORST, table_of
 
-WORST = 20
 SENTENCES = 12
 # A log has no width of its own.
 LOG_WIDTH = 160
@@ -47,14 +46,7 @@ def _print_variant(
     pairs = pairs_of(variant, baseline)
     shown = pairs if every else sorted(pairs, key=lambda one: -loss(one, baseline))[:WORST]
     columns = [one for one in columns_of(variant, baseline) if one.title not in LEFT_OUT]
-    table = Table()
-    for column in columns:
-        table.add_column(
-            column.title, justify="right" if column.number else "left", overflow="fold"
-        )
-    for pair in shown:
-        table.add_row(*(plain(column.text(pair)) for column in columns))
-    console.print(table)
+    console.print(table_of(columns, shown))
     if len(shown) < len(pairs):
         order = "that lose most" if baseline else "that take longest"
         say(console, f"The {len(shown)} of {len(pairs)} operators {order}; --all shows all.")

@@ -11,7 +11,13 @@ from onnx import TensorProto, helper, numpy_helper, version_converter
 
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.image_format import ImageFormat
-from mlperf_benchmark.core.onnx_reading import declared_shape, read_onnx, true_inputs
+from mlperf_benchmark.core.onnx_reading import (
+    declared_shape,
+    keep_nodes,
+    read_by,
+    read_onnx,
+    true_inputs,
+)
 from mlperf_benchmark.core.text import first_line
 from mlperf_benchmark.models.files.ports import (
     Port,
@@ -20,11 +26,7 @@ from mlperf_benchmark.models.files.ports import (
     choose_output,
     image_layout,
 )
-from mlperf_benchmark.tvm_compiler.onnx_folding import (
-    drop_unused_constants,
-    fold_constants,
-    read_by,
-)
+from mlperf_benchmark.tvm_compiler.onnx_folding import drop_unused_constants, fold_constants
 
 OPSET = 13
 """The first version whose quantizers support one scale per channel."""
@@ -128,15 +130,9 @@ def _keep_output(graph: Any, name: str) -> None:
     """Remove the other outputs and the nodes that only they depend on."""
     if len(graph.output) == 1:
         return
-    wanted = {name}
-    kept = []
-    for node in reversed(graph.node):
-        if wanted.intersection(node.output):
-            wanted.update(read_by(node))
-            kept.append(node)
+    keep_nodes(graph, {name})
     output = next(one for one in graph.output if one.name == name)
-    del graph.node[:], graph.output[:]
-    graph.node.extend(reversed(kept))
+    del graph.output[:]
     graph.output.append(output)
 
 

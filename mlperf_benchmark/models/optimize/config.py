@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.parser import flag
 from mlperf_benchmark.core.registry import Registry, known_name
 
 CRITERIA = Registry(
@@ -173,6 +174,6 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "learning_rate", "temperature"):
             if not 0 < getattr(self, name) < math.inf:
-                raise UsageError(f"--{name.replace('_', '-')} must be above 0.")
+                raise UsageError(f"{flag(name)} must be above 0.")
         if not 0 <= self.weight_decay < math.inf:
             raise UsageError("--weight-decay must be at least 0.")

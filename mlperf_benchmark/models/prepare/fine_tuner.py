@@ -96,17 +96,8 @@ def fine_tune(run: FineTuningRun, report: Report) -> Path:
     )
     batch_size = min(run.training.batch_size, len(images.files))
     for epoch in range(first, run.training.epochs):
-        with (
-            _divergence_named(run, epoch),
-            training_progress(epoch, images.batch_count(batch_size)) as progress_step,
-        ):
-            loss = training.run_epoch(
-                epoch,
-                images.batches(epoch, batch_size, run.workers),
-                batch_count=images.batch_count(batch_size),
-                seed=run.seed,
-                progress=progress_step,
-            )
+        with _divergence_named(run, epoch):
+            loss = _train(run, training, images, epoch, batch_size)
             # The last step came after the last loss, so that its result has not been checked yet.
             if bad := non_finite(pupil.module):
                 raise DivergedError(f"which left weights that are not numbers: {bad}")
@@ -126,6 +117,21 @@ def fine_tune(run: FineTuningRun, report: Report) -> Path:
         top1 = labelled.top1(pupil.module, device)
         report(f"Epoch {epoch + 1} of {run.training.epochs}: loss {loss:.4f}, top-1 {top1}")
     return run.output
+
+
+def _train(
+    run: FineTuningRun, training: Distillation, images: TrainingImages, epoch: int, batch_size: int
+) -> float:
+    """Train one epoch and return its loss. Raises DivergedError."""
+    batch_count = images.batch_count(batch_size)
+    with training_progress(epoch, batch_count) as progress:
+        return training.run_epoch(
+            epoch,
+            images.batches(epoch, batch_size, run.workers),
+            batch_count=batch_count,
+            seed=run.seed,
+            progress=progress,
+        )
 
 
 @contextmanager

@@ -15,9 +15,9 @@ from mlperf_benchmark.models.optimize.config import (
     TrainingConfig,
 )
 from mlperf_benchmark.models.prepare.option_fields import option_of, take
-from mlperf_benchmark.models.prepare.options import add_model
 from mlperf_benchmark.models.prepare.pruning_options import add_pruning, pruning_config
 from mlperf_benchmark.models.prepare.quantization_options import add_quantization
+from mlperf_benchmark.models.prepare.shared_options import add_model
 
 QAT_LEARNING_RATE = 1e-5
 """Weights that are already close to their INT8 values need small steps."""

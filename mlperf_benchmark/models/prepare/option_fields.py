@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Any
 
+from mlperf_benchmark.core.parser import flag
+
 
 def take(given: dict[str, Any], config: type) -> dict[str, Any]:
     """Remove the fields of the dataclass `config` from `given` and return them."""
@@ -20,4 +22,4 @@ def option_of(given: dict[str, Any]) -> str:
         "bias_correction": "--no-bias-correction",
     }
     first = next(iter(given))
-    return names.get(first, "--" + first.replace("_", "-"))
+    return names.get(first, flag(first))

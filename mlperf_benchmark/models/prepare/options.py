@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mlperf_benchmark.core.errors import UsageError
-from mlperf_benchmark.core.option_values import positive, positive_int, seed
 from mlperf_benchmark.core.parser import Parser, flag
 from mlperf_benchmark.core.preprocessing import CUSTOM
-from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES
 from mlperf_benchmark.models.files.formats import BACKEND_FORMATS, FORMATS
 from mlperf_benchmark.models.optimize.config import (
     DIGITS,
@@ -19,7 +17,8 @@ from mlperf_benchmark.models.optimize.config import (
     PruningConfig,
     QuantizationConfig,
 )
-from mlperf_benchmark.models.prepare.method_list import ListMethods
+from mlperf_benchmark.models.prepare.compilation_options import add_compilation
+from mlperf_benchmark.models.prepare.listings import Listing, pruning_methods
 from mlperf_benchmark.models.prepare.option_fields import option_of, take
 from mlperf_benchmark.models.prepare.pruning_options import add_latency, add_pruning, pruning_config
 from mlperf_benchmark.models.prepare.quantization_options import (
@@ -27,6 +26,7 @@ from mlperf_benchmark.models.prepare.quantization_options import (
     add_quantization,
 )
 from mlperf_benchmark.models.prepare.recipe import ONNX, PRECISIONS, Recipe
+from mlperf_benchmark.models.prepare.shared_options import add_calibration, add_model
 from mlperf_benchmark.own_model.options import (
     CARD_OPTIONS,
     add_card_options,
@@ -62,15 +62,18 @@ def _parser() -> argparse.ArgumentParser:
         argument_default=argparse.SUPPRESS,
     )
     parser.add_argument(
-        "--list-methods", action=ListMethods, help="explain the pruning methods and exit"
+        "--list-methods",
+        action=Listing,
+        text=pruning_methods,
+        help="explain the pruning methods and exit",
     )
     add_model(parser, or_file=True)
     _foreign(parser)
     _file(parser)
     add_latency(add_pruning(parser))
     add_accuracy_control(add_quantization(parser, "with --precision int8"))
-    _compilation(parser)
-    add_images(parser)
+    add_compilation(parser)
+    _images(parser)
     return parser
 
 
@@ -150,31 +153,6 @@ def _preprocessing(given: dict[str, Any], is_known: bool) -> None:
             given.setdefault("backend", chosen.backend)
 
 
-def add_model(parser: argparse.ArgumentParser, *, or_file: bool = False) -> None:
-    """Add the options that select a model and its weights or, with `or_file`, a model file."""
-    add = parser.add_argument
-    others = "; or an ONNX file, which has its own weights" if or_file else ""
-    add(
-        "model",
-        nargs="?" if or_file else None,
-        help=f"one of: {', '.join(ARCHITECTURES.names())}{others}",
-    )
-    add(
-        "--weights",
-        required=not or_file,
-        help="a state dict of the model, alone or as training scripts save it, a checkpoint of"
-        " finetune.py, or the name of a source:"
-        " torchvision (mobilenetv2, resnet18, resnet50), deit (deit-tiny), package"
-        " (efficientnet-lite0 to -lite2), random (any model)",
-    )
-    add("--seed", type=seed, help="seed of everything random (default: 0)")
-    add(
-        "--cache-dir",
-        type=Path,
-        help="folder for downloads and preprocessed images (default: cache)",
-    )
-
-
 def _foreign(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("models of others")
     add = group.add_argument
@@ -208,58 +186,7 @@ def _file(parser: argparse.ArgumentParser) -> None:
     add("--overwrite", action="store_true", help="replace an existing file")
 
 
-def _compilation(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("compilation, with --backend tvm").add_argument
-    add(
-        "--batches",
-        type=_batches,
-        metavar="N,N",
-        help="batch sizes that get a library each (default: 1,8)",
-    )
-    add(
-        "--target",
-        metavar="CPU",
-        help="LLVM's name of the processor to compile for (default: host, this one)",
-    )
-    add(
-        "--tune",
-        type=positive,
-        metavar="SECONDS",
-        help="search this long for faster tiles than those chosen by rule",
-    )
-    add(
-        "--tiles",
-        type=Path,
-        metavar="FILE",
-        help="JSON file of tiles: read if it exists, written by --tune",
-    )
-    add(
-        "--threads",
-        type=positive_int,
-        metavar="N",
-        help="threads that will run the model (default: all); with --prune-for on any backend",
-    )
-    add(
-        "--exact-convolutions",
-        action="store_true",
-        help="no Winograd convolutions: slower, and closer to exact sums",
-    )
-
-
-def _batches(text: str) -> tuple[int, ...]:
-    try:
-        batches = tuple(positive_int(number) for number in text.split(","))
-    except argparse.ArgumentTypeError as error:
-        raise argparse.ArgumentTypeError(
-            f'"{text}" is not a list of batch sizes like 1,8: {error}'
-        ) from error
-    if len(set(batches)) < len(batches):
-        raise argparse.ArgumentTypeError(f'"{text}" names a batch size twice')
-    return batches
-
-
-def add_images(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which images may be used."""
+def _images(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("images")
     add_calibration(group, "INT8 ranges and batch-norm statistics")
     group.add_argument(
@@ -268,15 +195,3 @@ def add_images(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="images that accuracy will be measured on; refused among all others",
     )
-
-
-def add_calibration(parser: argparse._ActionsContainer, use: str) -> None:
-    """Add the options that say which images are for `use`."""
-    add = parser.add_argument
-    add(
-        "--calibration-path",
-        type=Path,
-        metavar="DIR",
-        help=f"images for {use}; not needed with random weights",
-    )
-    add("--calibration-count", type=positive_int, metavar="N", help="draw N of them (default: all)")

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from mlperf_benchmark.core.errors import BenchmarkError, ModelError, OutputError, UsageError
 from mlperf_benchmark.core.files import file_sha256, refuse_unwritable, staged
@@ -18,6 +19,7 @@ from mlperf_benchmark.models.files.calibration_list import (
 from mlperf_benchmark.models.files.description import (
     Making,
     ModelDescription,
+    Quantization,
     description_path,
     tool_versions,
     write_description,
@@ -66,24 +68,10 @@ def prepare_model(recipe: Recipe) -> Path:
     calibration = None
     if needs_images and subject.trained is None:
         calibration = _calibration(recipe, subject)
-    quantization = subject.quantization
     with _faults_named(recipe):
         if recipe.pruning and calibration:
             subject.prune(calibration)
-        if subject.trained is not None:
-            graph = file_format.convert(subject.trained)
-        elif quantizer is not None:
-            pairs = subject.equalize() if quantizer.config.equalize else 0
-            graph, quantization = quantize_model(
-                subject.source(file_format.convert),
-                quantizer,
-                calibration,
-                subject.load_labelled,
-                evaluation_path=recipe.evaluation_path,
-            )
-            quantization = dataclasses.replace(quantization, equalized_pairs=pairs)
-        else:
-            graph = subject.graph(file_format)
+        graph, quantization = _graph(recipe, subject, file_format, quantizer, calibration)
         size, unpruned_size = subject.sizes()
     with staged(recipe.output) as folder, _faults_named(recipe):
         model = file_format.save(graph, folder, stem, printable(str(subject.weights)))
@@ -115,6 +103,29 @@ def prepare_model(recipe: Recipe) -> Path:
         # That of the file that is replaced.
         calibration_list_path(target).unlink(missing_ok=True)
     return target
+
+
+def _graph(
+    recipe: Recipe,
+    subject: Subject,
+    file_format: ModelFormat,
+    quantizer: Quantizer | None,
+    calibration: CalibrationImages | None,
+) -> tuple[Any, Quantization | None]:
+    """Return what `file_format` saves, and how it was quantized."""
+    if subject.trained is not None:
+        return file_format.convert(subject.trained), subject.quantization
+    if quantizer is None:
+        return subject.graph(file_format), subject.quantization
+    pairs = subject.equalize() if quantizer.config.equalize else 0
+    graph, quantization = quantize_model(
+        subject.source(file_format.convert),
+        quantizer,
+        calibration,
+        subject.load_labelled,
+        evaluation_path=recipe.evaluation_path,
+    )
+    return graph, dataclasses.replace(quantization, equalized_pairs=pairs)
 
 
 def _quantizer(recipe: Recipe, subject: Subject) -> Quantizer | None:

@@ -46,10 +46,23 @@ class Pupil(ABC):
     state: ClassVar[str]
     module: nn.Module
 
-    @abstractmethod
     def checkpoint(
         self, architecture: Architecture, teacher: LoadedModel, training: Mapping[str, Any]
-    ) -> Checkpoint: ...
+    ) -> Checkpoint:
+        """Return what prepare.py makes the trained model from."""
+        return self.trained(
+            Checkpoint(
+                architecture=architecture.name,
+                weights=teacher.weights,
+                pruning=teacher.pruning,
+                training=training,
+                state=_on_cpu(teacher.module),
+            )
+        )
+
+    @abstractmethod
+    def trained(self, teacher: Checkpoint) -> Checkpoint:
+        """Return `teacher` with what training has changed."""
 
     def kept(self) -> dict[str, Any]:
         """Return what a resumed training needs in addition to the checkpoint."""
@@ -89,16 +102,8 @@ class PrunedPupil(Pupil):
         refuse_non_finite(module, run.output)
         return cls(module, checkpoint.pruning)
 
-    def checkpoint(
-        self, architecture: Architecture, teacher: LoadedModel, training: Mapping[str, Any]
-    ) -> Checkpoint:
-        return Checkpoint(
-            architecture=architecture.name,
-            weights=teacher.weights,
-            pruning=self._pruning,
-            training=training,
-            state=_on_cpu(self.module),
-        )
+    def trained(self, teacher: Checkpoint) -> Checkpoint:
+        return dataclasses.replace(teacher, pruning=self._pruning, state=_on_cpu(self.module))
 
 
 class QuantizedPupil(Pupil):
@@ -156,19 +161,11 @@ class QuantizedPupil(Pupil):
         pupil.module.load_state_dict(kept["student"])
         return pupil
 
-    def checkpoint(
-        self, architecture: Architecture, teacher: LoadedModel, training: Mapping[str, Any]
-    ) -> Checkpoint:
-        return Checkpoint(
-            architecture=architecture.name,
-            weights=teacher.weights,
-            pruning=teacher.pruning,
-            training=training,
-            state=_on_cpu(teacher.module),
-            quantization=dataclasses.replace(
-                self._quantization,
-                method=f"quantization-aware training, begun with {self._quantization.method}",
-            ),
+    def trained(self, teacher: Checkpoint) -> Checkpoint:
+        method = f"quantization-aware training, begun with {self._quantization.method}"
+        return dataclasses.replace(
+            teacher,
+            quantization=dataclasses.replace(self._quantization, method=method),
             graph=_bytes(self._student.graph()),
         )
 

@@ -1,8 +1,6 @@
 """The options that say how to quantize."""
 
 import argparse
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ from mlperf_benchmark.models.optimize.config import (
     QUANTIZERS,
     RANGE_ESTIMATORS,
 )
+from mlperf_benchmark.models.prepare.listings import Listing, quantizers
 
 
 def add_quantization(parser: argparse.ArgumentParser, when: str) -> argparse._ArgumentGroup:
@@ -27,7 +26,12 @@ def add_quantization(parser: argparse.ArgumentParser, when: str) -> argparse._Ar
         metavar="NAME",
         help=f"algorithm: {', '.join(QUANTIZERS.names())} (default: nncf)",
     )
-    add("--list-quantizers", action=ListQuantizers, help="explain the quantizers and exit")
+    add(
+        "--list-quantizers",
+        action=Listing,
+        text=quantizers,
+        help="explain the quantizers and exit",
+    )
     add("--preset", help=f"{' or '.join(PRESETS)} (default: what suits the model)")
     add(
         "--range-estimator",
@@ -83,20 +87,6 @@ def add_accuracy_control(group: argparse._ArgumentGroup) -> None:
         help="first bring the weights on both sides of a ReLU to the same range, channel by channel"
         " (cross-layer equalisation); not for ONNX files",
     )
-
-
-class ListQuantizers(argparse.Action):
-    """An option that prints one line about each quantizer and exits with status 0."""
-
-    def __init__(self, option_strings: Sequence[str], dest: str, **rest: Any) -> None:
-        super().__init__(option_strings, dest, nargs=0, **rest)
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        # It imports the quantizers, which takes seconds.
-        from mlperf_benchmark.models.optimize.quantizers.quantizer import summaries  # noqa: PLC0415
-
-        sys.stdout.write(summaries())
-        parser.exit()
 
 
 class Names(argparse.Action):

@@ -8,7 +8,7 @@ from pathlib import Path
 from mlperf_benchmark.core.parser import Parser
 from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.models.optimize.config import CRITERIA
-from mlperf_benchmark.models.prepare.options import add_calibration, add_model
+from mlperf_benchmark.models.prepare.shared_options import add_calibration, add_model
 
 SUBCOMMAND = "sensitivity"
 

@@ -116,24 +116,8 @@ def quantize_model(
     else:
         assert load_labelled is not None
         selection = _validation_images(config.validation_path, calibration, evaluation_path)
-        images, labels = load_labelled(selection)
-        quantized, outcome = quantize_within_drop(
-            quantizer,
-            source,
-            calibration.images,
-            Labelled(images, labels),
-            max_drop=config.max_drop,
-        )
-        sys.stderr.write(
-            f"Top-1 on {len(images)} validation images: {outcome.fp32_right} right in FP32,"
-            f" {outcome.int8_right} in INT8 with {len(outcome.reverted)} layers back in FP32.\n"
-        )
-        control = AccuracyControl(
-            max_drop=config.max_drop,
-            validation=selection.description(),
-            fp32_right=outcome.fp32_right,
-            int8_right=outcome.int8_right,
-            reverted=outcome.reverted,
+        quantized, control = _within_drop(
+            source, quantizer, calibration, selection, load_labelled(selection)
         )
     return quantized, Quantization(
         method=quantizer.method,
@@ -146,6 +130,36 @@ def quantize_model(
         quantizer=config.quantizer,
         bias_correction=quantizer.corrects_bias,
         keep_fp32=config.keep_fp32,
+    )
+
+
+def _within_drop(
+    source: Source,
+    quantizer: Quantizer,
+    calibration: CalibrationImages,
+    selection: ImageSelection,
+    labelled: tuple[ModelInput, NDArray[np.int64]],
+) -> tuple[Any, AccuracyControl]:
+    """Quantize all but the layers that `max_drop` asks for on the `labelled` images."""
+    config = quantizer.config
+    assert config.max_drop is not None
+    quantized, outcome = quantize_within_drop(
+        quantizer,
+        source,
+        calibration.images,
+        Labelled(*labelled),
+        max_drop=config.max_drop,
+    )
+    sys.stderr.write(
+        f"Top-1 on {len(labelled[0])} validation images: {outcome.fp32_right} right in FP32,"
+        f" {outcome.int8_right} in INT8 with {len(outcome.reverted)} layers back in FP32.\n"
+    )
+    return quantized, AccuracyControl(
+        max_drop=config.max_drop,
+        validation=selection.description(),
+        fp32_right=outcome.fp32_right,
+        int8_right=outcome.int8_right,
+        reverted=outcome.reverted,
     )
 
 

@@ -11,68 +11,25 @@ from tvm.tirx.script import builder as tir
 
 from mlperf_benchmark.tvm_compiler.kernels.dot import Dot
 from mlperf_benchmark.tvm_compiler.kernels.emit import (
-    CACHE_LINE,
-    FIRST_LEVEL,
     Parameters,
     Place,
-    Split,
-    Stored,
-    accumulators,
     build,
     fill_halo,
     finish,
-    for_parts,
-    parallel,
+)
+from mlperf_benchmark.tvm_compiler.kernels.loops import Split, for_parts, parallel
+from mlperf_benchmark.tvm_compiler.kernels.specs import ConvolutionSpec, Size, Tile
+from mlperf_benchmark.tvm_compiler.kernels.vectors import (
+    CACHE_LINE,
+    FIRST_LEVEL,
+    accumulators,
     prefetch,
     ramp,
     read,
     splat,
     write,
 )
-from mlperf_benchmark.tvm_compiler.storage import LANES, View
-
-Size = tuple[int, int, int]
-"""(blocks, rows, columns) of a tile."""
-
-
-@dataclass(frozen=True)
-class Window:
-    """The kernel size, stride and dilation as (y, x), and the padding above and to the left."""
-
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    dilation: tuple[int, int]
-    padding: tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Tile:
-    """What one pass over the input channels computes: `rows` x `columns` pixels of `blocks`
-    blocks of 16 output channels, all held in registers.
-
-    Tasks are ordered with output channels outermost (`channels_first`: weights stay in the
-    cache) or rows outermost (the input stays). With `prefetch` the first tiles of a group of
-    output channels fetch the weights of the next group, one block each.
-
-    With a `chunk` a task is a whole image: all its tiles go through so many blocks of input
-    channels, whose weights stay in the nearest cache, then through the next ones. Sums wait in
-    memory meanwhile. 0: a tile goes through all input channels at once, in registers.
-    """
-
-    rows: int
-    columns: int
-    blocks: int
-    channels_first: bool
-    prefetch: bool
-    chunk: int
-
-
-@dataclass(frozen=True)
-class ConvolutionSpec:
-    source: View
-    stored: Stored
-    window: Window
-    dot: Dot
+from mlperf_benchmark.tvm_compiler.storage import LANES
 
 
 def packed_weights(weights: NDArray[Any], block: int, dot: Dot) -> NDArray[Any]:

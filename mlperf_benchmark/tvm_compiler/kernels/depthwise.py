@@ -1,38 +1,22 @@
 """Depthwise convolutions: every channel with its own small kernel, 16 channels at a time."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tvm.tirx.script import builder as tir
 
-from mlperf_benchmark.tvm_compiler.kernels.convolution import Window
 from mlperf_benchmark.tvm_compiler.kernels.emit import (
     Parameters,
     Place,
-    Split,
-    Stored,
-    accumulators,
     build,
-    fill_halo,
     finish,
-    for_parts,
-    parallel,
-    ramp,
-    read,
-    splat,
-    to_float,
-    write,
+    parallel_rows,
 )
-from mlperf_benchmark.tvm_compiler.storage import LANES, View
-
-
-@dataclass(frozen=True)
-class DepthwiseSpec:
-    source: View
-    stored: Stored
-    window: Window
+from mlperf_benchmark.tvm_compiler.kernels.loops import Split, for_parts
+from mlperf_benchmark.tvm_compiler.kernels.specs import WindowSpec
+from mlperf_benchmark.tvm_compiler.kernels.vectors import ramp, read, to_float, write, zeros
+from mlperf_benchmark.tvm_compiler.storage import LANES
 
 
 def packed_depthwise_weights(weights: NDArray[Any]) -> NDArray[np.float32]:
@@ -52,7 +36,7 @@ class DepthwiseKernel:
     them fit the 24 bits of the significand.
     """
 
-    def __init__(self, spec: DepthwiseSpec, columns: int) -> None:
+    def __init__(self, spec: WindowSpec, columns: int) -> None:
         self.spec = spec
         self.columns = columns
         self.sink = spec.stored.sink
@@ -66,23 +50,16 @@ class DepthwiseKernel:
     def body(self, p: Parameters) -> None:
         columns = Split(self.sink.width, self.columns)
 
-        def task(first: list[Any], _: list[int]) -> None:
-            n, block, y = first
+        def row(n: Any, block: Any, y: Any) -> None:
             for_parts(columns, lambda x, count: self.emit_tile(p, (n, block, y, x), count))
-            fill_halo(p.sink, self.sink, (n, block, y), 1)
 
-        parallel(
-            [Split(self.sink.batch, 1), Split(self.sink.blocks, 1), Split(self.sink.height, 1)],
-            task,
-        )
+        parallel_rows(p.sink, self.sink, row)
 
     def emit_tile(self, p: Parameters, place: Place, columns: int) -> None:
         window, source = self.spec.window, self.spec.source
         n, block, y, x = place
         height, width = window.kernel
-        accs = accumulators(columns, "float32")
-        for acc in accs:
-            write(acc, splat(0.0))
+        accs = zeros(columns)
         with tir.serial(0, height) as r:
             for s in range(width):
                 weight = p.weights[ramp(block * self.taps * LANES + (r * width + s) * LANES)]

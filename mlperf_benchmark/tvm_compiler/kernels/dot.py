@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tvm import tirx
 from tvm.tirx.script import builder as tir
 
-from mlperf_benchmark.tvm_compiler.kernels.emit import ramp, read, splat, write
+from mlperf_benchmark.tvm_compiler.kernels.vectors import ramp, read, splat, write
 from mlperf_benchmark.tvm_compiler.storage import LANES
 from mlperf_benchmark.tvm_compiler.target import CpuTarget
 

@@ -7,14 +7,12 @@ from tvm.tirx.script import builder as tir
 
 from mlperf_benchmark.tvm_compiler.kernels.emit import (
     Parameters,
-    Split,
     Stored,
     build,
-    fill_halo,
     finish,
-    parallel,
-    ramp,
+    parallel_rows,
 )
+from mlperf_benchmark.tvm_compiler.kernels.vectors import ramp
 from mlperf_benchmark.tvm_compiler.storage import View
 
 
@@ -25,17 +23,15 @@ class ElementwiseSpec:
 
 
 def elementwise(spec: ElementwiseSpec) -> Any:
-    """Run only the epilogue, on one row of one channel block per task."""
+    """Run only the epilogue."""
     source, sink = spec.source, spec.stored.sink
 
     def body(p: Parameters) -> None:
-        def task(first: list[Any], _: list[int]) -> None:
-            n, block, y = first
+        def row(n: Any, block: Any, y: Any) -> None:
             with tir.serial(0, sink.width) as x:
                 pixel = p.source[ramp(source.offset(n, block, y, x))]
                 finish(pixel, spec.stored, p, (n, block, y, x))
-            fill_halo(p.sink, sink, (n, block, y), 1)
 
-        parallel([Split(sink.batch, 1), Split(sink.blocks, 1), Split(sink.height, 1)], task)
+        parallel_rows(p.sink, sink, row)
 
     return build((source.size, source.dtype), None, spec.stored, body)

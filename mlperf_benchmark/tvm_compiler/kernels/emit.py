@@ -1,10 +1,8 @@
-"""Small pieces that the kernels are written with: vectors, loops, epilogue, halo."""
+"""What kernels have in common: parameters, the epilogue, the border of what they store."""
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import product
-from types import MappingProxyType
 from typing import Any
 
 from tvm import tirx
@@ -23,36 +21,26 @@ from mlperf_benchmark.tvm_compiler.epilogue import (
     Round,
     Scale,
 )
-from mlperf_benchmark.tvm_compiler.kernels.functions import FUNCTIONS, keep
+from mlperf_benchmark.tvm_compiler.kernels.functions import FUNCTIONS
+from mlperf_benchmark.tvm_compiler.kernels.loops import Split, parallel
+from mlperf_benchmark.tvm_compiler.kernels.vectors import (
+    keep,
+    limit,
+    ramp,
+    rounded_bytes,
+    splat,
+    to_float,
+)
 from mlperf_benchmark.tvm_compiler.storage import LANES, View
 
-ATTRIBUTES = MappingProxyType({"tirx.is_scheduled": True, "tirx.noalias": True})
-"""Of every TIR function here: TVM shall not schedule it, and its buffers do not overlap."""
 
-
-def ramp(offset: Any, lanes: int = LANES) -> Any:
-    return tirx.Ramp(offset, 1, lanes)
-
-
-def splat(value: Any, dtype: str = "float32", lanes: int = LANES) -> Any:
-    """Return a vector that repeats one number of Python or TIR."""
-    scalar = tirx.const(value, dtype) if isinstance(value, (int, float)) else value
-    return tir.broadcast(scalar, lanes)
-
-
-def accumulators(count: int, dtype: str) -> list[Any]:
-    """Return `count` buffers of one vector each: small enough that TVM leaves them on the stack,
-    and separate so that LLVM promotes each to a register.
-    """
-    return [tir.alloc_buffer((LANES,), dtype, scope="global") for _ in range(count)]
-
-
-def read(accumulator: Any) -> Any:
-    return accumulator[ramp(0)]
-
-
-def write(accumulator: Any, value: Any) -> None:
-    tir.buffer_store(accumulator, value, [ramp(0)])
+@contextmanager
+def tir_function() -> Iterator[IRBuilder]:
+    """Write a TIR function, which the builder's `get` returns afterwards."""
+    with IRBuilder() as builder, tir.prim_func(s_tir=True):
+        # TVM shall not schedule it, and its buffers do not overlap.
+        tir.func_attr({"tirx.is_scheduled": True, "tirx.noalias": True})
+        yield builder
 
 
 Place = tuple[Any, Any, Any, Any]
@@ -116,8 +104,7 @@ def build(
     def buffer(name: str, size: Any, dtype: str = "float32") -> Any:
         return tir.arg(name, tir.buffer((size,), dtype))
 
-    with IRBuilder() as builder, tir.prim_func(s_tir=True):
-        tir.func_attr(dict(ATTRIBUTES))
+    with tir_function() as builder:
         body(
             Parameters(
                 buffer("source", *source),
@@ -220,27 +207,6 @@ def _linear(context: _Context, running: Any, operation: Linear) -> Any:
     return total
 
 
-def to_float(vector: Any) -> Any:
-    if str(vector.ty).startswith("uint8"):
-        vector = vector.astype("int32x16")
-    return vector.astype("float32x16") if str(vector.ty).startswith("int32") else vector
-
-
-def rounded_bytes(vector: Any) -> Any:
-    """Round numbers from 0 to 255 to bytes. Adding 1.5 * 2^23, where float32 has only integers,
-    rounds half to even into the lowest byte, which is faster than rounding and converting.
-    """
-    return tirx.reinterpret("int32x16", vector + splat(1.5 * 2**23)).astype("uint8x16")
-
-
-def limit(vector: Any, low: float, high: float) -> Any:
-    if low != float("-inf"):
-        vector = tirx.max(vector, splat(float(low)))
-    if high != float("inf"):
-        vector = tirx.min(vector, splat(float(high)))
-    return vector
-
-
 def fill_halo(buffer: Any, view: View, place: tuple[Any, Any, Any], rows: int) -> None:
     """Fill the border beside `rows` rows from `place` = (image, block, y) on.
 
@@ -274,109 +240,15 @@ def fill_halo(buffer: Any, view: View, place: tuple[Any, Any, Any], rows: int) -
             fill(view.height, bottom, -left, width)
 
 
-CACHE_LINE = 64
-"""Bytes."""
+def parallel_rows(buffer: Any, view: View, body: Callable[[Any, Any, Any], None]) -> None:
+    """Fill `buffer` with one row of one channel block per task, and the border beside it.
 
-FIRST_LEVEL, SECOND_LEVEL = 3, 2
-"""LLVM's numbers of caches."""
-
-
-def prefetch(buffer: Any, offset: Any, level: int = SECOND_LEVEL) -> None:
-    """Prefetch a cache line of `buffer` that will be read soon; it may lie past the end."""
-    read_access, locality, data = (tirx.const(number, "int32") for number in (0, level, 1))
-    address = tirx.address_of(buffer[offset])
-    arguments = (address, read_access, locality, data)
-    tir.evaluate(tirx.call_llvm_intrin("void", "llvm.prefetch", *arguments))
-
-
-@dataclass(frozen=True)
-class Split:
-    """A dimension cut into `full` parts of `size` and one of `rest` (0: it divides evenly)."""
-
-    extent: int
-    size: int
-
-    @property
-    def full(self) -> int:
-        return self.extent // self.size
-
-    @property
-    def rest(self) -> int:
-        return self.extent % self.size
-
-    @property
-    def parts(self) -> int:
-        return self.full + bool(self.rest)
-
-
-def parallel(splits: Sequence[Split], body: Callable[[list[Any], list[int]], None]) -> None:
-    """One parallel loop over the parts of all `splits`, the first outermost.
-
-    `body` gets the first index and the size of its part in every dimension. It is emitted once
-    for every combination of sizes that occurs.
+    `body` gets (image, block, y).
     """
-    with tir.parallel(0, _parts(splits)) as task:
-        _emit_task(splits, task, body)
 
+    def task(first: list[Any], _: list[int]) -> None:
+        n, block, y = first
+        body(n, block, y)
+        fill_halo(buffer, view, (n, block, y), 1)
 
-def parallel_by_thread(
-    threads: Any, splits: Sequence[Split], body: Callable[[Any, list[Any], list[int]], None]
-) -> None:
-    """Like `parallel`, but each of `threads` threads has a row of tasks.
-
-    `body` gets the number of the thread first.
-    """
-    total, count = _parts(splits), threads[0]
-    with tir.parallel(0, count) as thread:
-        share = (total + count - 1) // count
-        with tir.serial(thread * share, tirx.min(thread * share + share, total)) as task:
-            _emit_task(splits, task, lambda first, sizes: body(thread, first, sizes))
-
-
-def _parts(splits: Sequence[Split]) -> int:
-    return math.prod(split.parts for split in splits)
-
-
-def _emit_task(
-    splits: Sequence[Split], task: Any, body: Callable[[list[Any], list[int]], None]
-) -> None:
-    indices: list[Any] = []
-    left = task
-    for split in reversed(splits):
-        indices.insert(0, left % split.parts if split is not splits[0] else left)
-        left = left // split.parts
-    cases = [
-        [(size, part) for part, size in enumerate((s.size, s.rest)) if (s.full, s.rest)[part]]
-        for s in splits
-    ]
-    for combination in product(*cases):
-        condition = _condition(splits, indices, combination)
-        first = [index * s.size for index, s in zip(indices, splits, strict=True)]
-        sizes = [size for size, _ in combination]
-        if condition is None:
-            body(first, sizes)
-        else:
-            with tir.If(condition), tir.Then():
-                body(first, sizes)
-
-
-def _condition(
-    splits: Sequence[Split], indices: Sequence[Any], combination: Sequence[tuple[int, int]]
-) -> Any:
-    """Return the test for this combination of full and rest parts, or None if there is only one."""
-    condition = None
-    for split, index, (_, is_rest) in zip(splits, indices, combination, strict=True):
-        if not split.full or not split.rest:
-            continue
-        test = index >= split.full if is_rest else index < split.full
-        condition = test if condition is None else tirx.all(condition, test)
-    return condition
-
-
-def for_parts(split: Split, body: Callable[[Any, int], None]) -> None:
-    """Run a serial loop over the full parts, then the rest."""
-    if split.full:
-        with tir.serial(0, split.full) as index:
-            body(index * split.size, split.size)
-    if split.rest:
-        body(tirx.const(split.full * split.size, "int32"), split.rest)
+    parallel([Split(view.batch, 1), Split(view.blocks, 1), Split(view.height, 1)], task)

@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 from tvm import tirx
-from tvm.tirx.script import builder as tir
 
+from mlperf_benchmark.tvm_compiler.kernels.vectors import keep, limit, splat
 from mlperf_benchmark.tvm_compiler.storage import LANES
 
 _EXP_LIMITS = (-87.3, 88.3)
@@ -48,25 +48,17 @@ _ERF = (
 """Of Eigen, in the same form."""
 
 
-def keep(vector: Any) -> Any:
-    """Return the vector, computed only once however often it is read."""
-    buffer = tir.alloc_buffer((LANES,), "float32", scope="global")
-    lanes = tirx.Ramp(0, 1, LANES)
-    tir.buffer_store(buffer, vector, [lanes])
-    return buffer[lanes]
-
-
 def exp(x: Any) -> Any:
-    x = keep(_between(x, *_EXP_LIMITS))
-    n = keep(tirx.nearbyint(x * _splat(1.44269504088896341)))
-    r = keep(x - n * _splat(_LN2[0]) - n * _splat(_LN2[1]))
-    power = (n.astype(f"int32x{LANES}") + _splat(127, "int32")) << _splat(23, "int32")
-    mantissa = _polynomial(_EXP, r) * (r * r) + r + _splat(1.0)
+    x = keep(limit(x, *_EXP_LIMITS))
+    n = keep(tirx.nearbyint(x * splat(1.44269504088896341)))
+    r = keep(x - n * splat(_LN2[0]) - n * splat(_LN2[1]))
+    power = (n.astype(f"int32x{LANES}") + splat(127, "int32")) << splat(23, "int32")
+    mantissa = _polynomial(_EXP, r) * (r * r) + r + splat(1.0)
     return mantissa * tirx.reinterpret(f"float32x{LANES}", power)
 
 
 def sigmoid(x: Any) -> Any:
-    return _splat(1.0) / (_splat(1.0) + exp(_splat(0.0) - x))
+    return splat(1.0) / (splat(1.0) + exp(splat(0.0) - x))
 
 
 def tanh(x: Any) -> Any:
@@ -78,7 +70,7 @@ def erf(x: Any) -> Any:
 
 
 def absolute(x: Any) -> Any:
-    return tirx.max(x, _splat(0.0) - x)
+    return tirx.max(x, splat(0.0) - x)
 
 
 FUNCTIONS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
@@ -88,7 +80,7 @@ FUNCTIONS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
 
 
 def _odd(ratio: tuple[Sequence[float], Sequence[float]], x: Any, limit: float) -> Any:
-    x = keep(_between(x, -limit, limit))
+    x = keep(limit(x, -limit, limit))
     square = keep(x * x)
     above, below = (_polynomial(coefficients, square) for coefficients in ratio)
     return x * above / below
@@ -96,15 +88,7 @@ def _odd(ratio: tuple[Sequence[float], Sequence[float]], x: Any, limit: float) -
 
 def _polynomial(coefficients: Sequence[float], x: Any) -> Any:
     """Evaluate a polynomial; the coefficient of the highest power comes first."""
-    total = _splat(coefficients[0])
+    total = splat(coefficients[0])
     for coefficient in coefficients[1:]:
-        total = total * x + _splat(coefficient)
+        total = total * x + splat(coefficient)
     return total
-
-
-def _between(x: Any, low: float, high: float) -> Any:
-    return tirx.min(tirx.max(x, _splat(low)), _splat(high))
-
-
-def _splat(value: float, dtype: str = "float32") -> Any:
-    return tir.broadcast(tirx.const(value, dtype), LANES)

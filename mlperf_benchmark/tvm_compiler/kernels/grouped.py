@@ -11,12 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tvm import tirx
 
-from mlperf_benchmark.tvm_compiler.kernels.convolution import (
-    ConvolutionKernel,
-    ConvolutionSpec,
-    Tile,
-    packed_weights,
-)
+from mlperf_benchmark.tvm_compiler.kernels.convolution import ConvolutionKernel, packed_weights
+from mlperf_benchmark.tvm_compiler.kernels.specs import ConvolutionSpec, Tile
 from mlperf_benchmark.tvm_compiler.storage import LANES
 from mlperf_benchmark.tvm_compiler.tiling import candidate_tiles
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tvm import tirx
-from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
 from mlperf_benchmark.tvm_compiler.graph import Quantization
-from mlperf_benchmark.tvm_compiler.kernels.emit import ATTRIBUTES, Split, fill_halo, parallel
+from mlperf_benchmark.tvm_compiler.kernels.emit import fill_halo, parallel_rows, tir_function
+from mlperf_benchmark.tvm_compiler.kernels.loops import Split, parallel
 from mlperf_benchmark.tvm_compiler.storage import View
 
 
@@ -29,8 +29,7 @@ def image(spec: ImageSpec) -> Any:
     time.
     """
     sink = spec.sink
-    with IRBuilder() as builder, tir.prim_func(s_tir=True):
-        tir.func_attr(dict(ATTRIBUTES))
+    with tir_function() as builder:
         shape = (sink.batch, sink.height, sink.width, sink.channels)
         # The alignment of callers' arrays is arbitrary.
         source = tir.arg("source", tir.buffer(shape, "uint8", align=1))
@@ -64,8 +63,7 @@ def image(spec: ImageSpec) -> Any:
 
 def to_plain(source: View) -> Any:
     """Convert float32 channel blocks to NCHW."""
-    with IRBuilder() as builder, tir.prim_func(s_tir=True):
-        tir.func_attr(dict(ATTRIBUTES))
+    with tir_function() as builder:
         blocked = tir.arg("source", tir.buffer((source.size,), "float32"))
         shape = (source.batch, source.channels, source.height, source.width)
         plain = tir.arg("sink", tir.buffer(shape, "float32"))
@@ -79,21 +77,18 @@ def to_plain(source: View) -> Any:
 
 def from_plain(sink: View) -> Any:
     """Convert float32 NCHW to float32 channel blocks; channels past the last become zero."""
-    with IRBuilder() as builder, tir.prim_func(s_tir=True):
-        tir.func_attr(dict(ATTRIBUTES))
+    with tir_function() as builder:
         shape = (sink.batch, sink.channels, sink.height, sink.width)
         plain = tir.arg("source", tir.buffer(shape, "float32"))
         target = tir.arg("sink", tir.buffer((sink.size,), "float32"))
 
-        def task(first: list[Any], _: list[int]) -> None:
-            n, block, y = first
+        def row(n: Any, block: Any, y: Any) -> None:
             with tir.serial(0, sink.width) as x, tir.serial(0, sink.block) as lane:
                 c = block * sink.block + lane
                 value = tirx.if_then_else(c < sink.channels, plain[n, c, y, x], _float(0))
                 tir.buffer_store(target, value, [sink.offset(n, block, y, x) + lane])
-            fill_halo(target, sink, (n, block, y), 1)
 
-        parallel([Split(sink.batch, 1), Split(sink.blocks, 1), Split(sink.height, 1)], task)
+        parallel_rows(target, sink, row)
     return builder.get()
 
 

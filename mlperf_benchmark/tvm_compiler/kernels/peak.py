@@ -4,17 +4,17 @@ from collections.abc import Callable
 from typing import Any
 
 from tvm import tirx
-from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
 from mlperf_benchmark.tvm_compiler.kernels.dot import Dot, FloatDot, Vnni256Dot, Vnni512Dot
-from mlperf_benchmark.tvm_compiler.kernels.emit import (
-    ATTRIBUTES,
+from mlperf_benchmark.tvm_compiler.kernels.emit import tir_function
+from mlperf_benchmark.tvm_compiler.kernels.vectors import (
     accumulators,
     ramp,
     read,
     splat,
     write,
+    zeros,
 )
 from mlperf_benchmark.tvm_compiler.storage import LANES
 
@@ -49,10 +49,7 @@ def arithmetic(dot: Dot, tasks: int, steps: int) -> Any:
                     x = dot.load_input(source, (step % 8) * dot.group)
                 for acc in accs:
                     dot.accumulate(acc, x, w)
-        total = read(accs[0])
-        for acc in accs[1:]:
-            total = total + read(acc)
-        tir.buffer_store(sink, total, [ramp(task * LANES)])
+        _store_total(accs, sink, task)
 
     return _function(
         ("source", 64, dot.source), ("weights", 128, dot.weights), (tasks, dot.accumulator), body
@@ -75,21 +72,23 @@ def reading(elements: int, tasks: int, passes: int) -> Any:
     step = READ_SUMS * LANES
 
     def body(task: Any, source: Any, _: Any, sink: Any) -> None:
-        accs = accumulators(READ_SUMS, "float32")
-        for acc in accs:
-            write(acc, splat(0.0))
+        accs = zeros(READ_SUMS)
         with tir.serial(0, passes), tir.serial(0, part // step) as place:
             for number, acc in enumerate(accs):
                 offset = task * part + place * step + number * LANES
                 write(acc, read(acc) + source[ramp(offset)])
-        total = read(accs[0])
-        for acc in accs[1:]:
-            total = total + read(acc)
-        tir.buffer_store(sink, total, [ramp(task * LANES)])
+        _store_total(accs, sink, task)
 
     return _function(
         ("source", elements, "float32"), ("unused", 1, "float32"), (tasks, "float32"), body
     )
+
+
+def _store_total(accs: list[Any], sink: Any, task: Any) -> None:
+    total = read(accs[0])
+    for acc in accs[1:]:
+        total = total + read(acc)
+    tir.buffer_store(sink, total, [ramp(task * LANES)])
 
 
 def _function(
@@ -98,8 +97,7 @@ def _function(
     sink: tuple[int, str],
     body: Callable[[Any, Any, Any, Any], None],
 ) -> Any:
-    with IRBuilder() as builder, tir.prim_func(s_tir=True):
-        tir.func_attr(dict(ATTRIBUTES))
+    with tir_function() as builder:
         arguments = [
             tir.arg(name, tir.buffer((elements,), dtype))
             for name, elements, dtype in (source, weights, ("sink", sink[0] * LANES, sink[1]))

@@ -1,48 +1,30 @@
 """Max pooling, average pooling and global average pooling."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from tvm import tirx
 from tvm.tirx.script import builder as tir
 
-from mlperf_benchmark.tvm_compiler.kernels.convolution import Window
 from mlperf_benchmark.tvm_compiler.kernels.emit import (
     Parameters,
-    Split,
-    Stored,
-    accumulators,
     build,
     fill_halo,
     finish,
-    parallel,
-    ramp,
-    read,
-    splat,
-    to_float,
-    write,
+    parallel_rows,
 )
-from mlperf_benchmark.tvm_compiler.storage import Halo, View
+from mlperf_benchmark.tvm_compiler.kernels.loops import Split, parallel
+from mlperf_benchmark.tvm_compiler.kernels.specs import WindowSpec
+from mlperf_benchmark.tvm_compiler.kernels.vectors import ramp, read, splat, to_float, write, zeros
+from mlperf_benchmark.tvm_compiler.storage import Halo
 
 
-@dataclass(frozen=True)
-class PoolSpec:
-    """For maxima the halo of `source` holds a number that is never larger than the pixels beside
-    it, for averages zeros."""
-
-    source: View
-    stored: Stored
-    window: Window
-
-
-def max_pool(spec: PoolSpec) -> Any:
-    """One row of one channel block per task."""
+def max_pool(spec: WindowSpec) -> Any:
+    """The halo of `spec.source` holds a number that is never larger than the pixels beside it."""
     source, sink, window = spec.source, spec.stored.sink, spec.window
 
     def body(p: Parameters) -> None:
-        def task(first: list[Any], _: list[int]) -> None:
-            n, block, y = first
+        def row(n: Any, block: Any, y: Any) -> None:
             with tir.serial(0, sink.width) as x:
                 best = None
                 for r in range(window.kernel[0]):
@@ -56,16 +38,16 @@ def max_pool(spec: PoolSpec) -> Any:
                         pixel = p.source[ramp(offset)]
                         best = pixel if best is None else tirx.max(best, pixel)
                 finish(best, spec.stored, p, (n, block, y, x))
-            fill_halo(p.sink, sink, (n, block, y), 1)
 
-        parallel([Split(sink.batch, 1), Split(sink.blocks, 1), Split(sink.height, 1)], task)
+        parallel_rows(p.sink, sink, row)
 
     return build((source.size, source.dtype), None, spec.stored, body)
 
 
-def average_pool(spec: PoolSpec, counted: Halo | None, zero_point: int) -> Any:
-    """One row of one channel block per task. Of the padding, `zero_point`s, so much counts as
-    pixels as `counted` says, if any; zero points are taken off."""
+def average_pool(spec: WindowSpec, counted: Halo | None, zero_point: int) -> Any:
+    """Of the padding, `zero_point`s, so much counts as pixels as `counted` says, if any; zero
+    points are taken off.
+    """
     source, sink, window = spec.source, spec.stored.sink, spec.window
     top, left, bottom, right = counted or (0, 0, 0, 0)
 
@@ -75,8 +57,7 @@ def average_pool(spec: PoolSpec, counted: Halo | None, zero_point: int) -> Any:
         return inside.astype("float32")
 
     def body(p: Parameters) -> None:
-        def task(first: list[Any], _: list[int]) -> None:
-            n, block, y = first
+        def row(n: Any, block: Any, y: Any) -> None:
             top_row = y * window.stride[0] - window.padding[0]
             rows = count(top_row, window.kernel[0], -top, source.height + bottom)
             with tir.serial(0, sink.width) as x:
@@ -92,14 +73,13 @@ def average_pool(spec: PoolSpec, counted: Halo | None, zero_point: int) -> Any:
                 if zero_point:
                     total = total - splat(float(zero_point * int(np.prod(window.kernel))))
                 finish(total * splat(share), spec.stored, p, (n, block, y, x))
-            fill_halo(p.sink, sink, (n, block, y), 1)
 
-        parallel([Split(sink.batch, 1), Split(sink.blocks, 1), Split(sink.height, 1)], task)
+        parallel_rows(p.sink, sink, row)
 
     return build((source.size, source.dtype), None, spec.stored, body)
 
 
-def global_sum(spec: PoolSpec) -> Any:
+def global_sum(spec: WindowSpec) -> Any:
     """Sums over H and W, in int32 for uint8; the epilogue's scale makes it a mean."""
     source, sink = spec.source, spec.stored.sink
     dtype = "int32" if source.dtype == "uint8" else "float32"
@@ -108,9 +88,7 @@ def global_sum(spec: PoolSpec) -> Any:
         def task(first: list[Any], _: list[int]) -> None:
             n, block = first
             # Several sums at once: one would wait for the addition before it.
-            sums = accumulators(4, dtype)
-            for total in sums:
-                write(total, splat(0, dtype))
+            sums = zeros(4, dtype)
             with tir.serial(0, source.height) as y:
                 for x in range(source.width):
                     total = sums[x % 4]

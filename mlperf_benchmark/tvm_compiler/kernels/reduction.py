@@ -5,7 +5,7 @@ from typing import Any
 
 from tvm.tirx.script import builder as tir
 
-from mlperf_benchmark.tvm_compiler.kernels.emit import ramp
+from mlperf_benchmark.tvm_compiler.kernels.vectors import ramp
 from mlperf_benchmark.tvm_compiler.storage import LANES
 
 

@@ -6,25 +6,22 @@ from typing import Any
 from tvm import tirx
 from tvm.tirx.script import builder as tir
 
-from mlperf_benchmark.tvm_compiler.kernels.convolution import ConvolutionSpec
 from mlperf_benchmark.tvm_compiler.kernels.emit import (
     Parameters,
     Place,
     Scratch,
-    Split,
-    accumulators,
     build,
     fill_halo,
     finish,
+)
+from mlperf_benchmark.tvm_compiler.kernels.loops import (
+    Split,
     for_parts,
     parallel,
     parallel_by_thread,
-    prefetch,
-    ramp,
-    read,
-    splat,
-    write,
 )
+from mlperf_benchmark.tvm_compiler.kernels.specs import ConvolutionSpec, WinogradTile
+from mlperf_benchmark.tvm_compiler.kernels.vectors import prefetch, ramp, read, zeros
 from mlperf_benchmark.tvm_compiler.kernels.winograd_transforms import (
     both_ways,
     input_transform,
@@ -32,28 +29,6 @@ from mlperf_benchmark.tvm_compiler.kernels.winograd_transforms import (
 )
 from mlperf_benchmark.tvm_compiler.storage import LANES
 from mlperf_benchmark.tvm_compiler.winograd_weights import TAPS, block_stride, points
-
-
-@dataclass(frozen=True)
-class WinogradTile:
-    """F(outputs x outputs, 3 x 3) on `tiles` times `blocks` of 16 channels in registers.
-
-    A task transforms a `group` of tiles, multiplies, and transforms back, all in the second-level
-    cache. If there is only one group, a first parallel loop transforms the input, and a task of the
-    second loop is a group of output channels, so that only one thread reads their weights. With
-    `prefetch`, the weights of the next point are fetched during the multiplications of the current
-    one.
-    """
-
-    outputs: int
-    tiles: int
-    blocks: int
-    group: int
-    prefetch: bool
-
-    @property
-    def method(self) -> str:
-        return f"Winograd F({self.outputs}x{self.outputs})"
 
 
 @dataclass(frozen=True)
@@ -258,9 +233,7 @@ class WinogradKernel:
         point, first, size = where
         dot, channels = self.spec.dot, self.spec.source.channels
         origin = part.block * self.block_stride + point * (channels * LANES)
-        accs = accumulators(size * blocks, dot.accumulator)
-        for acc in accs:
-            write(acc, splat(0.0))
+        accs = zeros(size * blocks)
         # Register tiles of one point fetch the next point's weights, so many blocks each.
         share = -(-blocks // -(-part.count // self.tile.tiles))
         ahead = first // self.tile.tiles * (share * self.block_stride) + channels * LANES

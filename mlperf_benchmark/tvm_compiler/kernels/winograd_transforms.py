@@ -10,7 +10,7 @@ infinity for m = 4, which is three to five times as exact as the usual 0, +-1, +
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from mlperf_benchmark.tvm_compiler.kernels.emit import accumulators, read, splat, write
+from mlperf_benchmark.tvm_compiler.kernels.vectors import keep, splat
 from mlperf_benchmark.tvm_compiler.winograd_weights import FAR, NEAR, TAPS
 
 Transform = Callable[[int, Sequence[Any]], list[Any]]
@@ -22,8 +22,8 @@ def input_transform(m: int, d: Sequence[Any]) -> list[Any]:
     """
     if m == 2:
         return [d[2] - d[0], d[2] + d[1], d[2] - d[1], d[3] - d[1]]
-    a, b = _keep(d[4] - splat(2.0) * d[2]), _keep(d[3] - splat(2.0) * d[1])
-    c, e = _keep(d[4] - splat(0.5) * d[2]), _keep(d[3] - splat(0.5) * d[1])
+    a, b = keep(d[4] - splat(2.0) * d[2]), keep(d[3] - splat(2.0) * d[1])
+    c, e = keep(d[4] - splat(0.5) * d[2]), keep(d[3] - splat(0.5) * d[1])
     near, far, middle = splat(NEAR), splat(FAR), splat(2.5)
     first, last = d[4] + d[0] - middle * d[2], d[5] + d[1] - middle * d[3]
     return [first, a + near * b, a - near * b, c + far * e, c - far * e, last]
@@ -31,10 +31,10 @@ def input_transform(m: int, d: Sequence[Any]) -> list[Any]:
 
 def output_transform(m: int, p: Sequence[Any]) -> list[Any]:
     """Return A^T p of vectors. Row k holds the points to the power k."""
-    a, b = _keep(p[1] + p[2]), _keep(p[1] - p[2])
+    a, b = keep(p[1] + p[2]), keep(p[1] - p[2])
     if m == 2:
         return [p[0] + a, b + p[3]]
-    c, d = _keep(p[3] + p[4]), _keep(p[3] - p[4])
+    c, d = keep(p[3] + p[4]), keep(p[3] - p[4])
     first, third = (splat(NEAR**k) * b + splat(FAR**k) * d for k in (1, 3))
     return [p[0] + a + c, first, splat(0.5) * a + splat(2.0) * c, third + p[5]]
 
@@ -45,15 +45,8 @@ def both_ways(
     """Yield (row, column, vector) of a square transformed along its columns and then its rows."""
     columns = []
     for j in range(m + TAPS - 1):
-        loaded = [_keep(load(i, j)) for i in range(m + TAPS - 1)]
-        columns.append([_keep(value) for value in transform(m, loaded)])
+        loaded = [keep(load(i, j)) for i in range(m + TAPS - 1)]
+        columns.append([keep(value) for value in transform(m, loaded)])
     for i, row in enumerate(zip(*columns, strict=True)):
         for j, value in enumerate(transform(m, row)):
             yield i, j, value
-
-
-def _keep(value: Any) -> Any:
-    """Store a value, because an expression that is used twice would also be computed twice."""
-    [register] = accumulators(1, "float32")
-    write(register, value)
-    return read(register)

@@ -12,21 +12,23 @@ from mlperf_benchmark.tvm_compiler.epilogue import Scaling
 from mlperf_benchmark.tvm_compiler.graph import Custom, Node
 from mlperf_benchmark.tvm_compiler.kernels.emit import (
     Parameters,
-    Split,
     Stored,
-    accumulators,
     build,
-    fill_halo,
     finish,
-    for_parts,
-    parallel,
+    parallel_rows,
+)
+from mlperf_benchmark.tvm_compiler.kernels.functions import exp
+from mlperf_benchmark.tvm_compiler.kernels.loops import Split, for_parts, parallel
+from mlperf_benchmark.tvm_compiler.kernels.reduction import fold, total
+from mlperf_benchmark.tvm_compiler.kernels.vectors import (
+    accumulators,
+    keep,
     ramp,
     read,
     splat,
     write,
+    zeros,
 )
-from mlperf_benchmark.tvm_compiler.kernels.functions import exp, keep
-from mlperf_benchmark.tvm_compiler.kernels.reduction import fold, total
 from mlperf_benchmark.tvm_compiler.module_writer import TirFunction, shape_name
 from mlperf_benchmark.tvm_compiler.node_lowering import NodeLowering
 from mlperf_benchmark.tvm_compiler.relax_meaning import Deferred
@@ -181,9 +183,7 @@ class AttentionKernel:
         queries, transposed, scores = buffers
         head, token, rows = place
         group, count = part
-        sums = accumulators(rows * count, "float32")
-        for one in sums:
-            write(one, splat(0.0))
+        sums = zeros(rows * count)
         with tir.serial(0, self.depth) as channel:
             origin = (head * self.depth + channel) * self.padded + group * LANES
             loaded = [transposed[ramp(origin + v * LANES)] for v in range(count)]
@@ -233,9 +233,7 @@ class AttentionKernel:
         sink, heads = self.spec.stored.sink, self.spec.operator.values.count
 
         def part(block: Any, count: int) -> None:
-            sums = accumulators(len(shares) * count, "float32")
-            for one in sums:
-                write(one, splat(0.0))
+            sums = zeros(len(shares) * count)
             with tir.serial(0, self.keys) as key:
                 loaded = [values.vector(head, block + b, key) for b in range(count)]
                 for row in range(len(shares)):
@@ -257,10 +255,7 @@ class AttentionKernel:
         if sink.halo == (0, 0, 0, 0):
             return
 
-        def task(first: list[Any], _: list[int]) -> None:
-            fill_halo(p.sink, sink, (first[0], first[1], first[2]), 1)
-
-        parallel([Split(sink.batch, 1), Split(sink.blocks, 1), Split(sink.height, 1)], task)
+        parallel_rows(p.sink, sink, lambda *_: None)
 
 
 def lower(lowering: NodeLowering, node: Node, operator: Attention) -> None:

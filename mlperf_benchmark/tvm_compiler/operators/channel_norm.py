@@ -9,22 +9,10 @@ from tvm.tirx.script import builder as tir
 
 from mlperf_benchmark.tvm_compiler.epilogue import Scaling
 from mlperf_benchmark.tvm_compiler.graph import Custom, Node
-from mlperf_benchmark.tvm_compiler.kernels.emit import (
-    Parameters,
-    Split,
-    Stored,
-    accumulators,
-    build,
-    fill_halo,
-    finish,
-    parallel,
-    ramp,
-    read,
-    splat,
-    to_float,
-    write,
-)
+from mlperf_benchmark.tvm_compiler.kernels.emit import Parameters, Stored, build, fill_halo, finish
+from mlperf_benchmark.tvm_compiler.kernels.loops import Split, parallel
 from mlperf_benchmark.tvm_compiler.kernels.reduction import total
+from mlperf_benchmark.tvm_compiler.kernels.vectors import ramp, read, splat, to_float, write, zeros
 from mlperf_benchmark.tvm_compiler.module_writer import TirFunction, shape_name
 from mlperf_benchmark.tvm_compiler.node_lowering import NodeLowering
 from mlperf_benchmark.tvm_compiler.storage import LANES, View
@@ -66,9 +54,7 @@ def channel_norm(spec: ChannelNormSpec) -> Any:
         n, y, x = place
 
         def mean_of(value: Any) -> list[Any]:
-            sums = accumulators(count, "float32")
-            for one in sums:
-                write(one, splat(0.0))
+            sums = zeros(count)
             with tir.serial(0, sink.blocks) as block:
                 share = p.weights[ramp(block * LANES)]
                 for number, one in enumerate(sums):

@@ -12,16 +12,12 @@ from mlperf_benchmark.tvm_compiler.epilogue import Scaling
 from mlperf_benchmark.tvm_compiler.graph import Custom, Node, Quantization
 from mlperf_benchmark.tvm_compiler.kernels.emit import (
     Parameters,
-    Split,
     Stored,
     build,
-    fill_halo,
     finish,
-    parallel,
-    ramp,
-    splat,
-    to_float,
+    parallel_rows,
 )
+from mlperf_benchmark.tvm_compiler.kernels.vectors import ramp, splat, to_float
 from mlperf_benchmark.tvm_compiler.module_writer import TirFunction, shape_name
 from mlperf_benchmark.tvm_compiler.node_lowering import NodeLowering
 from mlperf_benchmark.tvm_compiler.storage import LANES, View
@@ -88,9 +84,7 @@ def patterns(channels: tuple[tuple[int, int], ...]) -> list[_Pattern]:
 
 
 def join(spec: JoinSpec) -> Any:
-    """Compute one row of one channel block per task; blocks equal to an input's are
-    copied whole.
-    """
+    """Blocks equal to an input's are copied whole."""
     sink = spec.stored.sink
 
     def load(p: Parameters, pattern: _Pattern, place: tuple[Any, Any, Any, Any]) -> Any:
@@ -110,23 +104,21 @@ def join(spec: JoinSpec) -> Any:
             for pattern, run in groupby(enumerate(patterns(spec.channels)), lambda item: item[1])
         ]
 
-        def row(pattern: _Pattern, place: tuple[Any, Any, Any]) -> None:
+        def of_pattern(pattern: _Pattern, place: tuple[Any, Any, Any]) -> None:
             n, block, y = place
             with tir.serial(0, sink.width) as x:
                 finish(load(p, pattern, (n, block, y, x)), spec.stored, p, (n, block, y, x))
 
-        def task(first: list[Any], _: list[int]) -> None:
-            n, block, y = first
+        def row(n: Any, block: Any, y: Any) -> None:
             for pattern, blocks in runs:
                 if len(runs) == 1:
-                    row(pattern, (n, block, y))
+                    of_pattern(pattern, (n, block, y))
                     continue
                 inside = tirx.all(block >= blocks[0], block <= blocks[-1])
                 with tir.If(inside), tir.Then():
-                    row(pattern, (n, block, y))
-            fill_halo(p.sink, sink, (n, block, y), 1)
+                    of_pattern(pattern, (n, block, y))
 
-        parallel([Split(sink.batch, 1), Split(sink.blocks, 1), Split(sink.height, 1)], task)
+        parallel_rows(p.sink, sink, row)
 
     first, *others = [(view.size, view.dtype) for view in spec.sources]
     return build(first, None, spec.stored, body, others)

@@ -4,12 +4,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tvm import tirx
-from tvm.script.ir_builder import IRBuilder
 from tvm.tirx.script import builder as tir
 
 from mlperf_benchmark.tvm_compiler.arrangement import CHANNELS, Arranged, extent
 from mlperf_benchmark.tvm_compiler.graph import Custom, Node
-from mlperf_benchmark.tvm_compiler.kernels.emit import ATTRIBUTES, Split, fill_halo, parallel, ramp
+from mlperf_benchmark.tvm_compiler.kernels.emit import parallel_rows, tir_function
+from mlperf_benchmark.tvm_compiler.kernels.loops import Split, parallel
+from mlperf_benchmark.tvm_compiler.kernels.vectors import ramp, splat
 from mlperf_benchmark.tvm_compiler.module_writer import TirFunction, shape_name
 from mlperf_benchmark.tvm_compiler.node_lowering import NodeLowering
 from mlperf_benchmark.tvm_compiler.storage import LANES, View
@@ -42,25 +43,20 @@ Coordinates = list[Any]
 
 def rearrange(spec: RearrangeSpec) -> Any:
     sink = spec.sink
-    with IRBuilder() as builder, tir.prim_func(s_tir=True):
-        tir.func_attr(dict(ATTRIBUTES))
+    with tir_function() as builder:
         sources = [
             tir.arg(f"source{i}", tir.buffer((view.size,), "float32"))
             for i, view in enumerate(spec.sources)
         ]
         target = tir.arg("sink", tir.buffer((sink.size,), "float32"))
 
-        def border(first: list[Any], _: list[int]) -> None:
-            n, block, y = first
+        def clear_last_block(n: Any, _: Any, y: Any) -> None:
             if sink.channels % LANES:
                 with tir.serial(0, sink.width) as x:
-                    zeros = tir.broadcast(tirx.const(0.0, "float32"), LANES)
                     offset = sink.offset(n, sink.blocks - 1, y, x)
-                    tir.buffer_store(target, zeros, [ramp(offset)])
-            fill_halo(target, sink, (n, block, y), 1)
+                    tir.buffer_store(target, splat(0.0), [ramp(offset)])
 
-        blocks = Split(sink.blocks, 1)
-        parallel([Split(sink.batch, 1), blocks, Split(sink.height, 1)], border)
+        parallel_rows(target, sink, clear_last_block)
         for buffer, view, pair in zip(sources, spec.sources, spec.pairs, strict=True):
             _copy((buffer, view), (target, sink), pair)
     return builder.get()

@@ -11,7 +11,7 @@ import pytest
 from dataset import DatasetConfig
 from mlperf_benchmark.images.synthetic import Synthetic
 from mlperf_benchmark.loadgen.accuracy_log import read_predictions
-from tests.command import Run, command, environment
+from tests.command import Run, command, finished
 from tests.network.server.namespaces import Network, delay, inside, network
 from tests.network.server.nodes import Node, start_node
 from tests.network.server.sleeping import NAME, label_of, write_sleeping
@@ -74,15 +74,8 @@ def run(machines: Network, nodes: list[Node], output: Path, *options: object) ->
     """main.py on the client's machine."""
     endpoints = ",".join(node.endpoint for node in nodes)
     arguments = (*OPTIONS, "--count", COUNT, "--endpoint", endpoints, "--output", output, *options)
-    done = subprocess.run(
-        [*inside(machines.client), *command((*arguments, "--cache-dir", output.parent))],
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    words = command((*arguments, "--cache-dir", output.parent))
+    done = finished([*inside(machines.client), *words], timeout=60)
     return Run(done.returncode, done.stdout, done.stderr, output)
 
 

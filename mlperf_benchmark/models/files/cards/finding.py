@@ -1,7 +1,6 @@
 """Finds the card of a model file and reads it in any of the supported formats."""
 
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,14 +8,10 @@ from typing import Any
 
 from mlperf_benchmark.core.errors import ModelError, UsageError
 from mlperf_benchmark.core.preprocessing import ModelCard, Size
+from mlperf_benchmark.core.toml import parse_toml
 from mlperf_benchmark.models.files.cards.huggingface import is_processor, read_processor
 from mlperf_benchmark.models.files.cards.own import read_own
 from mlperf_benchmark.models.files.cards.timm import is_timm, read_timm
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 OWN = (".card.toml", ".card.json")
 FOREIGN = ("preprocessor_config.json", "config.json")
@@ -84,7 +79,7 @@ def read_card(file: Path, size: Size | None) -> FoundCard:
 def _content(file: Path) -> Mapping[str, Any]:
     try:
         text = file.read_text(encoding="utf-8-sig")
-        content = tomllib.loads(text) if file.suffix.lower() == ".toml" else json.loads(text)
+        content = parse_toml(text) if file.suffix.lower() == ".toml" else json.loads(text)
     except OSError as error:
         raise ModelError(f"Cannot read the model card {file}: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:

@@ -11,8 +11,8 @@ from torch.nn import functional
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.models.optimize.images import Images
 from mlperf_benchmark.models.optimize.layers import find_layers, weighted_layers
-from mlperf_benchmark.models.optimize.quantization import quantize
-from mlperf_benchmark.models.optimize.quantizers.quantizer import Quantizer, Source
+from mlperf_benchmark.models.optimize.quantizers.nncf_quantizer import Nncf
+from mlperf_benchmark.models.optimize.quantizers.quantizer import Source
 from mlperf_benchmark.models.optimize.quantizers.rounding import learn_rounding
 
 ROWS, ROWS_IN_GROUPS = 4096, 512
@@ -22,7 +22,7 @@ memory.
 """
 
 
-class AdaRound(Quantizer):
+class AdaRound(Nncf):
     """Rounds weights up or down so that each layer's outputs change least.
 
     The weights are placed on the grid that NNCF will find, so that NNCF does not change them; it
@@ -35,24 +35,12 @@ class AdaRound(Quantizer):
         " https://arxiv.org/abs/2004.10568), activations and biases as nncf does; not for"
         " ONNX files"
     )
-    accepts = frozenset(
-        {
-            "preset",
-            "range_estimator",
-            "fast_bias_correction",
-            "bias_correction",
-            "overflow_fix",
-            "max_drop",
-            "validation_path",
-        }
-    )
-    range_estimators = ("minmax", "percentile")
+    overflow_fixes = ("all", "none")
     needs_module = True
 
     def quantize(self, source: Source, images: Images) -> Any:
         self._round(source, images)
-        graph = source.convert(source.export(source.module))
-        return quantize(graph, images, self.config, self.preset)
+        return super().quantize(source, images)
 
     def _round(self, source: Source, images: Images) -> None:
         module = source.module

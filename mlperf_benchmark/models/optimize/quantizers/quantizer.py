@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.parser import flag
 from mlperf_benchmark.core.registry import known_name
 from mlperf_benchmark.models.optimize.config import QUANTIZERS, QuantizationConfig
 from mlperf_benchmark.models.optimize.images import Images
@@ -73,7 +74,7 @@ class Quantizer(ABC):
         for field in dataclasses.fields(config):
             is_given = getattr(config, field.name) != field.default
             if is_given and field.name not in self.accepts | OF_ALL:
-                option = OPTIONS.get(field.name, "--" + field.name.replace("_", "-"))
+                option = OPTIONS.get(field.name, flag(field.name))
                 raise UsageError(f"{option} does not apply to --quantizer {config.quantizer}.")
         of_this = f"of --quantizer {config.quantizer}"
         known_name(f"range estimator {of_this}", config.range_estimator, self.range_estimators)
@@ -96,8 +97,3 @@ def make_quantizer(config: QuantizationConfig, preset: str) -> Quantizer:
     """Return the quantizer that `config` names. Raises UsageError."""
     quantizer: Quantizer = QUANTIZERS.load(config.quantizer)(config, preset)
     return quantizer
-
-
-def summaries() -> str:
-    """Return one line about each quantizer."""
-    return "".join(f"{name}: {QUANTIZERS.load(name).summary}\n" for name in QUANTIZERS.names())

@@ -1,11 +1,12 @@
-"""`prepare.py --list-methods`: the pruning methods, one per line."""
+"""`prepare.py --list-methods` and `--list-quantizers`: what can be named, one per line."""
 
 import argparse
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from mlperf_benchmark.core.registry import Registry
-from mlperf_benchmark.models.optimize.config import CRITERIA, SCOPES
+from mlperf_benchmark.models.optimize.config import CRITERIA, QUANTIZERS, SCOPES
 
 LISTED = (
     ("--prune-method", "which channels matter, by", CRITERIA),
@@ -17,18 +18,28 @@ RECONSTRUCT = """\
 """
 
 
-class ListMethods(argparse.Action):
-    """An option that prints the list and exits, as --help does, even if other options are
-    missing.
+class Listing(argparse.Action):
+    """An option that prints what `text` returns and exits, as --help does, even if other options
+    are missing.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, text: Callable[[], str], **options: Any) -> None:
         super().__init__(**options | {"nargs": 0, "default": argparse.SUPPRESS})
+        self._text = text
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        sections = [f"{option}: {what}\n{_lines(names)}" for option, what, names in LISTED]
-        sys.stdout.write("\n".join([*sections, RECONSTRUCT]))
+        sys.stdout.write(self._text())
         parser.exit()
+
+
+def pruning_methods() -> str:
+    sections = [f"{option}: {what}\n{_lines(names)}" for option, what, names in LISTED]
+    return "\n".join([*sections, RECONSTRUCT])
+
+
+def quantizers() -> str:
+    """One line about each. It imports them, which takes seconds."""
+    return "".join(f"{name}: {QUANTIZERS.load(name).summary}\n" for name in QUANTIZERS.names())
 
 
 def _lines(registry: Registry) -> str:

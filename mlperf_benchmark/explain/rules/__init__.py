@@ -1,0 +1,1 @@
+"""What `explain.py` says in words: a rule a kind of loss."""

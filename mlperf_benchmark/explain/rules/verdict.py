@@ -1,0 +1,36 @@
+"""How much faster the variant is, beside what was to be expected."""
+
+from collections.abc import Iterator
+
+from mlperf_benchmark.explain.record import Peaks, Statement, Variant
+from mlperf_benchmark.explain.rules.facts import Facts
+
+VERDICT = "verdict"
+
+
+def verdict(facts: Facts) -> Iterator[Statement]:
+    """Yield the expected, possible and reached speed-up.
+
+    The expected one follows from the multiply-accumulates, the possible one from the roofline;
+    either is left out if there is nothing to compare.
+    """
+    baseline, variant = facts.baseline, facts.variant
+    if baseline is None:
+        return
+    told = []
+    work, now = _arithmetic(baseline, facts.peaks), _arithmetic(variant, facts.peaks)
+    if work and now:
+        told.append(f"expected {work / now:.2f} × by multiply-accumulates")
+    before = sum(pair.before_ms for pair in facts.pairs)
+    if possible := sum(pair.possible_ms for pair in facts.pairs):
+        told.append(f"possible {before / possible:.2f} × by the roofline")
+    told.append(f"reached {baseline.latency_ms.value / variant.latency_ms.value:.2f} ×")
+    yield facts.statement(VERDICT, ", ".join(told))
+
+
+def _arithmetic(variant: Variant, peaks: Peaks) -> float:
+    """Return the seconds that the model's multiply-accumulates take at the machine's peaks."""
+    return sum(
+        2e-9 * layer.macs / peaks.gops.get(layer.precision, peaks.gops["f32"])
+        for layer in variant.layers
+    )

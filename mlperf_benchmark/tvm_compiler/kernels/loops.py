@@ -1,0 +1,103 @@
+"""Loops over parts of dimensions, in parallel or one after the other."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from tvm import tirx
+from tvm.tirx.script import builder as tir
+
+
+@dataclass(frozen=True)
+class Split:
+    """A dimension cut into `full` parts of `size` and one of `rest` (0: it divides evenly)."""
+
+    extent: int
+    size: int
+
+    @property
+    def full(self) -> int:
+        return self.extent // self.size
+
+    @property
+    def rest(self) -> int:
+        return self.extent % self.size
+
+    @property
+    def parts(self) -> int:
+        return self.full + bool(self.rest)
+
+
+def parallel(splits: Sequence[Split], body: Callable[[list[Any], list[int]], None]) -> None:
+    """One parallel loop over the parts of all `splits`, the first outermost.
+
+    `body` gets the first index and the size of its part in every dimension. It is emitted once
+    for every combination of sizes that occurs.
+    """
+    with tir.parallel(0, _parts(splits)) as task:
+        _emit_task(splits, task, body)
+
+
+def parallel_by_thread(
+    threads: Any, splits: Sequence[Split], body: Callable[[Any, list[Any], list[int]], None]
+) -> None:
+    """Like `parallel`, but each of `threads` threads has a row of tasks.
+
+    `body` gets the number of the thread first.
+    """
+    total, count = _parts(splits), threads[0]
+    with tir.parallel(0, count) as thread:
+        share = (total + count - 1) // count
+        with tir.serial(thread * share, tirx.min(thread * share + share, total)) as task:
+            _emit_task(splits, task, lambda first, sizes: body(thread, first, sizes))
+
+
+def _parts(splits: Sequence[Split]) -> int:
+    return math.prod(split.parts for split in splits)
+
+
+def _emit_task(
+    splits: Sequence[Split], task: Any, body: Callable[[list[Any], list[int]], None]
+) -> None:
+    indices: list[Any] = []
+    left = task
+    for split in reversed(splits):
+        indices.insert(0, left % split.parts if split is not splits[0] else left)
+        left = left // split.parts
+    cases = [
+        [(size, part) for part, size in enumerate((s.size, s.rest)) if (s.full, s.rest)[part]]
+        for s in splits
+    ]
+    for combination in product(*cases):
+        condition = _condition(splits, indices, combination)
+        first = [index * s.size for index, s in zip(indices, splits, strict=True)]
+        sizes = [size for size, _ in combination]
+        if condition is None:
+            body(first, sizes)
+        else:
+            with tir.If(condition), tir.Then():
+                body(first, sizes)
+
+
+def _condition(
+    splits: Sequence[Split], indices: Sequence[Any], combination: Sequence[tuple[int, int]]
+) -> Any:
+    """Return the test for this combination of full and rest parts, or None if there is only one."""
+    condition = None
+    for split, index, (_, is_rest) in zip(splits, indices, combination, strict=True):
+        if not split.full or not split.rest:
+            continue
+        test = index >= split.full if is_rest else index < split.full
+        condition = test if condition is None else tirx.all(condition, test)
+    return condition
+
+
+def for_parts(split: Split, body: Callable[[Any, int], None]) -> None:
+    """Run a serial loop over the full parts, then the rest."""
+    if split.full:
+        with tir.serial(0, split.full) as index:
+            body(index * split.size, split.size)
+    if split.rest:
+        body(tirx.const(split.full * split.size, "int32"), split.rest)
