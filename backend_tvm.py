@@ -46,7 +46,7 @@ class TVMBackend(Backend):
         self._libraries: dict[int, tuple[Library, Any]] = {}
         self._arguments: dict[int, Any] = {}
         self._normalisation: tuple[Any, Any]
-        self._scores: Scores
+        self._classes = 0
         self._lock = threading.Lock()
         self._configured = threading.local()
         self._threads = usable_threads(config.threads)
@@ -73,7 +73,7 @@ class TVMBackend(Backend):
         image = self.config.image
         std, mean = np.array(image.std, np.float32), np.array(image.mean, np.float32)
         self._normalisation = (tvm.runtime.tensor(1 / std), tvm.runtime.tensor(-mean / std))
-        self._scores = np.empty((largest, model.classes), np.float32)
+        self._classes = model.classes
         for batch in self._functions:
             self.predict(np.zeros((min(batch, largest), *model.input_shape), np.uint8))
         return BackendInfo(
@@ -94,6 +94,8 @@ class TVMBackend(Backend):
         )
 
     def predict(self, images: Images) -> Scores:
+        # Of their own, as another thread may be next.
+        scores: Scores = np.empty((len(images), self._classes), np.float32)
         with self._lock:
             self._configure_threads()
             done = 0
@@ -103,9 +105,9 @@ class TVMBackend(Backend):
                 result = self._functions[batch](
                     _tensor(part, batch), *self._normalisation, self._arguments[batch]
                 )
-                self._scores[done : done + len(part)] = result.numpy()[: len(part)]
+                scores[done : done + len(part)] = result.numpy()[: len(part)]
                 done += len(part)
-            return self._scores[: len(images)]
+        return scores
 
     def profile(self, images: Images, inferences: int) -> Profile:
         with self._lock:

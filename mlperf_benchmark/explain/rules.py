@@ -15,7 +15,7 @@ from mlperf_benchmark.core.layer_profile import (
     LINEAR,
     POOLING,
 )
-from mlperf_benchmark.explain.pairs import Pair, pairs_of
+from mlperf_benchmark.explain.pairs import Pair, fused_into, pairs_of
 from mlperf_benchmark.explain.record import LayerRecord, Peaks, Statement, Variant
 from mlperf_benchmark.tvm_compiler.storage import LANES
 
@@ -244,8 +244,8 @@ def slower_than_baseline(facts: Facts) -> Iterator[Statement]:
         lost = pair.after_ms - pair.before_ms
         if lost < facts.least_ms or not _is_slower(pair):
             continue
-        layer = pair.after[0]
-        quantized = layer.precision == "int8" and layer.macs > 0
+        layer, main = pair.after[0], pair.main
+        quantized = main is not None and main.macs > 0 and _became_int8(pair, main.kind)
         yield facts.statement(
             "slower than the baseline",
             f"{pair.operator} takes {pair.after_ms:.3f} ms, {pair.after_ms / pair.before_ms:.2f} × "
@@ -269,23 +269,43 @@ def _is_slower(pair: Pair) -> bool:
 
 def not_fused(facts: Facts) -> Iterator[Statement]:
     """Yield operators that are fused in the baseline but run on their own here."""
+    yield from _alone(
+        facts,
+        "not fused",
+        "operators that the baseline computes within another layer run by themselves",
+        is_fused_before=True,
+    )
+
+
+def unmatched(facts: Facts) -> Iterator[Statement]:
+    """Yield operators that the baseline does not have, at least not by this name."""
+    yield from _alone(
+        facts,
+        "not in the baseline",
+        "operators that the baseline has not, or by another name, are compared with nothing",
+        is_fused_before=False,
+    )
+
+
+def _alone(facts: Facts, rule: str, text: str, *, is_fused_before: bool) -> Iterator[Statement]:
+    """Yield a statement about the operators that have layers here and none in the baseline."""
+    baseline = facts.baseline
     found = [
         pair
         for pair in facts.pairs
-        if facts.baseline is not None
-        and pair.after
+        if baseline is not None
         and not pair.before
         and pair.main is not None
         and pair.main.kind != CONVERSION
         and pair.main.origins
+        and is_fused_before == (fused_into(baseline, pair.operator) is not None)
     ]
     lost = sum(pair.after_ms for pair in found)
     if found and lost >= facts.least_ms:
         worst = max(found, key=lambda pair: pair.after_ms)
         yield facts.statement(
-            "not fused",
-            "operators that the baseline computes within another layer run by themselves: "
-            f"{len(found)} of them take {lost:.3f} ms, the longest, {worst.operator}, "
+            rule,
+            f"{text}: {len(found)} of them take {lost:.3f} ms, the longest, {worst.operator}, "
             f"{worst.after_ms:.3f} ms",
             lost,
             "",
@@ -347,6 +367,7 @@ RULES: tuple[Rule, ...] = (
     little_arithmetic,
     slower_than_baseline,
     not_fused,
+    unmatched,
     reference_kernels,
     falls_behind,
 )

@@ -182,7 +182,8 @@ class _Lowering(NodeLowering):
         if stored.sink.interleaved and view.interleaved:
             addends = tuple(addend.as_row() for addend in stored.addends)
             stored = replace(stored, sink=stored.sink.as_row(), addends=addends)
-            view = view.as_row()
+            # The pixels of the row are images, of which a stride skips none.
+            view, window = view.as_row(), replace(window, stride=(1, 1))
         spec = ConvolutionSpec(view, stored, window, dot)
         tile = self.choose_tile(spec)
         if isinstance(tile, WinogradTile):
@@ -217,12 +218,12 @@ class _Lowering(NodeLowering):
     def grouped(self, node: Node, operator: Convolution) -> None:
         window = _window(operator)
         view = self.writer.placement.inputs[node.output]
-        weights = operator.weights.data
-        outputs, inputs = weights.shape[:2]
+        outputs, inputs = operator.weights.data.shape[:2]
+        bands = Bands(inputs, outputs // operator.groups, operator.groups)
+        weights = bands.banded(operator.weights.data)
         integer = operator.weights.scales is not None
         dot = int8_dot(self.target, weights) if integer else float_dot(self.target)
         stored, extra = self.stored(node, self.scaling(node, operator))
-        bands = Bands(inputs, outputs // operator.groups, operator.groups)
         kernel = GroupedKernel(ConvolutionSpec(view, stored, window, dot), bands)
         name = f"grouped{_window_name(window)}_{shape_name(view)}_{shape_name(stored.sink)}"
         arguments = [

@@ -125,6 +125,26 @@ def test_padding_before_a_convolution_is_merged(compiler: Compiler) -> None:
     assert not any("No schedule" in line for line in compiler.lines)
 
 
+@pytest.mark.parametrize("auto_pad", ["VALID", "SAME_UPPER", "SAME_LOWER"])
+def test_automatic_padding_is_that_of_onnx(auto_pad: str, compiler: Compiler) -> None:
+    """As exporters from TensorFlow write it, also beside a padding by numbers."""
+    model = Model(21, 24)
+    model.add("Pad", model.constant([0, 0, 1, 1, 0, 0, 1, 1], np.int64))
+    weights = model.constant(model.random.normal(size=(16, 3, 3, 3)) / 5)
+    model.add("Conv", weights, kernel_shape=(3, 3), strides=(2, 2), auto_pad=auto_pad)
+    for kind, kernel in (("MaxPool", 1), ("MaxPool", 3), ("AveragePool", 2)):
+        model.add(kind, kernel_shape=(kernel,) * 2, strides=(2, 2), auto_pad=auto_pad)
+    model.flatten()
+    images = random_images(1, 21, 24)
+    path = compiler.compile(model.onnx(), batches=(1,))
+
+    scores = compiler.load(path, model.image()).predict(images)
+
+    expected = reference(model.onnx(), images, model.image())
+    np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5)
+    assert not any("No schedule" in line for line in compiler.lines)
+
+
 def test_batch_norm_that_was_not_folded_is_computed(compiler: Compiler) -> None:
     model = Model(8, 8).conv(24)
     parameters = [model.constant(model.random.uniform(0.5, 2, 24)) for _ in range(4)]
