@@ -278,11 +278,11 @@ def not_fused(facts: Facts) -> Iterator[Statement]:
 
 
 def unmatched(facts: Facts) -> Iterator[Statement]:
-    """Yield operators that the baseline does not have, at least not by this name."""
+    """Yield operators that the baseline lacks, calls otherwise, or fuses without telling."""
     yield from _alone(
         facts,
         "not in the baseline",
-        "operators that the baseline has not, or by another name, are compared with nothing",
+        "operators that no layer of the baseline is known to compute are compared with nothing",
         is_fused_before=False,
     )
 
