@@ -14,6 +14,7 @@ from backend import Backend, BackendConfig, BackendInfo
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.image_format import ImageFormat, Images, Scores, padded
 from mlperf_benchmark.core.layer_profile import Profile
+from mlperf_benchmark.core.text import first_line
 from mlperf_benchmark.core.working_folder import scratch_folder
 from mlperf_benchmark.tvm_compiler.artifact import (
     CompiledModel,
@@ -65,8 +66,7 @@ class TVMBackend(Backend):
             needed = _needed(model.libraries, largest)
             self._arguments = read_arguments(path, model.weights, needed, self._threads)
             for library in needed:
-                file = extract_library(path, library, folder)
-                code = tvm.runtime.load_module(str(file))
+                code = _code(path, extract_library(path, library, folder))
                 self._libraries[library.batch] = library, code
                 self._functions[library.batch] = relax.VirtualMachine(code, tvm.cpu())["main"]
         read_seconds = time.perf_counter() - start
@@ -146,6 +146,17 @@ def _needed(libraries: tuple[Library, ...], largest: int) -> list[Library]:
     """Those that batches of up to `largest` images can fill, or else the smallest one."""
     ordered = sorted(libraries, key=lambda library: library.batch)
     return [library for library in ordered if library.batch <= largest] or ordered[:1]
+
+
+def _code(path: Path, library: Path) -> Any:
+    """The machine code of a library of the compiled model `path`. Raises ModelError."""
+    try:
+        return tvm.runtime.load_module(str(library))
+    except (RuntimeError, OSError) as error:
+        raise ModelError(
+            f"{path} cannot be loaded: {first_line(error)}. If nothing may be executed in "
+            f"{library.parent.parent} (noexec), let TMPDIR name another folder."
+        ) from error
 
 
 def _check(path: Path, model: CompiledModel, image: ImageFormat) -> None:

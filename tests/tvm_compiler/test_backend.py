@@ -1,5 +1,6 @@
 """The tvm backend: batches, threads, inputs, and files that it refuses."""
 
+import hashlib
 import json
 import re
 import zipfile
@@ -240,6 +241,20 @@ def test_wrong_bytes_in_the_archive_are_refused(place: int, path: Path, tmp_path
         TVMBackend(backend_config(damaged, small_model().image())).load()
     except ModelError as error:
         assert str(damaged) in str(error)
+
+
+def test_code_that_cannot_be_executed_is_named(path: Path, tmp_path: Path) -> None:
+    target = tmp_path / "other.tvm"
+    code = b"no machine code"
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(target, "w") as new:
+        content = json.loads(old.read("model.json"))
+        content["libraries"][0]["sha256"] = hashlib.sha256(code).hexdigest()
+        new.writestr("model.json", json.dumps(content))
+        new.writestr("weights.bin", old.read("weights.bin"))
+        new.writestr("batch1.so", code)
+    message = refusal(target)
+    assert message.startswith(f"{target} cannot be loaded: ")
+    assert message.endswith("let TMPDIR name another folder.")
 
 
 def test_a_file_without_libraries_is_refused(path: Path, tmp_path: Path) -> None:
