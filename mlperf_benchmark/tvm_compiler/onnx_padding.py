@@ -83,6 +83,10 @@ def merge_padding(model: Any) -> None:
     The importer would turn it into a separate function, which hides the widths.
     """
     constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Constant":
+            tensors = (numpy_helper.to_array(a.t) for a in node.attribute if a.name == "value")
+            constants.update((node.output[0], array) for array in tensors)
     reads = Counter(name for node in model.graph.node for name in node.input)
     reads.update(value.name for value in model.graph.output)
     pads = {node.output[0]: node for node in model.graph.node if node.op_type == "Pad"}
@@ -102,10 +106,13 @@ def merge_padding(model: Any) -> None:
 def _zero_padding(pad: Any, constants: dict[str, NDArray[Any]]) -> list[int] | None:
     """Return [top, left, bottom, right], or None for any other padding."""
     attributes = {a.name: onnx.helper.get_attribute_value(a) for a in pad.attribute}
-    if attributes.get("mode", b"constant") != b"constant" or len(pad.input) not in (2, 3):
+    if attributes.get("mode", b"constant") != b"constant" or len(pad.input) > 3:
         return None
-    widths = constants.get(pad.input[1])
-    value = constants.get(pad.input[2]) if len(pad.input) == 3 and pad.input[2] else None
+    # Before opset 11, both are attributes.
+    widths = constants.get(pad.input[1]) if len(pad.input) > 1 else np.array(attributes["pads"])
+    value = attributes.get("value")
+    if len(pad.input) == 3 and pad.input[2]:
+        value = constants.get(pad.input[2], np.nan)
     if widths is None or widths.size != 8 or (value is not None and np.any(value)):
         return None
     low, high = widths.reshape(2, 4).tolist()

@@ -111,10 +111,14 @@ def test_models_with_all_schedules_name_none(compiler: Compiler) -> None:
     assert not any("schedule" in line for line in compiler.lines)
 
 
-def test_padding_before_a_convolution_is_merged(compiler: Compiler) -> None:
-    model = Model(9, 9)
-    widths = model.constant([0, 0, 0, 0, 0, 0, 1, 1], np.int64)
-    model.add("Pad", widths).conv(16, 3, stride=2).relu().classifier(4)
+@pytest.mark.parametrize("opset", [10, 13])
+def test_padding_before_a_convolution_is_merged(opset: int, compiler: Compiler) -> None:
+    model, pads = Model(9, 9, opset=opset), [0, 0, 0, 0, 0, 0, 1, 1]
+    if opset == 10:
+        model.add("Pad", pads=pads)
+    else:
+        model.add("Pad", model.constant(pads, np.int64))
+    model.conv(16, 3, stride=2).relu().classifier(4)
     images = random_images(1, 9, 9)
     path = compiler.compile(model.onnx(), batches=(1,))
 
