@@ -14,6 +14,7 @@ from backend import Backend, BackendConfig, BackendInfo
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.image_format import ImageFormat, Images, Scores, padded
 from mlperf_benchmark.core.layer_profile import Profile
+from mlperf_benchmark.core.text import first_line
 from mlperf_benchmark.core.working_folder import scratch_folder
 from mlperf_benchmark.tvm_compiler.artifact import (
     CompiledModel,
@@ -46,7 +47,7 @@ class TVMBackend(Backend):
         self._libraries: dict[int, tuple[Library, Any]] = {}
         self._arguments: dict[int, Any] = {}
         self._normalisation: tuple[Any, Any]
-        self._scores: Scores
+        self._classes = 0
         self._lock = threading.Lock()
         self._configured = threading.local()
         self._threads = usable_threads(config.threads)
@@ -65,15 +66,14 @@ class TVMBackend(Backend):
             needed = _needed(model.libraries, largest)
             self._arguments = read_arguments(path, model.weights, needed, self._threads)
             for library in needed:
-                file = extract_library(path, library, folder)
-                code = tvm.runtime.load_module(str(file))
+                code = _code(path, extract_library(path, library, folder))
                 self._libraries[library.batch] = library, code
                 self._functions[library.batch] = relax.VirtualMachine(code, tvm.cpu())["main"]
         read_seconds = time.perf_counter() - start
         image = self.config.image
         std, mean = np.array(image.std, np.float32), np.array(image.mean, np.float32)
         self._normalisation = (tvm.runtime.tensor(1 / std), tvm.runtime.tensor(-mean / std))
-        self._scores = np.empty((largest, model.classes), np.float32)
+        self._classes = model.classes
         for batch in self._functions:
             self.predict(np.zeros((min(batch, largest), *model.input_shape), np.uint8))
         return BackendInfo(
@@ -94,6 +94,8 @@ class TVMBackend(Backend):
         )
 
     def predict(self, images: Images) -> Scores:
+        # Of their own, as another thread may be next.
+        scores: Scores = np.empty((len(images), self._classes), np.float32)
         with self._lock:
             self._configure_threads()
             done = 0
@@ -103,9 +105,9 @@ class TVMBackend(Backend):
                 result = self._functions[batch](
                     _tensor(part, batch), *self._normalisation, self._arguments[batch]
                 )
-                self._scores[done : done + len(part)] = result.numpy()[: len(part)]
+                scores[done : done + len(part)] = result.numpy()[: len(part)]
                 done += len(part)
-            return self._scores[: len(images)]
+        return scores
 
     def profile(self, images: Images, inferences: int) -> Profile:
         with self._lock:
@@ -144,6 +146,17 @@ def _needed(libraries: tuple[Library, ...], largest: int) -> list[Library]:
     """Those that batches of up to `largest` images can fill, or else the smallest one."""
     ordered = sorted(libraries, key=lambda library: library.batch)
     return [library for library in ordered if library.batch <= largest] or ordered[:1]
+
+
+def _code(path: Path, library: Path) -> Any:
+    """The machine code of a library of the compiled model `path`. Raises ModelError."""
+    try:
+        return tvm.runtime.load_module(str(library))
+    except (RuntimeError, OSError) as error:
+        raise ModelError(
+            f"{path} cannot be loaded: {first_line(error)}. If nothing may be executed in "
+            f"{library.parent.parent} (noexec), let TMPDIR name another folder."
+        ) from error
 
 
 def _check(path: Path, model: CompiledModel, image: ImageFormat) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.run_config import RunConfig
+from mlperf_benchmark.run.arguments import without
 from mlperf_benchmark.run.options import parse
 from mlperf_benchmark.run.resolve import resolve
 from tests.command import MAIN, ROOT
@@ -210,3 +211,8 @@ def test_help_and_version(benchmark: Runner) -> None:
     assert done.status == 0
     for option in ("--samples-per-query", "--audit-conf", "efficientnet-lite0-openvino"):
         assert option in done.stdout
+
+
+def test_values_that_are_called_as_options_stay_when_those_are_left_out() -> None:
+    words = ["--dataset-path", "threads", "--threads", "2", "--model", "time"]
+    assert without(words, {"threads", "time"}) == ["--dataset-path", "threads", "--model", "time"]

@@ -27,7 +27,11 @@ DROPPED = frozenset(
     {"time", "queries", "qps", "max-latency", "samples-per-query", "threads", "streams", "scenario"}
 )
 # What decides about an answer beside model and data set.
-DECISIVE = ("precision", "inputs", "outputs", "data_format", "execution_provider")
+DECISIVE = (
+    *("precision", "inputs", "outputs", "data_format", "execution_provider"),
+    # Of the user's own model, by its options or its card.
+    "labels_offset",
+)
 NETWORK = ("endpoints", "served_model", "model_version", "payload")
 NODE = ("engine", "version", "model", "model_version")
 RANDOM_WEIGHTS = "random weights"

@@ -199,10 +199,11 @@ def _sentence(
 ) -> str:
     if not first:
         return f"There is no variant to name{what}{_within(limits)}."
-    unknown = all(row.accuracy is None for row in rows)
+    unknown = all(_points(row) is None for row in rows)
+    measured = any(row.accuracy is not None for row in rows)
     told = "; ".join(_told(row, speedup) for row, speedup in first)
     shared = ", with intervals that overlap" if len(first) > 1 else ""
-    doubt = " (accuracy not measured)" if unknown else ""
+    doubt = f" (accuracy not {'compared' if measured else 'measured'})" if unknown else ""
     return f"Fastest{what}{_within(limits)}{doubt}{shared}: {told}."
 
 

@@ -28,10 +28,12 @@ def explain_layers(comparison: Comparison, output: Path, program: Path) -> list[
     if not subjects:
         return ["Layers are not explained: no model runs on a backend that reports their times."]
     first = subjects[0]
+    config = resolve(first)
     told = {name: getattr(first, name) for name in TOLD}
     arguments = [
         *(f"{one.model}@{_backend(one)}" for one in subjects),
-        *("--dataset", resolve(first).dataset, "--cache-dir", str(first.cache_dir)),
+        *("--dataset", config.dataset, "--cache-dir", str(first.cache_dir)),
+        *("--precision", config.precision),
         *to_arguments(told),
         *(("--threads", str(first.threads)) if first.threads else ()),
         *("--output", str(output / FOLDER), "--overwrite"),

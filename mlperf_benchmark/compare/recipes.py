@@ -56,7 +56,7 @@ class Making:
         if recipe.is_file:
             own = own_images(recipe, Path(recipe.model))
             about["card"] = dataclasses.asdict(own.card) if own else None
-        if recipe.times_layers:
+        if recipe.times_layers or recipe.compilation is not None:
             about["cpu"] = cpu_model()
         text = json.dumps(about, sort_keys=True).encode(errors="surrogateescape")
         return self.cache_dir / "recipes" / hashlib.sha256(text).hexdigest()[:16]

@@ -102,11 +102,17 @@ def _graph_names(measured: Measured) -> tuple[str, ...]:
     return tuple(f"{stem}.{name}" for name, _ in measured.graph)
 
 
+def _cause(unaccounted: float) -> str:
+    if unaccounted > 0:
+        return "the layers take longer while each is timed"
+    return "the runtime spends time between the layers"
+
+
 def _warnings(variants: Sequence[Variant]) -> list[str]:
     return [
         f"The layers of {variant.name} add up to {variant.layers_ms:.3f} ms, "
-        f"{variant.unaccounted:+.1%} off the latency: other programs take the CPUs, or the runtime "
-        "spends time between the layers."
+        f"{variant.unaccounted:+.1%} off the latency: other programs take the CPUs, or "
+        f"{_cause(variant.unaccounted)}."
         for variant in variants
         if abs(variant.unaccounted) > ACCOUNTED
     ]

@@ -183,7 +183,13 @@ def _read(model: Model, config: BackendConfig) -> _Read:
     if suffix == ".onnx":
         # This expresses quantization by FakeQuantize nodes, as OpenVINO's own files do.
         graph = ov.convert_model(model.file)
-    return _Read(model, description, fit(graph, replace(config, model=model.file)))
+    fitted = fit(graph, replace(config, model=model.file))
+    if fitted.takes_argmax:
+        raise ModelError(
+            f"{model.file} answers the best class in place of scores, of which no error can be"
+            " told: give the model without its ArgMax, or name its scores with --outputs."
+        )
+    return _Read(model, description, fitted)
 
 
 def _labels(

@@ -1,15 +1,18 @@
 """The figure that shows how the error develops through the network."""
 
-import textwrap
-
 from mlperf_benchmark.explain.layer_errors_record import Accuracy, VariantErrors
 from mlperf_benchmark.explain.layer_errors_table import worst_points
 from mlperf_benchmark.explain.layer_errors_words import decibel
-from mlperf_benchmark.pages.style import Drawing, new_figure, page_style, series, to_svg
+from mlperf_benchmark.pages.style import (
+    Drawing,
+    name_label,
+    new_figure,
+    page_style,
+    series,
+    to_svg,
+)
 
 HEIGHT, LINE = 2.9, 0.2
-# Letters of a name before it is broken.
-LABEL = 26
 NAMED = 3
 NAME = "error-along-the-net"
 TITLE = "Error along the net"
@@ -40,7 +43,7 @@ def draw_errors(accuracy: Accuracy) -> Drawing | None:
                 [_value(point.sqnr_db) for point in errors.points],
                 color=style.colour,
                 linestyle=style.line,
-                label=textwrap.fill(errors.name, LABEL),
+                label=name_label(errors.name),
             )
             axes.plot(
                 places,

@@ -37,7 +37,8 @@ def profile(
     runtime = compiled.get_runtime_model()
     every = executed_layers(runtime, fitted.model, fitted.operators)
     layers = [layer for layer in every if layer.name in after]
-    means = [(after[one.name] - before.get(one.name, 0.0)) / inferences for one in layers]
+    # Cut off twice, the sums of a layer of less than a microsecond may even fall.
+    means = [max(after[one.name] - before.get(one.name, 0.0), 0.0) / inferences for one in layers]
     return Profile(tuple(layers), np.array([means]), _drawing(runtime))
 
 

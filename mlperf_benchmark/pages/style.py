@@ -2,6 +2,7 @@
 
 import io
 import re
+import textwrap
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ VARIABLES: Mapping[str, str] = MappingProxyType(
 MARKERS = "osD^vPX*"
 WIDTH = 4.8
 LINES = ("-", "--", "-.", ":")
+LABEL = 26
+"""Letters of a name before it is broken."""
 SETTINGS: Mapping[Any, Any] = MappingProxyType(
     {
         "svg.fonttype": "none",
@@ -90,6 +93,16 @@ def page_style() -> Iterator[None]:
         # Text is measured in matplotlib's font, which lacks letters that the reader's fonts have.
         warnings.filterwarnings("ignore", "Glyph .* missing")
         yield
+
+
+def name_label(name: str) -> str:
+    """Return the name of a row or a line in lines that fit beside a figure."""
+    return textwrap.fill(in_legend(name), LABEL)
+
+
+def in_legend(name: str) -> str:
+    """Return the name as matplotlib shows it: it leaves out of legends what begins with "_"."""
+    return f"\N{WORD JOINER}{name}" if name.startswith("_") else name
 
 
 def new_figure(height: float) -> tuple[Figure, Axes]:

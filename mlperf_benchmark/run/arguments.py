@@ -24,7 +24,7 @@ def without(arguments: Sequence[str], names: Collection[str]) -> list[str]:
     kept: list[str] = []
     words = iter(arguments)
     for word in words:
-        if word.removeprefix("--") in names:
+        if word.startswith("--") and word.removeprefix("--") in names:
             next(words)
         else:
             kept.append(word)

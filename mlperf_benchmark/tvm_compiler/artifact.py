@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import shutil
+import struct
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,6 +33,9 @@ ALIGNMENT = 64
 
 _COPIED = 1 << 20
 """Bytes at a time."""
+
+DAMAGES = (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, struct.error)
+"""What zipfile raises for archives with wrong bytes, besides OSError, ValueError and KeyError."""
 
 
 @dataclass(frozen=True)
@@ -171,10 +175,13 @@ def read_description(path: Path) -> CompiledModel:
                 f"{path} has format {content['format']} of compiled models, this program reads "
                 f"{FORMAT}. Compile the model again."
             )
-        return from_plain(content, CompiledModel)
+        model = from_plain(content, CompiledModel)
+        if not model.libraries:
+            raise ValueError("it holds no library")
+        return model
     except OSError as error:
         raise ModelError(f"Cannot read the model {path}: {error.strerror}.") from error
-    except (zipfile.BadZipFile, ValueError, KeyError, TypeError) as error:
+    except (*DAMAGES, ValueError, KeyError, TypeError) as error:
         what = placeholder_in(path)
         if what is not None:
             raise ModelError(f"{path} {what}.") from error
@@ -206,7 +213,7 @@ def extract_library(path: Path, library: Library, folder: Path) -> Path:
     try:
         with zipfile.ZipFile(path) as archive:
             code = archive.read(library.file)
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
+    except (*DAMAGES, OSError, ValueError, KeyError) as error:
         raise ModelError(f"{path} is damaged: {error}. Compile the model again.") from error
     if sha256(code) != library.sha256:
         raise ModelError(f"{path} is damaged: {library.file} differs. Compile the model again.")

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tvm import relax
 
 from mlperf_benchmark.tvm_compiler.building import calls, legalised
@@ -132,13 +133,14 @@ class _Lowering(NodeLowering):
     def convolution(self, node: Node, operator: Convolution) -> None:
         window = _window(operator)
         view = self.writer.placement.inputs[node.output]
-        dot = self.dot(node, operator)
+        dot = self.dot(node, operator, operator.weights.data)
         stored, extra = self.stored(node, self.scaling(node, operator))
         shapes = f"{shape_name(view)}_{shape_name(stored.sink)}"
         if stored.sink.interleaved and view.interleaved:
             addends = tuple(addend.as_row() for addend in stored.addends)
             stored = replace(stored, sink=stored.sink.as_row(), addends=addends)
-            view = view.as_row()
+            # The pixels of the row are images, of which a stride skips none.
+            view, window = view.as_row(), replace(window, stride=(1, 1))
         spec = ConvolutionSpec(view, stored, window, dot)
         tile = self.choose_tile(spec)
         if isinstance(tile, WinogradTile):
@@ -171,11 +173,11 @@ class _Lowering(NodeLowering):
     def grouped(self, node: Node, operator: Convolution) -> None:
         window = _window(operator)
         view = self.writer.placement.inputs[node.output]
-        weights = operator.weights.data
-        outputs, inputs = weights.shape[:2]
-        dot = self.dot(node, operator)
-        stored, extra = self.stored(node, self.scaling(node, operator))
+        outputs, inputs = operator.weights.data.shape[:2]
         bands = Bands(inputs, outputs // operator.groups, operator.groups)
+        weights = bands.banded(operator.weights.data)
+        dot = self.dot(node, operator, weights)
+        stored, extra = self.stored(node, self.scaling(node, operator))
         kernel = GroupedKernel(ConvolutionSpec(view, stored, window, dot), bands)
         name = f"grouped{_window_name(window)}_{shape_name(view)}_{shape_name(stored.sink)}"
         arguments = [
@@ -258,11 +260,13 @@ class _Lowering(NodeLowering):
             return self.writer.plain(argument.value, argument.shape, argument.arrangement)
         return argument
 
-    def dot(self, node: Node, operator: Convolution) -> Dot:
-        """Return the products for the weights, and count those that have to be widened."""
+    def dot(self, node: Node, operator: Convolution, weights: NDArray[Any]) -> Dot:
+        """Return the products for `weights`, those of the operator as its kernel lays them out, and
+        count those that have to be widened.
+        """
         if operator.weights.scales is None:
             return float_dot(self.target)
-        dot = int8_dot(self.target, operator.weights.data)
+        dot = int8_dot(self.target, weights)
         if isinstance(dot, WidenedDot):
             self.lowered.widened += multiply_accumulates(node, self.graph.values)
         return dot

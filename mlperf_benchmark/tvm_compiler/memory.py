@@ -16,7 +16,7 @@ _HUGE_PAGE = 2 * 1024 * 1024
 
 
 class Memory:
-    """One block of memory, in huge pages if the system has them.
+    """One block of memory, in huge pages if the system has them. Raises MemoryError.
 
     With small pages the processor would look up thousands of addresses in an inference, and in each
     process it would be chance which values share the sets of a cache.
@@ -25,7 +25,10 @@ class Memory:
     def __init__(self, size: int) -> None:
         # Shared memory, the default, has no huge pages on most systems.
         flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-        block = mmap.mmap(-1, size + _HUGE_PAGE, flags=flags)
+        try:
+            block = mmap.mmap(-1, size + _HUGE_PAGE, flags=flags)
+        except OSError as error:
+            raise MemoryError(f"the system gives no {size / 1e6:.0f} MB of memory") from error
         if hasattr(mmap, "MADV_HUGEPAGE"):
             with contextlib.suppress(OSError):  # of a kernel without them
                 block.madvise(mmap.MADV_HUGEPAGE)

@@ -59,7 +59,7 @@ class ModuleWriter:
         self._blocked: dict[tuple[str, View], Any] = {}
         self._plain: dict[str, Any] = {}
         self._functions: dict[Hashable, Any] = {}
-        self._weights: dict[tuple[str, bytes, int], tuple[Any, Constant]] = {}
+        self._weights: dict[Hashable, tuple[Any, Constant]] = {}
         self._steps = 0
         self._buffers: list[Any] = []
         self._lives: dict[Any, Life] = {}
@@ -245,7 +245,8 @@ class ModuleWriter:
     def constant(self, constant: Constant) -> Any:
         """Return a parameter for `constant`, the same for equal constants."""
         array = np.ascontiguousarray(constant.stored)
-        key = (str(array.dtype), hashlib.sha256(array.data).digest(), constant.winograd)
+        digest = hashlib.sha256(array.data).digest()
+        key = (str(array.dtype), array.shape, digest, constant.winograd)
         if key not in self._weights:
             ty = TensorType((constant.size,), str(array.dtype))
             self._weights[key] = relax.Var(f"weights{len(self._weights)}", ty), constant

@@ -1,11 +1,9 @@
 """Simplifies an ONNX graph in place as far as the import into Relax requires."""
 
-from collections import Counter
 from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
@@ -100,53 +98,3 @@ def _evaluate(model: Any, node: Any, values: dict[str, Any]) -> list[Any]:
     )
     small = onnx.helper.make_model(graph, opset_imports=model.opset_import)
     return list(ReferenceEvaluator(small).run(None, values))
-
-
-def merge_padding(model: Any) -> None:
-    """Merge zero padding of H and W into the convolution that is its only reader.
-
-    The importer would turn it into a separate function, which hides the widths.
-    """
-    constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
-    reads = Counter(name for node in model.graph.node for name in read_by(node))
-    reads.update(value.name for value in model.graph.output)
-    pads = {node.output[0]: node for node in model.graph.node if node.op_type == "Pad"}
-    merged = []
-    for node in model.graph.node:
-        pad = pads.get(node.input[0]) if node.op_type == "Conv" else None
-        if pad is None or reads[pad.output[0]] != 1:
-            continue
-        widths = _zero_padding(pad, constants)
-        if widths is not None and _add_padding(node, widths):
-            node.input[0] = pad.input[0]
-            merged.append(pad)
-    for pad in merged:
-        model.graph.node.remove(pad)
-
-
-def _zero_padding(pad: Any, constants: dict[str, NDArray[Any]]) -> list[int] | None:
-    """Return [top, left, bottom, right], or None for any other padding."""
-    attributes = {a.name: onnx.helper.get_attribute_value(a) for a in pad.attribute}
-    if attributes.get("mode", b"constant") != b"constant" or len(pad.input) not in (2, 3):
-        return None
-    widths = constants.get(pad.input[1])
-    value = constants.get(pad.input[2]) if len(pad.input) == 3 and pad.input[2] else None
-    if widths is None or widths.size != 8 or (value is not None and np.any(value)):
-        return None
-    low, high = widths.reshape(2, 4).tolist()
-    if any(low[:2] + high[:2]) or min(low + high) < 0:
-        return None
-    return [low[2], low[3], high[2], high[3]]
-
-
-def _add_padding(conv: Any, widths: list[int]) -> bool:
-    """Add `widths` to the padding of `conv`, if that is given as numbers."""
-    for attribute in conv.attribute:
-        if attribute.name == "auto_pad" and attribute.s not in (b"", b"NOTSET", b"VALID"):
-            return False
-    pads = next((a for a in conv.attribute if a.name == "pads"), None)
-    if pads is None:
-        conv.attribute.append(onnx.helper.make_attribute("pads", widths))
-    else:
-        pads.ints[:] = [a + b for a, b in zip(pads.ints, widths, strict=True)]
-    return True

@@ -1,5 +1,9 @@
-"""Makes TVM's ONNX importer keep the names of operators, which it would drop."""
+"""Makes TVM's ONNX importer keep the names of operators, and what can be merged into others."""
 
+import math
+from collections.abc import Callable, Mapping
+from functools import reduce
+from types import MappingProxyType
 from typing import Any
 
 from tvm import relax
@@ -8,6 +12,11 @@ from tvm.relax.frontend.onnx.onnx_frontend import ONNXGraphImporter
 
 # These change only how a value is stored, which belongs to another operator.
 SILENT = frozenset({"QuantizeLinear", "DequantizeLinear"})
+
+PAIRWISE: Mapping[str, Callable[[Any, Any], Any]] = MappingProxyType(
+    {"Max": relax.op.maximum, "Min": relax.op.minimum, "Sum": relax.op.add}
+)
+"""Of two inputs; the importer would make one tensor of any number and reduce that."""
 
 
 class NamingImporter(ONNXGraphImporter):  # type: ignore[misc]  # TVM has no types here
@@ -20,7 +29,9 @@ class NamingImporter(ONNXGraphImporter):  # type: ignore[misc]  # TVM has no typ
     def _convert_operator(
         self, op_name: str, inputs: list[Any], attrs: dict[str, Any], opset: int
     ) -> Any:
-        result = super()._convert_operator(op_name, inputs, attrs, opset)
+        result = self._simple(op_name, inputs, attrs)
+        if result is None:
+            result = super()._convert_operator(op_name, inputs, attrs, opset)
         name = attrs["tvm_custom"]["name"]
         if op_name in SILENT or not name:
             return result
@@ -29,6 +40,16 @@ class NamingImporter(ONNXGraphImporter):  # type: ignore[misc]  # TVM has no typ
             first, *others = result.fields
             return relax.Tuple([self._bound(first, name), *others])
         return self._bound(result, name)
+
+    def _simple(self, op_name: str, inputs: list[Any], attrs: dict[str, Any]) -> Any | None:
+        """Return some operators as simpler ones than the importer makes of them."""
+        if op_name in PAIRWISE:
+            return reduce(lambda one, other: self.bb.emit(PAIRWISE[op_name](one, other)), inputs)
+        if op_name == "Clip" and len(inputs) == 1:
+            # Before opset 11, the limits are attributes, and the importer hides them in functions.
+            limits = (attrs.get("min", -math.inf), attrs.get("max", math.inf))
+            return self.bb.normalize(relax.op.clip(inputs[0], *map(relax.prim_value, limits)))
+        return None
 
     def _bound(self, result: Any, name: str) -> Any:
         if not _is_float(getattr(result, "ty", None)):

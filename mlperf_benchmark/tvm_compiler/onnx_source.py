@@ -11,13 +11,10 @@ from tvm import relax
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.text import first_line
 from mlperf_benchmark.tvm_compiler.onnx_checks import check_operators, check_types, image_input
-from mlperf_benchmark.tvm_compiler.onnx_folding import (
-    fold_constants,
-    merge_padding,
-    with_fixed_shape,
-)
+from mlperf_benchmark.tvm_compiler.onnx_folding import fold_constants, with_fixed_shape
 from mlperf_benchmark.tvm_compiler.onnx_naming import NamingImporter
 from mlperf_benchmark.tvm_compiler.onnx_norms import merge_layer_norms
+from mlperf_benchmark.tvm_compiler.onnx_padding import merge_padding, number_padding
 
 
 @dataclass(frozen=True)
@@ -57,6 +54,7 @@ def open_model(model: Any) -> OnnxSource:
         # Other runtimes give unnamed operators the same names.
         node.name = node.name or node.output[0]
     check_types(simplified)
+    number_padding(simplified)
     merge_padding(simplified)
     merge_layer_norms(simplified)
     output = model.graph.output[0].name

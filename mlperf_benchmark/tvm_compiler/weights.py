@@ -11,7 +11,13 @@ import tvm_ffi
 from numpy.typing import NDArray
 
 from mlperf_benchmark.core.errors import ModelError
-from mlperf_benchmark.tvm_compiler.artifact import ALIGNMENT, WEIGHTS, Library, WeightArray
+from mlperf_benchmark.tvm_compiler.artifact import (
+    ALIGNMENT,
+    DAMAGES,
+    WEIGHTS,
+    Library,
+    WeightArray,
+)
 from mlperf_benchmark.tvm_compiler.constants import Constant, constant_size
 from mlperf_benchmark.tvm_compiler.memory import (
     Memory,
@@ -19,7 +25,7 @@ from mlperf_benchmark.tvm_compiler.memory import (
     working_tensors,
 )
 
-_DAMAGES = (OSError, OverflowError, ValueError, TypeError, KeyError, IndexError)
+_DAMAGES = (*DAMAGES, OSError, OverflowError, ValueError, TypeError, KeyError, IndexError)
 
 _READ = 1 << 20
 """Bytes at a time."""
@@ -91,7 +97,12 @@ def read_arguments(
             )
             for library in libraries
         }
-    except (*_DAMAGES, zipfile.BadZipFile) as error:
+    except MemoryError as error:
+        raise ModelError(
+            f"{path} cannot be loaded: {error}. Free memory, or give this process more; if no model"
+            " takes so much, the file is damaged: compile it again."
+        ) from error
+    except _DAMAGES as error:
         raise ModelError(f"{path} is damaged: {error}. Compile the model again.") from error
 
 

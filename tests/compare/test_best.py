@@ -139,6 +139,12 @@ def test_too_few_rounds_have_no_interval() -> None:
     )
 
 
+def test_accuracy_that_cannot_be_compared_is_doubted() -> None:
+    base = base_row(None, accuracy_failed=True)
+    other = dataclasses.replace(times_as_fast(3.7, "INT8", 300), accuracy_points=None)
+    assert best(base, other).sentence.startswith("Fastest (accuracy not compared): INT8, 3.70 ×")
+
+
 def invalid(row: Row, rounds: int) -> Row:
     runs = [
         dataclasses.replace(run, validity="INVALID" if run.round <= rounds else "VALID")

@@ -81,11 +81,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def test_a_broken_variant_is_found_on_images_without_labels(
     models: list[Path], tmp_path: Path
 ) -> None:
-    def again() -> str:
+    def again(*more: object) -> str:
         done = run_compare(
             *("--profile", "pytorch-openvino", "--dataset", "synthetic", "--count", 16),
             *("--model", *models, "--cache-dir", tmp_path / "cache"),
-            *("--queries", 64, "--rounds", 1),
+            *("--queries", 64, "--rounds", 1, *more),
             output=tmp_path / "out",
         )
         assert done.status == 0, done.stderr
@@ -110,3 +110,5 @@ def test_a_broken_variant_is_found_on_images_without_labels(
     answers[0].write_text('{"top1": 90.0, "good": 18, "total": 20}')
     assert again().count("Accuracy of") == 1
     assert len(load_answers(answers[0]).classes) == 16
+    # Classes that are counted from another number are other answers.
+    assert again("--labels-offset", 1, "--overwrite").count("Accuracy of") == 3

@@ -62,6 +62,22 @@ def test_what_decides_about_the_file_decides_about_its_place(tmp_path: Path) -> 
     assert place(calibrated) != int8
 
 
+def test_a_compiled_model_is_made_for_its_processor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cache may be on a disk that several machines read."""
+
+    def places() -> list[str]:
+        text = PREPARE + GOOD + '[[recipe]]\nname = "compiled"\nbackend = "tvm"\n'
+        return [str(variant.options["model"]) for variant in read(tmp_path, text).variants]
+
+    here = places()
+    monkeypatch.setattr("mlperf_benchmark.compare.recipes.cpu_model", lambda: "another")
+    there = places()
+    assert here[0] == there[0]
+    assert here[1] != there[1]
+
+
 def test_seeds_are_variants(tmp_path: Path) -> None:
     matrix = read(tmp_path, PREPARE + GOOD + "seeds = [0, 7]\n")
     assert [variant.name for variant in matrix.variants] == ["good, seed 0", "good, seed 7"]

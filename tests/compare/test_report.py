@@ -62,13 +62,22 @@ def test_names_cannot_become_markup(page: str) -> None:
 
 
 def test_any_name_can_be_drawn(recwarn: pytest.WarningsRecorder) -> None:
-    """Signs of mathematical text, letters of other scripts, and names of several lines."""
+    """Signs of mathematical text, letters of other scripts, names of several lines, and those that
+    matplotlib leaves out of legends.
+    """
     base = [1.0, 1.1, 1.0, 1.05, 1.0, 1.1]
-    names = ("$a$ and $b_{$", "\\frac{1}{", "剪枝", "a very long name that has to be broken" * 3)
+    names = (
+        "_hidden",
+        "$a$ and $b_{$",
+        "\\frac{1}{",
+        "剪枝",
+        "a very long name that has to be broken" * 3,
+    )
     rows = [row_of(name, base, baseline=base, good=700) for name in names]
     page = render(comparison_with(row_of("a", base, good=700), *rows))
-    for name in names[:3]:
+    for name in names[:4]:
         assert page.count(name) > 4
+    assert page.count("\N{WORD JOINER}_hidden") > 4
     assert not recwarn.list
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import openvino as ov
 import pytest
 import torch
+from openvino import opset13 as ops
 from PIL import Image
 
 from mlperf_benchmark.core.errors import ModelError, UsageError
@@ -146,4 +147,15 @@ def test_what_cannot_be_explained_is_refused(kitchen: Kitchen) -> None:
     other = kitchen.prepare("traced", "--backend", "torch")
     with pytest.raises(ModelError, match=r"traced\.pt.* cannot be inspected"):
         kitchen.explain(fp32, other, *images)
+    with pytest.raises(ModelError, match=r"best\.xml answers the best class in place of scores"):
+        kitchen.explain(fp32, with_argmax(fp32), *images)
     assert not (kitchen.folder / "explained").exists()
+
+
+def with_argmax(model: Path) -> Path:
+    graph = ov.Core().read_model(model)
+    (scores,) = graph.get_results()
+    best = ops.topk(scores.input_value(0), np.array(1), 1, "max", "none").output(1)
+    path = model.with_name("best.xml")
+    ov.save_model(ov.Model([best], graph.get_parameters()), path, compress_to_fp16=False)
+    return path

@@ -1,5 +1,7 @@
 """Each rule tells its loss, and nothing where there is none."""
 
+import dataclasses
+
 import pytest
 
 from mlperf_benchmark.core.layer_profile import CONVERSION, DEPTHWISE, ELEMENTWISE, LINEAR
@@ -120,15 +122,34 @@ def test_a_layer_slower_than_its_baseline() -> None:
     close = variant("int8", layer("conv1", 2.05, precision="int8"), layer("conv2", 2.0))
     assert told("slower than the baseline", FP32, close) == []
 
+    # Where the baseline is in INT8, too, FP32 is no way out.
+    before = variant("openvino", *(layer(one, 1.0, precision="int8") for one in ("conv1", "conv2")))
+    (found,) = told("slower than the baseline", before, int8)
+    assert found.endswith("the baseline's 1.000 ms")
+
 
 def test_operators_that_are_fused_in_the_baseline_only() -> None:
     unfused = variant("unfused", *FP32.layers, layer("relu", 0.2, kind=ELEMENTWISE))
-    assert told("not fused", FP32, unfused) == [
+    conv1, conv2 = FP32.layers
+    fused = dataclasses.replace(conv1, origins=(*conv1.origins, "/relu/Relu"))
+    baseline = variant("fp32", fused, conv2)
+    assert told("not in the baseline", baseline, unfused) == []
+    assert told("not fused", baseline, unfused) == [
         "operators that the baseline computes within another layer run by themselves: 1 of them "
         "take 0.200 ms, the longest, relu, 0.200 ms"
     ]
-    assert told("not fused", unfused, FP32) == []
+    assert told("not fused", unfused, baseline) == []
     assert told("not fused", unfused) == []
+
+
+def test_operators_that_the_baseline_has_not_are_not_called_fused() -> None:
+    other = variant("other", layer("a", 1.0), layer("b", 3.0))
+    assert told("not fused", FP32, other) == []
+    assert told("not in the baseline", FP32, other) == [
+        "operators that no layer of the baseline is known to compute are compared with nothing: 2 "
+        "of them take 4.000 ms, the longest, b, 3.000 ms"
+    ]
+    assert told("not in the baseline", FP32, FP32) == []
 
 
 def test_kernels_that_are_not_optimized() -> None:

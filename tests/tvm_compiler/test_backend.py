@@ -1,6 +1,8 @@
 """The tvm backend: batches, threads, inputs, and files that it refuses."""
 
+import hashlib
 import json
+import re
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
@@ -216,6 +218,47 @@ def test_damaged_weights_are_refused(change: dict[str, Any], path: Path, tmp_pat
     message = refusal(edited(path, tmp_path, weights=weights))
     assert "damaged" in message
     assert message.startswith(str(tmp_path))
+
+
+def test_memory_that_is_not_to_be_had_is_named(path: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        libraries = json.loads(archive.read("model.json"))["libraries"]
+    libraries[0]["working"]["buffers"][0]["count"] = 1 << 55
+    message = refusal(edited(path, tmp_path, libraries=libraries))
+    assert re.search(r"cannot be loaded: the system gives no \d+ MB of memory", message)
+
+
+@pytest.mark.parametrize("place", range(8))
+def test_wrong_bytes_in_the_archive_are_refused(place: int, path: Path, tmp_path: Path) -> None:
+    """Flags and methods in the entries of its directory, of which some are unknown to zipfile."""
+    content = bytearray(path.read_bytes())
+    entries = [found.start() for found in re.finditer(b"PK\x01\x02", bytes(content))]
+    for entry in entries:
+        content[entry + 4 + place] ^= 0xFF
+    damaged = tmp_path / "damaged.tvm"
+    damaged.write_bytes(content)
+    try:
+        TVMBackend(backend_config(damaged, small_model().image())).load()
+    except ModelError as error:
+        assert str(damaged) in str(error)
+
+
+def test_code_that_cannot_be_executed_is_named(path: Path, tmp_path: Path) -> None:
+    target = tmp_path / "other.tvm"
+    code = b"no machine code"
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(target, "w") as new:
+        content = json.loads(old.read("model.json"))
+        content["libraries"][0]["sha256"] = hashlib.sha256(code).hexdigest()
+        new.writestr("model.json", json.dumps(content))
+        new.writestr("weights.bin", old.read("weights.bin"))
+        new.writestr("batch1.so", code)
+    message = refusal(target)
+    assert message.startswith(f"{target} cannot be loaded: ")
+    assert message.endswith("let TMPDIR name another folder.")
+
+
+def test_a_file_without_libraries_is_refused(path: Path, tmp_path: Path) -> None:
+    assert "holds no library" in refusal(edited(path, tmp_path, libraries=[]))
 
 
 @pytest.mark.parametrize("change", [{"offset": -64}, {"offset": 1 << 62}, {"dtype": "rock"}])

@@ -111,11 +111,35 @@ def test_models_with_all_schedules_name_none(compiler: Compiler) -> None:
     assert not any("schedule" in line for line in compiler.lines)
 
 
-def test_padding_before_a_convolution_is_merged(compiler: Compiler) -> None:
-    model = Model(9, 9)
-    widths = model.constant([0, 0, 0, 0, 0, 0, 1, 1], np.int64)
-    model.add("Pad", widths).conv(16, 3, stride=2).relu().classifier(4)
+@pytest.mark.parametrize("opset", [10, 13])
+def test_padding_before_a_convolution_is_merged(opset: int, compiler: Compiler) -> None:
+    model, pads = Model(9, 9, opset=opset), [0, 0, 0, 0, 0, 0, 1, 1]
+    if opset == 10:
+        model.add("Pad", pads=pads)
+    else:
+        model.add("Pad", model.constant(pads, np.int64))
+    model.conv(16, 3, stride=2).relu().classifier(4)
     images = random_images(1, 9, 9)
+    path = compiler.compile(model.onnx(), batches=(1,))
+
+    scores = compiler.load(path, model.image()).predict(images)
+
+    expected = reference(model.onnx(), images, model.image())
+    np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5)
+    assert not any("No schedule" in line for line in compiler.lines)
+
+
+@pytest.mark.parametrize("auto_pad", ["VALID", "SAME_UPPER", "SAME_LOWER"])
+def test_automatic_padding_is_that_of_onnx(auto_pad: str, compiler: Compiler) -> None:
+    """As exporters from TensorFlow write it, also beside a padding by numbers."""
+    model = Model(21, 24)
+    model.add("Pad", model.constant([0, 0, 1, 1, 0, 0, 1, 1], np.int64))
+    weights = model.constant(model.random.normal(size=(16, 3, 3, 3)) / 5)
+    model.add("Conv", weights, kernel_shape=(3, 3), strides=(2, 2), auto_pad=auto_pad)
+    for kind, kernel in (("MaxPool", 1), ("MaxPool", 3), ("AveragePool", 2)):
+        model.add(kind, kernel_shape=(kernel,) * 2, strides=(2, 2), auto_pad=auto_pad)
+    model.flatten()
+    images = random_images(1, 21, 24)
     path = compiler.compile(model.onnx(), batches=(1,))
 
     scores = compiler.load(path, model.image()).predict(images)

@@ -30,6 +30,10 @@ def quick_gelu(model: Model) -> Model:
     return model.add("Mul", model.constant(1.702)).add("Sigmoid").add("Mul", source)
 
 
+def bounded(model: Model) -> Model:
+    return model.add("Max", model.constant(-0.5)).add("Min", model.constant(0.7))
+
+
 def squeeze_excite(model: Model, middle: int, gate: str = "Sigmoid") -> Model:
     trunk, channels = model.last, model.channels
     model.add("GlobalAveragePool").conv(middle).relu().conv(channels).add(gate)
@@ -54,6 +58,16 @@ def concat(model: Model, *branches: Callable[[Model], Model]) -> Model:
         total += model.channels
     model.last, model.channels = names[0], total
     return model.add("Concat", *names[1:], axis=1)
+
+
+def summed(model: Model) -> Model:
+    """Three values in one sum."""
+    trunk, channels = model.last, model.channels
+    first = model.relu().last
+    model.last = trunk
+    second = model.conv(channels).last
+    model.last = trunk
+    return model.add("Sum", first, second)
 
 
 def scaled(model: Model) -> Model:
@@ -163,6 +177,11 @@ CASES: dict[str, Builder] = {
     "Gelu by tanh": lambda: Model(9, 9, opset=20).conv(24).add("Gelu", approximate="tanh"),
     "quick GELU": lambda: quick_gelu(Model(5, 9).conv(24)).conv(16),
     "leaky ReLU": lambda: Model(6, 6).conv(24).add("LeakyRelu", alpha=0.1).conv(8),
+    "limits as attributes": lambda: (
+        Model(6, 6, opset=10).conv(24).add("Clip", min=0.0, max=6.0).conv(8).add("Clip", max=0.5)
+    ),
+    "limits as operators": lambda: bounded(Model(6, 6).conv(24)).conv(8),
+    "sum of three": lambda: summed(Model(6, 6).conv(24)).conv(8),
     "squeeze and excitation": lambda: squeeze_excite(Model(9, 9).conv(24).relu(), 6).conv(16),
     "SE with hard sigmoid": lambda: squeeze_excite(
         Model(7, 7).conv(40), 12, "HardSigmoid"

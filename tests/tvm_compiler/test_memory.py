@@ -54,6 +54,25 @@ def test_batches_share_weights_that_they_transform_differently(
     np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=5e-5)
 
 
+def test_equal_weights_of_other_shapes_are_others(compiler: Compiler, tmp_path: Path) -> None:
+    model = Model(8, 8).conv(16).relu()
+    for shape in ((32, 16, 3, 3), (16, 32, 3, 3)):
+        weights = model.constant(np.full(shape, 0.01))
+        model.add("Conv", weights, kernel_shape=(3, 3), pads=(1, 1, 1, 1))
+    model.flatten()
+    cases = ((1, (16, 8, 8), (32, 8, 8), 0), (1, (32, 8, 8), (16, 8, 8), 0))
+    path = compiler.compile(
+        model.onnx(), batches=(1,), tiles=forced(tmp_path, winograd(4, 4), *cases)
+    )
+    images = random_images(1, 8, 8)
+
+    scores = compiler.load(path, model.image()).predict(images)
+
+    assert methods(path) == [{"direct": 1, "Winograd F(4x4)": 2}]
+    expected = reference(model.onnx(), images, model.image())
+    np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=5e-5)
+
+
 def test_weights_and_values_lie_in_huge_pages(compiler: Compiler) -> None:
     setting = Path("/sys/kernel/mm/transparent_hugepage/enabled")
     if not setting.exists() or "[never]" in setting.read_text():

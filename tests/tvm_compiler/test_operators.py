@@ -61,6 +61,10 @@ CASES: dict[str, Builder] = {
     "padded convolution of one pixel": lambda: (
         Model(6, 6).conv(16).relu().add("GlobalAveragePool").conv(24, 3, pads=1)
     ),
+    "a convolution of one pixel that skips": lambda: (
+        Model(6, 6).conv(16).relu().add("GlobalAveragePool").conv(24, stride=2)
+    ),
+    "a sum with the image": lambda: Model(9, 9).conv(3, 3, pads=1).add("Add", "input"),
     "a value that is padded in two ways": lambda: two_readers(Model(10, 10).conv(20)),
     "max pool 2x2": lambda: Model(8, 8).conv(16).relu().max_pool(2, 2, 0),
 }
@@ -253,6 +257,30 @@ def test_other_targets_compute_the_same(
         assert np.abs(scores - expected).max() < 2.1 * step
     else:
         np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=2e-5)
+
+
+def test_groups_of_odd_channels_do_not_overflow(
+    compiler: Compiler, runnable: Callable[[str], None]
+) -> None:
+    """Which channels are multiplied in pairs depends on where a group begins."""
+    target = "x86-64-v3"
+    runnable(target)
+    model = Model(5, 5).conv(48).relu()
+    steps = (model.constant(0.001), model.constant(0, np.uint8))
+    source = model.add("QuantizeLinear", *steps).add("DequantizeLinear", *steps).last
+    model.last = model.constant(np.tile([[[-127]], [[127]], [[127]]], (32, 1, 1, 1)), np.int8)
+    scale = (model.constant(0.01), model.constant(0, np.int8))
+    weights = model.add("DequantizeLinear", *scale).last
+    model.last = source
+    model.add("Conv", weights, kernel_shape=(1, 1), group=16).flatten()
+    images = random_images(1, 5, 5)
+    path = compiler.compile(model.onnx(), batches=(1,), target=target)
+
+    scores = compiler.load(path, model.image()).predict(images)
+
+    expected = reference(model.onnx(), images, model.image())
+    np.testing.assert_allclose(scores, expected, atol=0.01)
+    assert "int8" in read_description(path).precision
 
 
 @pytest.mark.parametrize("small_weights", [False, True])

@@ -1,7 +1,6 @@
 """The page's figures: the roofline, and bars of layers side by side."""
 
 import itertools
-import textwrap
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
@@ -16,6 +15,7 @@ from mlperf_benchmark.pages.style import (
     LINES,
     TEXT,
     Drawing,
+    name_label,
     new_figure,
     page_style,
     series,
@@ -28,8 +28,6 @@ SHOWN = 25
 TOLD = 5
 LINE = 0.17
 BAR = 0.8
-# Letters of a name before it is broken.
-LABEL = 26
 
 
 def drawings(explanation: Explanation) -> list[Drawing]:
@@ -51,8 +49,8 @@ def _bars(variants: Sequence[Variant]) -> Drawing:
         places = [place + shift for place in range(len(shown))]
         values = [each.get(name, 0.0) for name in shown]
         colour = series(number).colour
-        axes.barh(places, values, thickness, color=colour, label=textwrap.fill(variant.name, LABEL))
-    axes.set_yticks(range(len(shown)), [textwrap.fill(name, LABEL) for name in shown])
+        axes.barh(places, values, thickness, color=colour, label=name_label(variant.name))
+    axes.set_yticks(range(len(shown)), [name_label(name) for name in shown])
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
     axes.set_xlabel("ms")
@@ -112,7 +110,7 @@ def _roofline(explanation: Explanation) -> Drawing | None:
             marker=series(number).marker,
             linestyle="none",
             markersize=4,
-            label=textwrap.fill(variant.name, LABEL),
+            label=name_label(variant.name),
         )
     lines = itertools.cycle(LINES)
     for precision, peak in peaks.gops.items():

@@ -11,6 +11,8 @@ from mlperf_benchmark.tvm_compiler.storage import LANES
 WORTH_TELLING = 0.005
 """Losses below this fraction of the latency are not reported."""
 
+FLOATS = ("f32", "f16", "bf16", "f64")
+
 MULTIPLYING = (CONVOLUTION, LINEAR)
 
 
@@ -39,3 +41,11 @@ class Facts:
 
 
 Rule = Callable[[Facts], Iterable[Statement]]
+
+
+def became_int8(pair: Pair, kind: str) -> bool:
+    """Whether a layer of `kind` is in INT8 that was in floating point."""
+    main = pair.main
+    if main is None or main.kind != kind or main.precision != "int8" or not pair.before:
+        return False
+    return all(one.precision in FLOATS for one in pair.before)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from mlperf_benchmark.core.layer_profile import DEPTHWISE
 from mlperf_benchmark.explain.pairs import Pair
 from mlperf_benchmark.explain.record import LayerRecord, Statement
-from mlperf_benchmark.explain.rules.facts import MULTIPLYING, Facts
+from mlperf_benchmark.explain.rules.facts import MULTIPLYING, Facts, became_int8
 
 SHORT_OF_BASELINE = 0.8
 """A layer that reaches less than this part of the baseline's share of the roofline falls behind."""
@@ -49,8 +49,8 @@ def slower_than_baseline(facts: Facts) -> Iterator[Statement]:
         lost = pair.after_ms - pair.before_ms
         if lost < facts.least_ms or not _is_slower(pair):
             continue
-        layer = pair.after[0]
-        quantized = layer.precision == "int8" and layer.macs > 0
+        layer, main = pair.after[0], pair.main
+        quantized = main is not None and main.macs > 0 and became_int8(pair, main.kind)
         yield facts.statement(
             "slower than the baseline",
             f"{pair.operator} takes {pair.after_ms:.3f} ms, {pair.after_ms / pair.before_ms:.2f} × "

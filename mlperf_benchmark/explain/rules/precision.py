@@ -4,11 +4,9 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from mlperf_benchmark.core.layer_profile import DEPTHWISE, ELEMENTWISE, LINEAR, POOLING
-from mlperf_benchmark.explain.pairs import Pair
 from mlperf_benchmark.explain.record import LayerRecord, Peaks, Statement
-from mlperf_benchmark.explain.rules.facts import Facts
+from mlperf_benchmark.explain.rules.facts import FLOATS, Facts, became_int8
 
-FLOATS = ("f32", "f16", "bf16", "f64")
 WAITING = 0.5
 """Layers that reach more than this fraction of the memory roofline are said to wait for memory."""
 
@@ -57,7 +55,7 @@ def little_arithmetic(facts: Facts) -> Iterator[Statement]:
         return
     ratio = peaks["int8"] / peaks["f32"]
     for kind, (name, reason) in LITTLE_ARITHMETIC.items():
-        found = [pair for pair in facts.pairs if _became_int8(pair, kind)]
+        found = [pair for pair in facts.pairs if became_int8(pair, kind)]
         if kind != DEPTHWISE:
             found = [pair for pair in found if pair.main and _waits(pair.main, facts.peaks)]
         before, after = sum(p.before_ms for p in found), sum(p.after_ms for p in found)
@@ -78,13 +76,6 @@ def little_arithmetic(facts: Facts) -> Iterator[Statement]:
             "",
             *(pair.operator for pair in found),
         )
-
-
-def _became_int8(pair: Pair, kind: str) -> bool:
-    main = pair.main
-    if main is None or main.kind != kind or main.precision != "int8" or not pair.before:
-        return False
-    return all(one.precision in FLOATS for one in pair.before)
 
 
 def _waits(layer: LayerRecord, peaks: Peaks) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from mlperf_benchmark.explain.pairs import pairs_of
 from mlperf_benchmark.explain.record import Peaks, Statement, Variant
-from mlperf_benchmark.explain.rules.conversions import conversions, not_fused
+from mlperf_benchmark.explain.rules.conversions import conversions, not_fused, unmatched
 from mlperf_benchmark.explain.rules.facts import Facts, Rule
 from mlperf_benchmark.explain.rules.kernels import (
     falls_behind,
@@ -27,6 +27,7 @@ RULES: tuple[Rule, ...] = (
     little_arithmetic,
     slower_than_baseline,
     not_fused,
+    unmatched,
     reference_kernels,
     falls_behind,
 )

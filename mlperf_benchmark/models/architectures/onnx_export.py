@@ -7,11 +7,8 @@ import onnx
 import torch
 from torch import nn
 
-from mlperf_benchmark.tvm_compiler.onnx_folding import (
-    drop_unused_constants,
-    fold_constants,
-    merge_padding,
-)
+from mlperf_benchmark.tvm_compiler.onnx_folding import drop_unused_constants, fold_constants
+from mlperf_benchmark.tvm_compiler.onnx_padding import merge_padding
 
 INPUT = "input"
 OUTPUT = "output"

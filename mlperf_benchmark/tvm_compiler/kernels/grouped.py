@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tvm import tirx
 
-from mlperf_benchmark.tvm_compiler.kernels.convolution import ConvolutionKernel, packed_weights
+from mlperf_benchmark.tvm_compiler.kernels.convolution import ConvolutionKernel
 from mlperf_benchmark.tvm_compiler.kernels.specs import ConvolutionSpec, Tile
 from mlperf_benchmark.tvm_compiler.storage import LANES
 from mlperf_benchmark.tvm_compiler.tiling import candidate_tiles
@@ -57,28 +57,31 @@ class Bands:
         """
         return self.outputs // LANES if self.outputs % LANES == 0 else 1
 
+    def banded(self, weights: NDArray[Any]) -> NDArray[Any]:
+        """Return weights (O, I / groups, KH, KW) among zeros, (O, channels of a band, KH, KW)."""
+        outputs, inputs, *kernel = weights.shape
+        banded = np.zeros((outputs, self.count * LANES, *kernel), weights.dtype)
+        for channel in range(outputs):
+            group = channel // self.outputs
+            first = group * inputs - self.first(channel // LANES) * LANES
+            banded[channel, first : first + inputs] = weights[channel]
+        return banded
+
     def _begin(self, block: int) -> int:
         return block * LANES // self.outputs * self.inputs // LANES
 
 
 class GroupedKernel(ConvolutionKernel):
-    """Writes the TIR of one grouped convolution; `spec` is that of the whole of it."""
+    """Writes the TIR of one grouped convolution; `spec` is that of the whole of it.
+
+    It packs weights that are `Bands.banded`.
+    """
 
     def __init__(self, spec: ConvolutionSpec, bands: Bands) -> None:
         super().__init__(spec, _tile(spec, bands))
         self.bands = bands
         self.full_blocks, self.rest_steps = bands.count, 0
         self.output_stride = bands.count * self.full_steps * self.taps * self.step
-
-    def pack(self, weights: NDArray[Any]) -> NDArray[Any]:
-        """(O, I / groups, KH, KW) to what the kernel reads."""
-        outputs, inputs, *kernel = weights.shape
-        banded = np.zeros((outputs, self.bands.count * LANES, *kernel), weights.dtype)
-        for channel in range(outputs):
-            group = channel // self.bands.outputs
-            first = group * inputs - self.bands.first(channel // LANES) * LANES
-            banded[channel, first : first + inputs] = weights[channel]
-        return packed_weights(banded, LANES, self.dot)
 
     def input_block(self, block: Any, c: Any) -> Any:
         return self.bands.first_of(block) + c

@@ -1,20 +1,17 @@
 """What the report's figures share: their height, rows by name, legend and description."""
 
-import textwrap
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mlperf_benchmark.compare.record import Row
-from mlperf_benchmark.pages.style import Drawing, to_svg
+from mlperf_benchmark.pages.style import Drawing, name_label, to_svg
 
 # In inches: the height of a plot and of a line of text.
 PLOT = 2.9
 LINE = 0.2
-# Letters of a name before it is broken.
-LABEL = 26
-# And of the longest name of a legend in two columns, which would not fit the figure otherwise.
+# Letters of the longest name of a legend in two columns, which would not fit the figure otherwise.
 SHORT = 18
 
 
@@ -38,7 +35,7 @@ def accuracy_point(row: Row) -> tuple[float, float]:
 
 
 def label(row: Row) -> str:
-    return textwrap.fill(row.name, LABEL)
+    return name_label(row.name)
 
 
 def legend_height(rows: Sequence[Row]) -> float:

@@ -6,7 +6,7 @@ from mlperf_benchmark.compare.matrix import METRICS
 from mlperf_benchmark.compare.output.report.canvas import LINE, PLOT, drawing
 from mlperf_benchmark.compare.record import Row
 from mlperf_benchmark.compare.sweeps import QPS, SWEEPS, Line, lines
-from mlperf_benchmark.pages.style import LINES, Drawing, new_figure, series
+from mlperf_benchmark.pages.style import LINES, Drawing, in_legend, new_figure, series
 
 # Values that there is room to name each.
 LABELLED = 10
@@ -38,7 +38,7 @@ def sweep_drawing(rows: Sequence[Row], axis: str) -> Drawing:
                 markersize=4,
                 markevery=[not row.invalid_rounds for row in line.rows],
                 linestyle=LINES[number],
-                label=line.name if name is None else f"{line.name}, {name}",
+                label=in_legend(line.name if name is None else f"{line.name}, {name}"),
             )
     every = sorted({value for line in drawn for value in line.values})
     if len(every) <= LABELLED:
