@@ -29,7 +29,8 @@ class NodeLowering:
         names = added_values(node.steps)
         arguments = [self.writer.blocked(name) for name in names]
         arguments += [self.writer.channel_constant(array, view) for array in arrays]
-        return Stored(view, tuple(self.writer.view(name) for name in names), epilogue), arguments
+        addends = tuple(self.writer.view(name) for name in names)
+        return Stored(view, addends, epilogue, packs=self.target.avx512), arguments
 
     def dequantization(self, node: Node) -> Scaling:
         """Return the scaling from the stored input of `node` to real numbers."""

@@ -15,7 +15,7 @@ from mlperf_benchmark.tvm_compiler.kernels.emit import (
     Place,
     build,
     fill_halo,
-    finish,
+    finish_row,
 )
 from mlperf_benchmark.tvm_compiler.kernels.loops import Split, for_parts, parallel
 from mlperf_benchmark.tvm_compiler.kernels.specs import ConvolutionSpec, Size, Tile
@@ -141,8 +141,14 @@ class ConvolutionKernel:
         self.emit_blocks(p, tile, tirx.const(0, "int32"), self.full_blocks)
         if self.rest_steps:
             self.emit_reduction(p, tile, tirx.const(self.full_blocks, "int32"), self.rest_steps)
-        for acc, target in zip(tile.accs, pixels_of(place, size), strict=True):
-            finish(read(acc), self.spec.stored, p, target)
+        self.finish_tile(p, place, size, [read(acc) for acc in tile.accs])
+
+    def finish_tile(self, p: Parameters, place: Place, size: Size, vectors: list[Any]) -> None:
+        """Store the sums of a tile, which are in the order of `pixels_of`."""
+        blocks, rows, columns = size
+        for number, first in enumerate(pixels_of(place, (blocks, rows, 1))):
+            row = vectors[number * columns : (number + 1) * columns]
+            finish_row(row, self.spec.stored, p, first)
 
     def registers(self, place: Place, size: Size) -> _Registers:
         return _Registers(accumulators(int(np.prod(size)), self.dot.accumulator), place, size)
@@ -180,8 +186,8 @@ class ConvolutionKernel:
             for_tiles(emit)
 
         def store(place: Place, size: Size) -> None:
-            for target in pixels_of(place, size):
-                finish(sums[place_of_sum(target)], self.spec.stored, p, target)
+            vectors = [sums[place_of_sum(target)] for target in pixels_of(place, size)]
+            self.finish_tile(p, place, size, vectors)
 
         with tir.serial(0, blocks * pixels) as pixel:
             zero = splat(0, self.dot.accumulator)

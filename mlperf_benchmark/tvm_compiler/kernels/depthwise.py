@@ -10,7 +10,7 @@ from mlperf_benchmark.tvm_compiler.kernels.emit import (
     Parameters,
     Place,
     build,
-    finish,
+    finish_row,
     parallel_rows,
 )
 from mlperf_benchmark.tvm_compiler.kernels.loops import Split, for_parts
@@ -72,5 +72,4 @@ class DepthwiseKernel:
                     )
                     offset = offset + j * window.stride[1] * LANES
                     write(acc, read(acc) + to_float(p.source[ramp(offset)]) * weight)
-        for j, acc in enumerate(accs):
-            finish(read(acc), self.spec.stored, p, (n, block, y, x + j))
+        finish_row([read(acc) for acc in accs], self.spec.stored, p, place)

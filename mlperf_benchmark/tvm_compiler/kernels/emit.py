@@ -24,8 +24,10 @@ from mlperf_benchmark.tvm_compiler.epilogue import (
 from mlperf_benchmark.tvm_compiler.kernels.functions import FUNCTIONS
 from mlperf_benchmark.tvm_compiler.kernels.loops import Split, parallel
 from mlperf_benchmark.tvm_compiler.kernels.vectors import (
+    PACKED,
     keep,
     limit,
+    packed_bytes,
     ramp,
     rounded_bytes,
     splat,
@@ -78,11 +80,15 @@ class Parameters:
 
 @dataclass(frozen=True)
 class Stored:
-    """How results are stored: the views of the output and of the addends, and the epilogue."""
+    """How results are stored: the views of the output and of the addends, and the epilogue.
+
+    `packs` says that the processor can pack the bytes of several pixels into one register.
+    """
 
     sink: View
     addends: tuple[View, ...]
     epilogue: Epilogue
+    packs: bool = False
 
 
 def build(
@@ -144,6 +150,25 @@ def finish(accumulated: Any, stored: Stored, p: Parameters, place: Place) -> Non
     if stored.sink.dtype == "uint8" and not isinstance(last, Round):
         running = running.astype("int32x16").astype("uint8x16")
     tir.buffer_store(p.sink, running, target)
+
+
+def finish_row(accumulated: Sequence[Any], stored: Stored, p: Parameters, place: Place) -> None:
+    """Do the same for 16 channels of adjacent pixels of a row, the first of them at `place`."""
+    n, block, y, x = place
+    operations = stored.epilogue.operations
+    last = operations[-1] if operations else None
+    size = PACKED if stored.packs and isinstance(last, Round) else 1
+    for first in range(0, len(accumulated), size):
+        places = [(n, block, y, x + j) for j in range(first, min(first + size, len(accumulated)))]
+        if len(places) == 1 or not isinstance(last, Round):
+            finish(accumulated[first], stored, p, places[0])
+            continue
+        vectors = [
+            _run(_Context(stored, p, at), to_float(vector), operations[:-1])
+            for vector, at in zip(accumulated[first:], places, strict=False)
+        ]
+        target = ramp(stored.sink.offset(*places[0]), LANES * len(vectors))
+        tir.buffer_store(p.sink, packed_bytes(vectors, last.low, last.high), [target])
 
 
 @dataclass(frozen=True)

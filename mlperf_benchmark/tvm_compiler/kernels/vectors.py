@@ -1,5 +1,6 @@
 """Vectors of 16 channels: reading, writing and converting them, and keeping them in registers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from tvm import tirx
@@ -59,6 +60,45 @@ def rounded_bytes(vector: Any) -> Any:
     rounds half to even into the lowest byte, which is faster than rounding and converting.
     """
     return tirx.reinterpret("int32x16", vector + splat(1.5 * 2**23)).astype("uint8x16")
+
+
+PACKED = 4
+"""Vectors of 16 bytes that fill a register of AVX-512."""
+
+
+def packed_bytes(vectors: Sequence[Any], low: int, high: int) -> Any:
+    """Round two to four vectors to integers from `low` to `high`, and join them to one of bytes.
+
+    Packing saturates, so that a lower limit of 0 needs no instruction. The upper one keeps numbers
+    within int32: converting what is outside gives the most negative integer.
+    """
+    least = float(low) if low else float("-inf")
+    integers = [_rounded(limit(vector, least, float(high))) for vector in vectors]
+    last = len(vectors) - 1
+    pairs = [
+        _pack("int16x32", "packssdw", integers[first], integers[min(first + 1, last)])
+        for first in range(0, len(vectors), 2)
+    ]
+    # Packing works within each quarter of a register: words alternate between the vectors.
+    words = tirx.reinterpret("int32x16", _pack("uint8x64", "packuswb", pairs[0], pairs[-1]))
+    order = [PACKED * part + number for number in range(len(vectors)) for part in range(4)]
+    return tirx.reinterpret(f"uint8x{LANES * len(vectors)}", tirx.Shuffle([words], order))
+
+
+def _rounded(vector: Any) -> Any:
+    """Round half to even, as int32. The last argument tells LLVM to take the mode that is set."""
+    return tirx.call_llvm_pure_intrin(
+        "int32x16",
+        "llvm.x86.avx512.mask.cvtps2dq.512",
+        vector,
+        splat(0, "int32"),
+        tirx.const(-1, "int16"),
+        tirx.const(4, "int32"),
+    )
+
+
+def _pack(dtype: str, instruction: str, first: Any, second: Any) -> Any:
+    return tirx.call_llvm_pure_intrin(dtype, f"llvm.x86.avx512.{instruction}.512", first, second)
 
 
 def limit(vector: Any, low: float, high: float) -> Any:
