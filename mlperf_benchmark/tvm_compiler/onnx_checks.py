@@ -48,6 +48,16 @@ def image_input(value: Any) -> ImageInput:
     return ImageInput((channels, height, width), channels_last=False)
 
 
+def check_scores(value: Any) -> None:
+    """Raise ModelError if the model's output is the best class in place of scores."""
+    element = _name(value.type.tensor_type.elem_type)
+    if element != "float32" and element.upper() not in OTHER_FLOATS:
+        raise ModelError(
+            f'The model\'s output "{value.name}" is {element}, such as the best class, and scores '
+            "are compiled: export the model without its ArgMax, or name its scores with --outputs."
+        )
+
+
 def check_types(model: Any) -> None:
     """Raise ModelError if the model computes in other floating-point types than float32.
 

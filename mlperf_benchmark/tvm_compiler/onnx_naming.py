@@ -43,7 +43,7 @@ class NamingImporter(ONNXGraphImporter):  # type: ignore[misc]  # TVM has no typ
 
     def _simple(self, op_name: str, inputs: list[Any], attrs: dict[str, Any]) -> Any | None:
         """Return some operators as simpler ones than the importer makes of them."""
-        if op_name in PAIRWISE:
+        if op_name in PAIRWISE and all(_is_float(one.ty) for one in inputs):
             return reduce(lambda one, other: self.bb.emit(PAIRWISE[op_name](one, other)), inputs)
         if op_name == "Clip" and len(inputs) == 1:
             # Before opset 11, the limits are attributes, and the importer hides them in functions.

@@ -10,7 +10,12 @@ from tvm import relax
 
 from mlperf_benchmark.core.errors import ModelError
 from mlperf_benchmark.core.text import first_line
-from mlperf_benchmark.tvm_compiler.onnx_checks import check_operators, check_types, image_input
+from mlperf_benchmark.tvm_compiler.onnx_checks import (
+    check_operators,
+    check_scores,
+    check_types,
+    image_input,
+)
 from mlperf_benchmark.tvm_compiler.onnx_folding import fold_constants, with_fixed_shape
 from mlperf_benchmark.tvm_compiler.onnx_naming import NamingImporter
 from mlperf_benchmark.tvm_compiler.onnx_norms import merge_layer_norms
@@ -48,6 +53,7 @@ def open_model(model: Any) -> OnnxSource:
             "one of each is supported."
         )
     image = image_input(inputs[0])
+    check_scores(model.graph.output[0])
     check_operators(model)
     fold_constants(simplified)
     for node in simplified.graph.node:

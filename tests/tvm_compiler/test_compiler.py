@@ -294,6 +294,14 @@ def test_weights_that_are_only_stored_in_float16_are_compiled(compiler: Compiler
     np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("keepdims", [0, 1])
+def test_models_that_answer_the_best_class_are_named(keepdims: int, tmp_path: Path) -> None:
+    source = Model(6, 6).conv(16).classifier(3).add("ArgMax", axis=1, keepdims=keepdims).onnx()
+    source.graph.output[0].type.tensor_type.elem_type = TensorProto.INT64
+    with pytest.raises(ModelError, match="is int64, such as the best class, and scores are compil"):
+        compile_model(source, tmp_path / "m.tvm", CompileOptions())
+
+
 def test_other_forms_of_int8_are_named(tmp_path: Path) -> None:
     model = Model(9, 9).conv(16).relu().classifier(3)
     calibration = normalised(random_images(2, 9, 9), model.image())
