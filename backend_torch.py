@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -36,6 +37,10 @@ class TorchBackend(Backend):
     Reads checkpoints (.pt, .pth), whose architecture is ours, and exported programs (.pt2).
     Unpickling is part of reading a .pt2, so that it is code: load only what you trust. One
     inference uses all threads.
+
+    Everything runs in one thread, whoever calls. OpenMP gives each thread that calls it workers of
+    its own, and lets them sleep between two operators where there are more workers than cores: an
+    inference of many small operators took twice as long in LoadGen's thread after one in another.
     """
 
     accepts = frozenset({"model", "threads", "inputs", "outputs", "data_format"})
@@ -45,12 +50,25 @@ class TorchBackend(Backend):
 
     def __init__(self, config: BackendConfig) -> None:
         super().__init__(config)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=self.name)
         self._module: Compiled
         self._batch = 1
         self._pads = False
         self._takes_argmax = False
 
     def load(self) -> BackendInfo:
+        return self._thread.submit(self._load).result()
+
+    def predict(self, images: Images) -> Scores:
+        return self._thread.submit(self._predict, images).result()
+
+    def profile(self, images: Images, inferences: int) -> Profile:
+        return self._thread.submit(self._profile, images, inferences).result()
+
+    def close(self) -> None:
+        self._thread.shutdown()
+
+    def _load(self) -> BackendInfo:
         path = self.config.model
         if path is None:
             raise ModelError(f"The {self.name} backend needs a model: --model FILE.")
@@ -98,14 +116,14 @@ class TorchBackend(Backend):
     def padding(self, count: int) -> int:
         return max(0, self._batch - count) if self._pads else 0
 
-    def predict(self, images: Images) -> Scores:
+    def _predict(self, images: Images) -> Scores:
         batch = padded(images, len(images) + self.padding(len(images)))
         with torch.inference_mode():
             scores: Scores = self._module(torch.from_numpy(batch)).numpy()
         rows = scores[: len(images)].reshape(len(images), -1)
         return rows[:, 0] if self._takes_argmax else rows
 
-    def profile(self, images: Images, inferences: int) -> Profile:
+    def _profile(self, images: Images, inferences: int) -> Profile:
         batch = padded(images, len(images) + self.padding(len(images)))
         assert isinstance(self._module, nn.Module)
         return profile(self._module, torch.from_numpy(batch), inferences)
