@@ -14,7 +14,8 @@ else:
 
 def parse_toml(text: str) -> dict[str, Any]:
     """Raises ValueError."""
-    return tomllib.loads(text)
+    content: dict[str, Any] = tomllib.loads(text)
+    return content
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -79,8 +79,8 @@ FUNCTIONS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
 """Each gets a vector that `keep` returned."""
 
 
-def _odd(ratio: tuple[Sequence[float], Sequence[float]], x: Any, limit: float) -> Any:
-    x = keep(limit(x, -limit, limit))
+def _odd(ratio: tuple[Sequence[float], Sequence[float]], x: Any, end: float) -> Any:
+    x = keep(limit(x, -end, end))
     square = keep(x * x)
     above, below = (_polynomial(coefficients, square) for coefficients in ratio)
     return x * above / below

@@ -1,6 +1,6 @@
 """NNCF's post-training quantization."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from mlperf_benchmark.models.optimize.images import Images
 from mlperf_benchmark.models.optimize.quantization import quantize
@@ -27,7 +27,7 @@ class Nncf(Quantizer):
         }
     )
     range_estimators = ("minmax", "percentile")
-    overflow_fixes = ("all", "first-layer", "none")
+    overflow_fixes: ClassVar[tuple[str, ...]] = ("all", "first-layer", "none")
 
     def quantize(self, source: Source, images: Images) -> Any:
         graph = source.convert(source.export(source.module))
