@@ -1,6 +1,7 @@
 """The algorithms of quantization, on a small net."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from mlperf_benchmark.core.errors import ModelError, UnknownNameError, UsageError
 from mlperf_benchmark.models.architectures.onnx_export import export_onnx
@@ -19,6 +21,7 @@ from mlperf_benchmark.models.optimize.config import QUANTIZERS, QuantizationConf
 from mlperf_benchmark.models.optimize.quantizers.quantizer import Source, make_quantizer
 from mlperf_benchmark.models.optimize.quantizers.rounding import learn_rounding
 from mlperf_benchmark.models.prepare.options import parse
+from mlperf_benchmark.onnxruntime_model.executed import read_executed
 
 SIDE = 16
 NAMES = ("adaround", "nncf", "onnxruntime")
@@ -101,6 +104,41 @@ def test_outputs_get_the_range_that_their_activation_leaves(
     ]
     assert steps
     assert max(steps) < 1.01 * largest / 255
+
+
+class Bottleneck(nn.Module):
+    """Values with and without a sign, one of them read twice, and a classifier after a flatten."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem = nn.Conv2d(3, 8, 3, padding=1)
+        self.expand = nn.Conv2d(8, 16, 1)
+        self.project = nn.Conv2d(16, 8, 1)
+        self.head = nn.Conv2d(8, 16, 1)
+        self.classifier = nn.Linear(16, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        x = x + self.project(functional.relu6(self.expand(x)))
+        x = functional.adaptive_avg_pool2d(functional.relu6(self.head(x)), 1)
+        scores: Tensor = self.classifier(x.flatten(1))
+        return scores
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_onnx_runtime_computes_every_layer_in_integers(name: str, tmp_path: Path) -> None:
+    model = quantized(QuantizationConfig(quantizer=name), lambda model: model, Bottleneck())
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options)
+    assert read_executed(tmp_path / "optimized.onnx").precision == "int8"
+    images = noise(50, 2)
+    with torch.no_grad():
+        expected = Bottleneck()(torch.from_numpy(images)).numpy()
+    (answers,) = session.run(None, {"input": images})
+    assert np.abs(answers - expected).max() < 0.1 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("name", NAMES)

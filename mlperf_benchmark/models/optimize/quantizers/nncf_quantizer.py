@@ -2,8 +2,11 @@
 
 from typing import Any, ClassVar
 
+import onnx
+
 from mlperf_benchmark.models.optimize.images import Images
 from mlperf_benchmark.models.optimize.quantization import quantize
+from mlperf_benchmark.models.optimize.quantizers.integer_graph import compute_in_integers
 from mlperf_benchmark.models.optimize.quantizers.quantizer import Quantizer, Source
 
 
@@ -31,4 +34,7 @@ class Nncf(Quantizer):
 
     def quantize(self, source: Source, images: Images) -> Any:
         graph = source.convert(source.export(source.module))
-        return quantize(graph, images, self.config, self.preset)
+        quantized = quantize(graph, images, self.config, self.preset)
+        if isinstance(quantized, onnx.ModelProto):
+            compute_in_integers(quantized)
+        return quantized
