@@ -122,7 +122,7 @@ def test_each_round_has_an_order_of_its_own_that_the_seed_decides(tmp_path: Path
         (NULL + VARIANTS + 'queries = "many"\n', 'Variant "b": Argument --queries'),
         (NULL + VARIANTS + '[axes]\nscenario = ["Server"]\n', "set qps"),
         ("variant = 1\n", "[[variant]] tables"),
-        ("title = \n", "is not TOML"),
+        ("title = \n", "is not a TOML file"),
     ],
 )
 def test_refusals_name_the_key_and_the_cure(tmp_path: Path, text: str, message: str) -> None:
