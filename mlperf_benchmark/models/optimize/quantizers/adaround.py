@@ -78,7 +78,7 @@ def _positions_by_layer(module: nn.Module, image: np.ndarray) -> dict[nn.Module,
     found: dict[nn.Module, int] = {}
 
     def count(layer: nn.Module, _inputs: Any, output: Tensor) -> None:
-        found[layer] = output[0, 0].numel()
+        found[layer] = _positions(layer, output)
 
     _run(module, _layers(module), count, iter([image]))
     return found
@@ -91,26 +91,36 @@ def _inputs(module: nn.Module, layers: list[nn.Module], images: Images) -> dict[
     """
     found: dict[nn.Module, list[Tensor]] = {layer: [] for layer in layers}
 
-    def keep(layer: nn.Module, inputs: tuple[Tensor, ...], _output: Tensor) -> None:
-        rows = _rows(layer, inputs[0])
+    def keep(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         generator = torch.Generator().manual_seed(len(found[layer]))
-        all_rows = ROWS if len(rows) == 1 else ROWS_IN_GROUPS
+        all_rows = ROWS if getattr(layer, "groups", 1) == 1 else ROWS_IN_GROUPS
         wanted = max(1, all_rows // len(images))
-        drawn = torch.randperm(rows.shape[1], generator=generator)[:wanted]
-        found[layer].append(rows[:, drawn].clone())
+        drawn = torch.randperm(_positions(layer, output), generator=generator)[:wanted]
+        found[layer].append(_rows(layer, inputs[0], drawn))
 
     _run(module, layers, keep, iter(images))
     return {layer: torch.cat(rows, dim=1) for layer, rows in found.items()}
 
 
-def _rows(layer: nn.Module, inputs: Tensor) -> Tensor:
-    """Return the inputs of each output of one image, (groups, positions, inputs of a group)."""
+def _positions(layer: nn.Module, output: Tensor) -> int:
+    return output[0, 0].numel() if isinstance(layer, nn.Conv2d) else output[..., 0].numel()
+
+
+def _rows(layer: nn.Module, inputs: Tensor, positions: Tensor) -> Tensor:
+    """Return the inputs of some outputs of one image, (groups, positions, inputs of a group)."""
     if not isinstance(layer, nn.Conv2d):
-        return inputs.reshape(1, -1, inputs.shape[-1])
+        return inputs.reshape(1, -1, inputs.shape[-1])[:, positions].clone()
     mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
     padded = functional.pad(inputs, layer._reversed_padding_repeated_twice, mode)
-    columns = functional.unfold(padded, layer.kernel_size, layer.dilation, 0, layer.stride)[0]
-    return columns.reshape(layer.groups, -1, columns.shape[-1]).transpose(1, 2)
+    # A view: windows that were not drawn are never copied.
+    windows = padded[0]
+    for place, (size, dilation) in enumerate(zip(layer.kernel_size, layer.dilation, strict=True)):
+        windows = windows.unfold(1 + place, (size - 1) * dilation + 1, layer.stride[place])
+    windows = windows[..., :: layer.dilation[0], :: layer.dilation[1]]
+    width = windows.shape[2]
+    drawn = windows[:, positions // width, positions % width].flatten(2)
+    by_group = drawn.reshape(layer.groups, -1, len(positions), drawn.shape[-1])
+    return by_group.transpose(1, 2).reshape(layer.groups, len(positions), -1)
 
 
 def _layers(module: nn.Module) -> list[nn.Module]:
