@@ -247,7 +247,7 @@ def test_cards_of_our_own(tmp_path: Path, name: str, text: str) -> None:
         ("a.card.toml", "resize = true", "resize is True, which is neither a number"),
         ("a.card.toml", "std = [0.2, 0, 0.2]", "not above 0 in each channel"),
         ("a.card.toml", "mean = [0.4, 0.5]", "neither one number nor one for each channel"),
-        ("a.card.toml", "resize = 256\ncrop_pct = 0.9", "give one of both"),
+        ("a.card.toml", "resize = 256\ncrop_pct = 0.9", "use one or the other"),
         ("a.card.toml", 'interpolation = "cubic"', '"cubic" is not one of bicubic, bilinear'),
         (
             "config.json",

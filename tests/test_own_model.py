@@ -286,7 +286,7 @@ def test_two_inputs_are_refused_by_name(benchmark: Runner, tmp_path: Path) -> No
     [
         (("--crop", 256), "takes images of 224×224, but the crop is 256×256"),
         (("--model-card", "none.toml"), "Cannot read the model card none.toml: No such file"),
-        (("--resize", 256, "--crop-pct", 0.9), "give one of both"),
+        (("--resize", 256, "--crop-pct", 0.9), "use one or the other"),
         (("--dataset", "imagenet", "--resize", 256), "--resize does not apply to the data set"),
     ],
 )

@@ -64,7 +64,7 @@ def test_files_of_early_versions_are_read(written: Path, read: Callable[..., Any
         ({"model": {"path": "m"}}, f"{NO_RESULT}object missing required field sha256"),
         ({"backend": {}}, f"{NO_RESULT}object missing required field name - at $.backend"),
         ({"schema_version": 2}, "has schema 2 instead of 1: run it again"),
-        ({"rows": []}, "is of a comparison"),
+        ({"rows": []}, "belongs to a comparison"),
     ],
 )
 def test_what_is_wrong_is_named(

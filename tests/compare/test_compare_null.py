@@ -159,7 +159,7 @@ def test_max_time_ends_a_comparison(tmp_path: Path) -> None:
         ((), "Say what to compare"),
         (("--profile", "null", "--model", "a.xml"), "Say what to compare"),
         (("none.toml",), "No matrix file none.toml"),
-        (("none.toml", "--queries", "5"), "--queries stands beside none.toml"),
+        (("none.toml", "--queries", "5"), "--queries cannot stand beside none.toml"),
         (("--model", "a", "b", "--metric", "p51"), 'Unknown metric "p51"'),
         (("--model", "a", "b", "--rounds", "0"), '--rounds: "0" is not a whole number above 0'),
         (("--model", "a", "b", "--backend", "openvin"), 'Did you mean "openvino"?'),

@@ -120,23 +120,24 @@ def test_the_layer_that_it_names_is_the_one_that_max_drop_returns_first(kitchen:
     fp32, int8 = kitchen.prepare("fp32"), kitchen.int8("int8")
     names = select_images(kitchen.images, None, 0)
     pixels = np.stack([*load_images(names, "imagenet_pytorch", kitchen.folder / "cache")])
-    answers = ov.compile_model(fp32, "CPU")(pixels)[0].argmax(axis=1)
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}
+    answers = ov.compile_model(fp32, "CPU", exact)(pixels)[0].argmax(axis=1)
     lines = [f"{name} {answer}\n" for name, answer in zip(names.names, answers, strict=True)]
     (kitchen.images / "val_map.txt").write_text("".join(lines))
 
     images = ("--accuracy", "--dataset-path", kitchen.images)
     (bad,) = kitchen.explain(fp32, int8, *images)["accuracy"]["variants"]
     assert bad["answered"]["good"] < 12
-    limit = ("--max-drop", "0.1", "--validation-path", str(kitchen.images))
+    limit = ("--max-drop", "0.2", "--validation-path", str(kitchen.images))
     description = read_description(kitchen.int8("limited", *limit))
     assert description is not None
     assert description.quantization is not None
     control = description.quantization.accuracy_control
     assert control is not None
-    assert control.reverted[:1] == ("/third/Conv",)
-    assert control.reverted[:1] == tuple(bad["mending"]["alone"][0]["layers"])
+    assert control.reverted == ("/third/Conv",)
+    assert control.reverted == tuple(bad["mending"]["alone"][0]["layers"])
     assert control.fp32_right == 12
-    assert control.int8_right >= 11
+    assert control.int8_right >= 10
 
 
 def test_what_cannot_be_explained_is_refused(kitchen: Kitchen) -> None:

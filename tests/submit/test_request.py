@@ -11,7 +11,7 @@ from mlperf_benchmark.submit.options import parse
     [
         ("--division closed --time 60", "add --rehearsal"),
         ("--division closed --scenarios Offline", "needs SingleStream, MultiStream"),
-        ("--division closed --scenarios Server --rehearsal", "no scenario of ResNet-50"),
+        ("--division closed --scenarios Server --rehearsal", "is not a scenario of ResNet-50"),
         ("--scenarios SingelStream", 'Did you mean "SingleStream"?'),
         ("--runs old", "--profile does not apply to --runs"),
         ("--max-latency 0.1", "--max-latency applies to --find-peak"),

@@ -7,11 +7,6 @@ from torch.nn import functional
 LEAST = 1e-8
 """The smallest step, which avoids a division by zero."""
 
-PACE = 100.0
-"""How many times as fast as a weight a step's logarithm is learned. A learning rate that suits
-weights of pretrained models would change a step by less than a thousandth in a hundred batches.
-"""
-
 
 class FakeQuantizer(nn.Module):
     """Rounds to multiples of a learned step, https://arxiv.org/abs/1902.08153.
@@ -34,7 +29,7 @@ class FakeQuantizer(nn.Module):
     @property
     def scale(self) -> Tensor:
         """The step."""
-        return self.begun * (PACE * self.change).exp()
+        return self.begun * self.change.exp()
 
     def forward(self, values: Tensor) -> Tensor:
         step = self._step(values)
