@@ -136,7 +136,7 @@ def test_automatic_padding_is_that_of_onnx(auto_pad: str, compiler: Compiler) ->
     model.add("Pad", model.constant([0, 0, 1, 1, 0, 0, 1, 1], np.int64))
     weights = model.constant(model.random.normal(size=(16, 3, 3, 3)) / 5)
     model.add("Conv", weights, kernel_shape=(3, 3), strides=(2, 2), auto_pad=auto_pad)
-    for kind, kernel in (("MaxPool", 1), ("MaxPool", 3), ("AveragePool", 2)):
+    for kind, kernel in (("MaxPool", 3), ("AveragePool", 2)):
         model.add(kind, kernel_shape=(kernel,) * 2, strides=(2, 2), auto_pad=auto_pad)
     model.flatten()
     images = random_images(1, 21, 24)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import helper
 
 from tests.tvm_compiler.conftest import Compiler
 from tests.tvm_compiler.graphs import Model, normalised, quantized, random_images, reference
@@ -79,6 +80,14 @@ def part(model: Model, first: int, count: int) -> Model:
     numbers = [model.constant([n], np.int64) for n in (first, first + count, 1)]
     model.channels = count
     return model.add("Slice", *numbers)
+
+
+def parted(model: Model) -> Model:
+    """The second half, of a split that names no sizes."""
+    names = ["first half", "second half"]
+    model.nodes.append(helper.make_node("Split", [model.last], names, axis=1))
+    model.last, model.channels = names[1], model.channels // 2
+    return model
 
 
 def reshape(model: Model, *shape: int) -> Model:
@@ -209,6 +218,7 @@ CASES: dict[str, Builder] = {
         lambda m: part(m, 29, 29),
         lambda m: part(m, 0, 29).conv(29).relu(),
     ).conv(16),
+    "equal parts": lambda: concat(Model(6, 6).conv(40), parted).conv(16),
     "shuffle": lambda: shuffle(Model(6, 6).conv(58).relu(), 2).conv(20),
     "shuffle of a concat, split": lambda: part(
         shuffle(concat(Model(6, 6).conv(20), lambda m: m.conv(20), lambda m: m.relu()), 2), 20, 20
