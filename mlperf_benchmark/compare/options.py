@@ -174,7 +174,7 @@ def share(text: str) -> float:
     except ValueError as error:
         raise argparse.ArgumentTypeError(f'"{text}" is no share; write 5%') from error
     if not 0 <= value < 1:
-        way_out = f"write {text}%" if 1 <= value < 100 and "%" not in text else "such as 5%"
+        way_out = f"write {text}%" if 1 <= value < 100 and "%" not in text else "write 5%"
         raise argparse.ArgumentTypeError(f'"{text}" is no share below 1; {way_out}')
     return value
 

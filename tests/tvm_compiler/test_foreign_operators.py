@@ -257,6 +257,7 @@ CASES: dict[str, Builder] = {
     "attention with heads of 12": lambda: class_token(
         attention(tokens(Model(4, 4), 24), 24, 2), 24
     ),
+    "attention of a column": lambda: class_token(attention(tokens(Model(5, 1), 24), 24, 2), 24),
     "mean of tokens": lambda: linear(
         attention(tokens(Model(6, 6), 32), 32, 1).add("ReduceMean", axes=[1], keepdims=0), 32, 5
     ),
@@ -278,6 +279,7 @@ def strided(model: Model, first: int) -> Model:
 ALONE = (
     *("squeeze and excitation", "shuffle of a concat, split", "attention with heads of 16"),
     *("attention with heads of 12", "mean of tokens", "concat of uneven parts"),
+    "attention of a column",
 )
 """Where one image is another matter than several."""
 
