@@ -189,9 +189,7 @@ def share(text: str) -> float:
     except ValueError as error:
         raise argparse.ArgumentTypeError(f'"{text}" is not a share; write 5%') from error
     if not 0 <= value < 1:
-        way_out = (
-            f"write {text}%" if 1 <= value < 100 and "%" not in text else "write one such as 5%"
-        )
+        way_out = f"write {text}%" if 1 <= value < 100 and "%" not in text else "write 5%"
         raise argparse.ArgumentTypeError(f'"{text}" is not a share below 1; {way_out}')
     return value
 

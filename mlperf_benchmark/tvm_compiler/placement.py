@@ -15,7 +15,6 @@ from mlperf_benchmark.tvm_compiler.graph import (
     MaxPool,
     Node,
     Value,
-    added_values,
 )
 from mlperf_benchmark.tvm_compiler.storage import Halo, View
 
@@ -42,7 +41,7 @@ def place(graph: Graph) -> Placement:
         writer = writers.get(value.name)
         view = _plain_view(value)
         if writer is not None and isinstance(writer.operator, Image):
-            view = _image_view(value.name, view, readers[value.name])
+            view = _image_view(view, readers[value.name])
         if writer is not None and _is_interleaved(writer, view, views):
             view = replace(view, interleaved=True)
         views[value.name] = _with_halo(view, writer, readers[value.name], graph.values)
@@ -71,14 +70,12 @@ def _plain_view(value: Value) -> View:
     return View(n, c, h, w, "uint8" if value.quantization else "float32")
 
 
-def _image_view(name: str, view: View, readers: list[Node]) -> View:
+def _image_view(view: View, readers: list[Node]) -> View:
     """Return the view of an image, which has few channels; only full convolutions read short
     blocks.
     """
     for node in readers:
         if not isinstance(node.operator, Convolution) or node.operator.groups > 1:
-            return view
-        if name in added_values(node.steps):
             return view
     if view.channels > 4:
         return view

@@ -57,8 +57,9 @@ def split(reader: Reader, call: Any) -> Meaning | None:
     dim = int(call.attrs.axis) % len(arranged.dims)
     whole = arranged.shape[dim]
     places = call.attrs.indices_or_sections
-    if isinstance(places, int):
-        size = -(-whole // places)
+    parts = number_of(places)
+    if parts is not None:
+        size = -(-whole // int(parts))
         cuts = list(range(size, whole, size))
     else:
         cuts = [int(place) for place in places]

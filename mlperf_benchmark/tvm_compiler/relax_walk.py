@@ -189,7 +189,8 @@ class Reader:
     def as_meaning(self, arranged: Arranged, shape: Shape) -> Meaning:
         """Return the value's name if the arrangement is the value's own."""
         known = self.shape(arranged.value)
-        if arranged.covers(known) and arranged == plain(arranged.value, known[: len(shape)]):
+        is_own = len(shape) in (2, 4) and arranged.covers(known)
+        if is_own and arranged == plain(arranged.value, known[: len(shape)]):
             return arranged.value
         return arranged
 

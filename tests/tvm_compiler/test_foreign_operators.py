@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import helper
 
 from tests.tvm_compiler.conftest import Compiler
 from tests.tvm_compiler.graphs import Model, normalised, quantized, random_images, reference
@@ -79,6 +80,14 @@ def part(model: Model, first: int, count: int) -> Model:
     numbers = [model.constant([n], np.int64) for n in (first, first + count, 1)]
     model.channels = count
     return model.add("Slice", *numbers)
+
+
+def parted(model: Model) -> Model:
+    """The second half, of a split that names no sizes."""
+    names = ["first half", "second half"]
+    model.nodes.append(helper.make_node("Split", [model.last], names, axis=1))
+    model.last, model.channels = names[1], model.channels // 2
+    return model
 
 
 def reshape(model: Model, *shape: int) -> Model:
@@ -209,6 +218,7 @@ CASES: dict[str, Builder] = {
         lambda m: part(m, 29, 29),
         lambda m: part(m, 0, 29).conv(29).relu(),
     ).conv(16),
+    "equal parts": lambda: concat(Model(6, 6).conv(40), parted).conv(16),
     "shuffle": lambda: shuffle(Model(6, 6).conv(58).relu(), 2).conv(20),
     "shuffle of a concat, split": lambda: part(
         shuffle(concat(Model(6, 6).conv(20), lambda m: m.conv(20), lambda m: m.relu()), 2), 20, 20
@@ -247,6 +257,7 @@ CASES: dict[str, Builder] = {
     "attention with heads of 12": lambda: class_token(
         attention(tokens(Model(4, 4), 24), 24, 2), 24
     ),
+    "attention of a column": lambda: class_token(attention(tokens(Model(5, 1), 24), 24, 2), 24),
     "mean of tokens": lambda: linear(
         attention(tokens(Model(6, 6), 32), 32, 1).add("ReduceMean", axes=[1], keepdims=0), 32, 5
     ),
@@ -268,6 +279,7 @@ def strided(model: Model, first: int) -> Model:
 ALONE = (
     *("squeeze and excitation", "shuffle of a concat, split", "attention with heads of 16"),
     *("attention with heads of 12", "mean of tokens", "concat of uneven parts"),
+    "attention of a column",
 )
 """Where one image is another matter than several."""
 

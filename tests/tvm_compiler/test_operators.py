@@ -64,7 +64,6 @@ CASES: dict[str, Builder] = {
     "a convolution of one pixel that skips": lambda: (
         Model(6, 6).conv(16).relu().add("GlobalAveragePool").conv(24, stride=2)
     ),
-    "a sum with the image": lambda: Model(9, 9).conv(3, 3, pads=1).add("Add", "input"),
     "a value that is padded in two ways": lambda: two_readers(Model(10, 10).conv(20)),
     "max pool 2x2": lambda: Model(8, 8).conv(16).relu().max_pool(2, 2, 0),
 }
