@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
 
 from mlperf_benchmark.compare.accuracy_texts import top1_text
-from mlperf_benchmark.compare.described import algorithm, architecture, is_pruned
+from mlperf_benchmark.compare.described import algorithm, architecture, gmacs, is_pruned
 from mlperf_benchmark.compare.matrix import METRICS
 from mlperf_benchmark.compare.output.report.canvas import (
     LINE,
@@ -13,7 +15,7 @@ from mlperf_benchmark.compare.output.report.canvas import (
     drawing,
 )
 from mlperf_benchmark.compare.record import Row
-from mlperf_benchmark.pages.style import Drawing, new_figure, series
+from mlperf_benchmark.pages.style import SERIES, Drawing, new_figure, series
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,17 @@ class Curve:
     @property
     def points(self) -> list[tuple[float, float]]:
         """The metric and top-1 in per cent of each."""
-        return sorted(map(accuracy_point, self.rows))
+        return [accuracy_point(row) for row in self.rows]
+
+    @property
+    def line(self) -> list[tuple[float, float]]:
+        """The same, models of one size (such as those of several seeds) by their mean."""
+        by_size: dict[float | None, list[tuple[float, float]]] = {}
+        for row, point in zip(self.rows, self.points, strict=True):
+            by_size.setdefault(gmacs(row), []).append(point)
+        return sorted(
+            (fmean(xs), fmean(ys)) for xs, ys in (zip(*of, strict=True) for of in by_size.values())
+        )
 
 
 def algorithm_drawing(rows: Sequence[Row]) -> Drawing | None:
@@ -37,14 +49,17 @@ def algorithm_drawing(rows: Sequence[Row]) -> Drawing | None:
     figure, axes = new_figure(PLOT + 1 + LINE * len(curves))
     for place, curve in enumerate(curves):
         style = series(place)
-        axes.plot(
-            *zip(*curve.points, strict=True),
-            color=style.colour,
-            marker=style.marker,
-            linestyle=style.line,
-            markersize=5,
-            label=curve.name,
-        )
+        # Styles repeat: the second time marks are hollow.
+        face = style.colour if place < len(SERIES) else "none"
+        marks: dict[str, Any] = {
+            "color": style.colour,
+            "marker": style.marker,
+            "markersize": 5,
+            "markerfacecolor": face,
+        }
+        axes.plot(*zip(*curve.line, strict=True), color=style.colour, linestyle=style.line)
+        axes.plot(*zip(*curve.points, strict=True), linestyle="none", **marks)
+        axes.plot([], [], linestyle=style.line, label=curve.name, **marks)
     metric = METRICS[rows[0].metric]
     axes.margins(0.05)
     axes.set_xlabel(metric.label)
