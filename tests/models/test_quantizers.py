@@ -129,6 +129,8 @@ class Bottleneck(nn.Module):
 @pytest.mark.parametrize("name", NAMES)
 def test_onnx_runtime_computes_every_layer_in_integers(name: str, tmp_path: Path) -> None:
     model = quantized(QuantizationConfig(quantizer=name), lambda model: model, Bottleneck())
+    read = {name for node in model.graph.node for name in node.input}
+    assert {constant.name for constant in model.graph.initializer} <= read
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
     options.log_severity_level = 3

@@ -13,6 +13,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from mlperf_benchmark.tvm_compiler.onnx_folding import drop_unused_constants
+
 SHIFT = 128
 """From int8 to uint8."""
 
@@ -25,6 +27,7 @@ def compute_in_integers(model: onnx.ModelProto) -> None:
     graph.store_biases()
     # Their types were those before.
     del model.graph.value_info[:]
+    drop_unused_constants(model)
 
 
 class _Graph:
