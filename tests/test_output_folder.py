@@ -1,11 +1,14 @@
 """The output folder: whole results or none, and never somebody else's overwritten."""
 
+import contextlib
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from mlperf_benchmark.run.output_folder import OutputFolder
 from tests.command import ROOT, command, environment, run_main
 from tests.conftest import Runner
 
@@ -38,6 +41,24 @@ def test_folders_are_made(tmp_path: Path) -> None:
     assert done.status in (0, 3)
     assert done.result["config"]["output"] == str(done.output)
     assert str(done.output) in done.stdout
+
+
+def test_what_loadgen_still_writes_does_not_keep_the_folder(tmp_path: Path) -> None:
+    """Its thread cannot be stopped, and opens its logs one after the other."""
+    folder = OutputFolder(tmp_path)
+
+    def write_on() -> None:
+        with contextlib.suppress(FileNotFoundError):
+            for number in range(100_000):
+                (folder.work / str(number % 100)).touch()
+
+    with folder.open(overwrite=False):
+        thread = threading.Thread(target=write_on)
+        thread.start()
+        while len(list(folder.work.iterdir())) < 100:
+            pass
+    thread.join()
+    assert not list(tmp_path.iterdir())
 
 
 def test_foreign_files_are_left_alone(benchmark: Runner, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,21 @@ SLOW_IMPORT = """
 import pathlib, time
 pathlib.Path(__file__).with_name("reached").touch()
 time.sleep(60)
+"""
+
+CLEANS_UP = """
+import time
+from mlperf_benchmark.core.process import console_script
+
+def main():
+    try:
+        print("ready", flush=True)
+        time.sleep(600)
+    finally:
+        time.sleep({seconds})
+        print("cleaned up", flush=True)
+
+console_script()(lambda: main)()
 """
 
 
@@ -158,6 +174,37 @@ def test_impatient_user_gets_the_same_end(arguments: list[object]) -> None:
         _, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, stderr
     assert "Traceback" not in stderr
+
+
+@pytest.mark.parametrize(
+    ("seconds", "last_words"),
+    [
+        (0.3, "Terminated; no result was written."),
+        (60, "Terminated; cleaning up was not finished."),
+    ],
+)
+def test_signals_at_once_are_one_and_a_later_one_ends_long_cleaning(
+    seconds: float, last_words: str, tmp_path: Path
+) -> None:
+    """Linux sends a run one for each thread of the comparison that was killed."""
+    script = tmp_path / "cleans_up.py"
+    script.write_text(CLEANS_UP.format(seconds=seconds))
+    with subprocess.Popen(
+        [sys.executable, script],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        while process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.05)
+        stdout, stderr = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 143
+    assert stderr.splitlines() == [last_words]
+    assert ("cleaned up" in stdout) == (seconds < 1)
 
 
 @pytest.mark.parametrize("number", STATUS)

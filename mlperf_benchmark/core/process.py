@@ -8,6 +8,7 @@ import io
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from functools import partial
@@ -20,7 +21,9 @@ from mlperf_benchmark.core.text import printable
 
 DEBUG = "--debug"
 ENDINGS = {signal.SIGINT: (130, "Interrupted"), signal.SIGTERM: (143, "Terminated")}
-
+# Linux sends a bound process (see core.bound_process) one signal for each thread of its killed
+# parent, milliseconds apart.
+ONE_SIGNAL_SECONDS = 1.0
 
 Main = Callable[[], int]
 """What a command does; its exit status."""
@@ -75,19 +78,20 @@ def _run(load: Callable[[], Main], interrupted: str) -> NoReturn:
     sys.exit(status)
 
 
-def _handle(handler: Callable[[int, FrameType | None], NoReturn]) -> None:
+def _handle(handler: Callable[[int, FrameType | None], None]) -> None:
     for number in ENDINGS:
         signal.signal(number, handler)
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
-    # A second signal ends the process at once, should cleaning up take long.
-    _handle(_end)
+    _handle(partial(_end, time.monotonic()))
     raise Interrupted(number)
 
 
-def _end(number: int, _frame: FrameType | None) -> NoReturn:
-    _leave_interrupted(number, "cleaning up was not finished")
+def _end(first: float, number: int, _frame: FrameType | None) -> None:
+    """End at once at a second signal, should cleaning up since `first` take long."""
+    if time.monotonic() - first > ONE_SIGNAL_SECONDS:
+        _leave_interrupted(number, "cleaning up was not finished")
 
 
 def _leave_interrupted(number: int, leaves: str) -> NoReturn:

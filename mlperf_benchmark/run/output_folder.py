@@ -25,6 +25,7 @@ LOADGEN_FILES = (SUMMARY, DETAIL, ACCURACY_LOG)
 INCOMPLETE = ".incomplete"
 FULL_BYTES = 16 << 10
 WAIT_SECONDS = 0.1
+REMOVALS = 10
 
 
 class OutputFolder:
@@ -71,7 +72,7 @@ class OutputFolder:
                     ) from error
                 raise
             finally:
-                shutil.rmtree(self.work, ignore_errors=True)
+                _remove(self.work)
         finally:
             os.close(descriptor)
 
@@ -141,6 +142,15 @@ def wait_until_free(path: Path, seconds: float) -> None:
             time.sleep(WAIT_SECONDS)
     finally:
         os.close(lock)
+
+
+def _remove(folder: Path) -> None:
+    """Remove it although LoadGen's thread, which nothing stops, may be making its files there."""
+    for _ in range(REMOVALS):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(WAIT_SECONDS)
 
 
 def _is_locked(lock: int) -> bool:
