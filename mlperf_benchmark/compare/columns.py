@@ -33,7 +33,8 @@ class Column:
     """`text` for people, `number` to sort by and for programs (None: sorted as text).
 
     `field` is the name in results.csv; `constant` columns may be left out of a narrow table where
-    all rows agree, and `detail` ones are in no table. In a terminal a line of it is broken after
+    all rows agree, and `detail` ones are in no table. Those `of_model` say what ran; they have a
+    table of their own where one would be too wide. In a terminal a line of it is broken after
     `wrap` letters.
     """
 
@@ -44,6 +45,7 @@ class Column:
     constant: bool = False
     wrap: int = 26
     detail: bool = False
+    of_model: bool = False
 
 
 def all_columns() -> tuple[Column, ...]:
@@ -78,11 +80,11 @@ def all_columns() -> tuple[Column, ...]:
         _number("samples/s", "samples_per_second", ".1f", lambda row: row.samples_per_second),
         _number("Peak queries/s", "peak_qps", ".4g", _peak_rate),
         *(_latency(name) for name in ("p90", "p99")),
-        _number("MB", "model_mb", ".1f", megabytes),
-        _number("GMACs", "gmacs", ".2f", gmacs),
-        _number("M parameters", "parameters_m", ".2f", million_parameters),
-        _number("Made in s", "making_seconds", ".0f", lambda row: making(row, "seconds")),
-        _number("Images", "making_images", ".0f", lambda row: making(row, "images")),
+        _of_model("MB", "model_mb", ".1f", megabytes),
+        _of_model("GMACs", "gmacs", ".2f", gmacs),
+        _of_model("M parameters", "parameters_m", ".2f", million_parameters),
+        _of_model("Made in s", "making_seconds", ".0f", lambda row: making(row, "seconds")),
+        _of_model("Images", "making_images", ".0f", lambda row: making(row, "images")),
         _seconds("Read s", "read_seconds", detail=True),
         _seconds("Compile s", "compile_seconds", detail=True),
         _seconds("Start s", "first_answer_seconds"),
@@ -96,19 +98,12 @@ def all_columns() -> tuple[Column, ...]:
             constant=True,
         ),
         Column("Backend", "backend", lambda row: _backend(row, "name"), constant=True),
-        Column("Pruned", "pruned", pruned, constant=True),
-        Column(
-            "Algorithm", "algorithm", lambda row: described(row, "pruning", "method"), constant=True
-        ),
-        Column("Scope", "scope", lambda row: described(row, "pruning", "scope"), constant=True),
-        Column("Recovery", "recovery", recovery, constant=True),
-        Column("Precision", "precision", stored_precision, constant=True),
-        Column(
-            "Quantizer",
-            "quantizer",
-            lambda row: described(row, "quantization", "quantizer"),
-            constant=True,
-        ),
+        _description("Pruned", pruned),
+        _description("Algorithm", lambda row: described(row, "pruning", "method")),
+        _description("Scope", lambda row: described(row, "pruning", "scope")),
+        _description("Recovery", recovery),
+        _description("Precision", stored_precision),
+        _description("Quantizer", lambda row: described(row, "quantization", "quantizer")),
         Column(
             "Executed",
             "executed_precision",
@@ -194,6 +189,14 @@ def _number(
         return NONE if value is None else format(value, form)
 
     return Column(title, field, text, number, detail=detail)
+
+
+def _of_model(title: str, field: str, form: str, number: Callable[[Row], float | None]) -> Column:
+    return dataclasses.replace(_number(title, field, form, number), of_model=True)
+
+
+def _description(title: str, text: Callable[[Row], str]) -> Column:
+    return Column(title, title.lower(), text, constant=True, of_model=True)
 
 
 def _latency(name: str) -> Column:

@@ -2,7 +2,7 @@
 
 import json
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from backend import BACKENDS
@@ -18,6 +18,9 @@ from mlperf_benchmark.run.resolve import resolve
 FOLDER = "explain"
 """Inside of the comparison's output: the page and the tables of all layers."""
 
+SENTENCES = 12
+"""As many as a reader takes in; the page has them all."""
+
 TOLD = (*CARD_OPTIONS, "model_card", "inputs", "outputs", "data_format")
 """What options tell of a model of the user's own."""
 
@@ -27,11 +30,11 @@ def explain_layers(comparison: Comparison, output: Path, program: Path) -> list[
     subjects = _subjects(comparison)
     if not subjects:
         return ["Layers are not explained: no model runs on a backend that reports their times."]
-    first = subjects[0]
+    first, *_ = subjects.values()
     config = resolve(first)
     told = {name: getattr(first, name) for name in TOLD}
     arguments = [
-        *(f"{one.model}@{_backend(one)}" for one in subjects),
+        *(f"{one.model}@{_backend(one)}" for one in subjects.values()),
         *("--dataset", config.dataset, "--cache-dir", str(first.cache_dir)),
         *("--precision", config.precision),
         *to_arguments(told),
@@ -43,24 +46,39 @@ def explain_layers(comparison: Comparison, output: Path, program: Path) -> list[
     if reason is not None:
         return [f"Layers are not explained: {reason}"]
     content = json.loads((output / FOLDER / EXPLANATION).read_text(encoding="utf-8"))
-    return [*map(_sentence, content["statements"]), f"All layers: {FOLDER}/explain.html."]
+    # explain.py calls them by their files.
+    names = dict(zip((one["name"] for one in content["variants"]), subjects, strict=True))
+    statements = content["statements"]
+    told = [_sentence(one, names[one["variant"]]) for one in statements[:SENTENCES]]
+    left = len(statements) - len(told)
+    others = f"{left} smaller losses and all" if left else "All"
+    return [*told, f"{others} layers: {FOLDER}/explain.html."]
 
 
-def _sentence(statement: dict[str, str]) -> str:
+def _sentence(statement: Mapping[str, str], name: str) -> str:
     advice = statement["advice"]
-    return f"{statement['variant']}: {statement['text']}." + (
+    return f"{name}: {statement['text']}." + (
         f" {advice[:1].upper()}{advice[1:]}." if advice else ""
     )
 
 
-def _subjects(comparison: Comparison) -> Sequence[Namespace]:
-    """The options of a run of each model and backend, the baseline's first."""
+def _subjects(comparison: Comparison) -> dict[str, Namespace]:
+    """The options of a run of each model and backend by its first row, the baseline's first."""
     ran = [row for row in comparison.rows if row.failure is None and row.not_run is None]
     ran.sort(key=lambda row: not row.baseline)
     # After "python3 main.py".
-    runs = [parse(row.command[2:]) for row in ran]
-    able = [one for one in runs if one.model and BACKENDS.load(_backend(one)).profiles]
-    return list({(one.model, _backend(one)): one for one in reversed(able)}.values())[::-1]
+    subjects: dict[str, Namespace] = {}
+    seen = set()
+    for row in ran:
+        one = parse(row.command[2:])
+        if one.model and (one.model, _backend(one)) not in seen and _profiles(one):
+            seen.add((one.model, _backend(one)))
+            subjects[row.name] = one
+    return subjects
+
+
+def _profiles(options: Namespace) -> bool:
+    return BACKENDS.load(_backend(options)).profiles
 
 
 def _backend(options: Namespace) -> str:

@@ -1,11 +1,13 @@
 """Layers whose kernels are slower than they could be."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mlperf_benchmark.core.layer_profile import DEPTHWISE
 from mlperf_benchmark.explain.pairs import Pair
 from mlperf_benchmark.explain.record import LayerRecord, Statement
 from mlperf_benchmark.explain.rules.facts import MULTIPLYING, Facts, became_int8
+
+NAMED = 3
 
 SHORT_OF_BASELINE = 0.8
 """A layer that reaches less than this part of the baseline's share of the roofline falls behind."""
@@ -90,8 +92,12 @@ def reference_kernels(facts: Facts) -> Iterator[Statement]:
 
 
 def falls_behind(facts: Facts) -> Iterator[Statement]:
-    """Yield layers further from their roofline than the baseline's if no other rule explains it."""
+    """Yield the layers further from their roofline than the baseline's, as one statement.
+
+    Those that another rule explains are left to it.
+    """
     lanes = facts.lanes
+    found: list[tuple[float, Pair]] = []
     for pair in facts.pairs:
         layer = pair.main
         if not pair.before_ms or layer is None or layer.kind not in MULTIPLYING:
@@ -100,19 +106,43 @@ def falls_behind(facts: Facts) -> Iterator[Statement]:
             continue
         lost = pair.lost_ms - _wasted(layer, lanes) * layer.ms.value
         if lost >= facts.least_ms:
-            now = sum(one.bound_ms for one in pair.after) / pair.after_ms
-            before = sum(one.bound_ms for one in pair.before) / pair.before_ms
-            yield facts.statement(
-                "falls behind",
-                f"{pair.operator}: {lost:.3f} ms lost: it reaches {now:.0%} of its roofline, the "
-                f"baseline {before:.0%}",
-                lost,
-                _faster_kernel(facts.variant.backend),
-                pair.operator,
-            )
+            found.append((lost, pair))
+    if not found:
+        return
+    found.sort(key=lambda one: -one[0])
+    total = sum(lost for lost, _ in found)
+    yield facts.statement(
+        "falls behind",
+        _behind(*found[0]) if len(found) == 1 else _all_behind(found, total),
+        total,
+        _faster_kernel(facts.variant.backend),
+        *(pair.operator for _, pair in found),
+    )
+
+
+def _behind(lost: float, pair: Pair) -> str:
+    return (
+        f"{pair.operator}: {lost:.3f} ms lost: it reaches {_reached(pair.after):.0%} of its "
+        f"roofline, the baseline {_reached(pair.before):.0%}"
+    )
+
+
+def _all_behind(found: Sequence[tuple[float, Pair]], total: float) -> str:
+    now = sorted(_reached(pair.after) for _, pair in found)
+    before = sorted(_reached(pair.before) for _, pair in found)
+    worst = ", ".join(f"{pair.operator} ({lost:.3f} ms)" for lost, pair in found[:NAMED])
+    return (
+        f"{len(found)} layers lose {total:.3f} ms: they reach {now[0]:.0%} to {now[-1]:.0%} of "
+        f"their roofline, the baseline {before[0]:.0%} to {before[-1]:.0%}; most is lost in {worst}"
+    )
+
+
+def _reached(layers: Sequence[LayerRecord]) -> float:
+    """The share of their roofline."""
+    return sum(one.bound_ms for one in layers) / sum(one.ms.value for one in layers)
 
 
 def _faster_kernel(backend: str) -> str:
     if backend == "tvm":
         return "let the compiler try other tiles: prepare.py --backend tvm --tune 300"
-    return "try another backend for it: prepare.py --backend tvm --tune 300"
+    return "try another backend: prepare.py --backend tvm --tune 300"
