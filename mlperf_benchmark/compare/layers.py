@@ -32,12 +32,12 @@ def explain_layers(comparison: Comparison, output: Path, program: Path) -> list[
         return ["Layers are not explained: no model runs on a backend that reports their times."]
     first, *_ = subjects.values()
     config = resolve(first)
-    told = {name: getattr(first, name) for name in TOLD}
+    of_model = {name: getattr(first, name) for name in TOLD}
     arguments = [
         *(f"{one.model}@{_backend(one)}" for one in subjects.values()),
         *("--dataset", config.dataset, "--cache-dir", str(first.cache_dir)),
         *("--precision", config.precision),
-        *to_arguments(told),
+        *to_arguments(of_model),
         *(("--threads", str(first.threads)) if first.threads else ()),
         *("--output", str(output / FOLDER), "--overwrite"),
     ]
@@ -78,7 +78,7 @@ def _subjects(comparison: Comparison) -> dict[str, Namespace]:
 
 
 def _profiles(options: Namespace) -> bool:
-    return BACKENDS.load(_backend(options)).profiles
+    return bool(BACKENDS.load(_backend(options)).profiles)
 
 
 def _backend(options: Namespace) -> str:

@@ -35,7 +35,7 @@ class Rule:
 
     def candidates(self, spec: ConvolutionSpec) -> list[Choice]:
         """Return the rule's choice, then each method's in turn, the most promising first."""
-        direct = candidate_tiles(spec)
+        direct = candidate_tiles(spec, self.machine.threads)
         winograd = [] if self.exact else expected_winograd(spec, self.machine)
         methods: list[list[Choice]] = [
             [e.tile for e in winograd if e.tile.outputs == outputs]

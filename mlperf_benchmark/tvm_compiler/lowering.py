@@ -155,7 +155,7 @@ class _Lowering(NodeLowering):
             scratch = None
         self.lowered.methods[method_of(tile)] += 1
         arguments = [self.source(node), self.writer.constant(constant), *extra]
-        function = TirFunction(name, (spec, tile), write, scratch)
+        function = TirFunction(name, (spec, tile), write, scratch, by_thread=True)
         symbol = self.writer.store(node.output, function, arguments)
         self.lowered.specs[symbol], self.lowered.tiles[symbol] = spec, tile
 
@@ -185,7 +185,7 @@ class _Lowering(NodeLowering):
             self.writer.constant(Constant(kernel.pack(weights))),
             *extra,
         ]
-        function = TirFunction(name, (kernel.spec, bands), kernel.function)
+        function = TirFunction(name, (kernel.spec, bands), kernel.function, by_thread=True)
         self.writer.store(node.output, function, arguments)
 
     def average_pool(self, node: Node, operator: AveragePool) -> None:

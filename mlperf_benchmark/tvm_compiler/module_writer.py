@@ -29,12 +29,16 @@ COPY = "copy"
 
 @dataclass(frozen=True)
 class TirFunction:
-    """A function that `write` makes, only once for all with an equal `key`."""
+    """A function that `write` makes, only once for all with an equal `key`.
+
+    `by_thread` says that it takes the number of threads.
+    """
 
     name: str
     key: Hashable
     write: Callable[[], Any]
     scratch: Scratch | None = None
+    by_thread: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,7 +190,9 @@ class ModuleWriter:
         if function.scratch:
             together = self._buffer(function.scratch.together, "float32", step)
             each = self._scratch_of(function.scratch.each)
-            arguments = [*arguments, together, each, self._threads]
+            arguments = [*arguments, together, each]
+        if function.by_thread:
+            arguments = [*arguments, self._threads]
         buffer = self._buffer(view.size, view.dtype, step)
         variable, last = self.function(function), len(arguments)
         call = relax.op.call_tir_inplace(variable, [*arguments, buffer], last, buffer.ty)

@@ -18,6 +18,9 @@ _STEP_OVERHEAD = 0.5
 _L1_BYTES = 16 * 1024
 """What of a core's first-level cache weights may take: half of 32 KiB."""
 
+_LEAST_FETCHED = 8 * 1024
+"""Bytes of weights that are worth a prefetch in every step."""
+
 _STEPS_A_CHUNK = 64
 """Fewer steps between reading and writing its sums would cost a tile too much."""
 
@@ -89,18 +92,19 @@ def fits_registers(registers: Registers, pixels: int, blocks: int) -> bool:
     return needed <= registers.total
 
 
-def candidate_tiles(spec: ConvolutionSpec) -> list[Tile]:
-    """Return all tiles that fit the registers, the most promising first."""
+def candidate_tiles(spec: ConvolutionSpec, threads: int) -> list[Tile]:
+    """Return all tiles that fit the registers, the most promising for `threads` threads first."""
     chunk = _chunk(spec)
     shapes = [(shape, c) for shape in _shapes(spec) for c in ((0, chunk) if chunk else (0,))]
     shapes.sort(key=lambda candidate: (_cost(spec, *candidate), candidate))
-    large = _weight_bytes(spec) > cache(spec).size / 2
+    # Weights of the whole network pass through the caches before a layer's are needed again.
+    cold = _weight_bytes(spec) > _LEAST_FETCHED
     tiles = []
     for shape, c in shapes:
-        first = bool(c) or channels_first(spec, shape)
+        first = bool(c) or channels_first(spec, shape, threads)
         orders = (True,) if c else (first, not first)
         tiles += [
-            Tile(*shape, order, prefetch=order and large and not c, chunk=c) for order in orders
+            Tile(*shape, order, prefetch=order and cold and not c, chunk=c) for order in orders
         ]
     return tiles
 
@@ -178,11 +182,12 @@ def step_cycles(registers: Registers, pixels: int, blocks: int, streamed: float 
     return max(sums / 2, loads, streamed, _LATENCY) + _STEP_OVERHEAD
 
 
-def channels_first(spec: ConvolutionSpec, shape: Size) -> bool:
+def channels_first(spec: ConvolutionSpec, shape: Size, threads: int) -> bool:
     """Whether each group of output channels should process the whole input before the next group.
 
     What the second-level cache cannot hold is read again: the input for each group of channels in
-    this order, the weights for each group of rows in the other order.
+    this order, the weights for each group of rows in the other order. In this order a thread also
+    reads all of the input, most of which others wrote, and in the other order all weights.
     """
     rows, columns, blocks = shape
     sink, near = spec.stored.sink, cache(spec).size
@@ -194,7 +199,8 @@ def channels_first(spec: ConvolutionSpec, shape: Size) -> bool:
     passes = weights * (sink.height / rows) if weights > near * 5 / 4 else 0.0
     # Weights are contiguous; of the input, a tile reads a short run in each block of channels.
     run = columns * spec.source.block * _element_bytes(spec)
-    return passes * min(1.0, run / _IN_ORDER) >= inputs
+    others = 1 - 1 / threads
+    return passes * min(1.0, run / _IN_ORDER) + others * weights >= inputs + others * source
 
 
 def cache(spec: ConvolutionSpec) -> _Cache:

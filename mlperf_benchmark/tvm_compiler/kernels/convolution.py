@@ -17,7 +17,7 @@ from mlperf_benchmark.tvm_compiler.kernels.emit import (
     fill_halo,
     finish_row,
 )
-from mlperf_benchmark.tvm_compiler.kernels.loops import Split, for_parts, parallel
+from mlperf_benchmark.tvm_compiler.kernels.loops import Split, for_parts, parallel_by_thread
 from mlperf_benchmark.tvm_compiler.kernels.specs import ConvolutionSpec, Size, Tile
 from mlperf_benchmark.tvm_compiler.kernels.vectors import (
     CACHE_LINE,
@@ -101,6 +101,7 @@ class ConvolutionKernel:
             (self.sink.blocks * self.output_stride, self.dot.weights),
             self.spec.stored,
             self.body,
+            by_thread=True,
         )
 
     def body(self, p: Parameters) -> None:
@@ -122,14 +123,16 @@ class ConvolutionKernel:
                 fill_halo(p.sink, self.sink, (n, block + b, y), row_count)
 
         if self.tile.channels_first:
-            parallel(
+            parallel_by_thread(
+                p.threads,
                 [channels, images, rows],
-                lambda first, size: task(first[1], first[0], first[2], size[0], size[2]),
+                lambda _, first, size: task(first[1], first[0], first[2], size[0], size[2]),
             )
         else:
-            parallel(
+            parallel_by_thread(
+                p.threads,
                 [images, rows, channels],
-                lambda first, size: task(first[0], first[2], first[1], size[2], size[1]),
+                lambda _, first, size: task(first[0], first[2], first[1], size[2], size[1]),
             )
 
     def emit_tile(self, p: Parameters, place: Place, size: Size) -> None:

@@ -63,8 +63,8 @@ class Scratch:
 class Parameters:
     """The buffers of a kernel: input, weights (or none), addends, arrays, more inputs, output.
 
-    With scratch, also the buffer for all tasks, that of the first thread, which is followed by
-    those of the others, and the number of threads.
+    With scratch, also the buffer for all tasks, and that of the first thread, which is followed by
+    those of the others. Of kernels that share their work out themselves, the number of threads.
     """
 
     source: Any
@@ -99,12 +99,13 @@ def build(
     more: Sequence[tuple[int, str]] = (),
     *,
     scratch: Scratch | None = None,
+    by_thread: bool = False,
 ) -> Any:
     """Return a TIR function over flat buffers; `source`, `weights` and `more` are (elements,
     dtype).
 
     Its parameters are the input, the weights, the addends, the arrays of the epilogue, the other
-    inputs, the scratch and the output.
+    inputs, the scratch, the number of threads if `by_thread`, and the output.
     """
 
     def buffer(name: str, size: Any, dtype: str = "float32") -> Any:
@@ -126,7 +127,7 @@ def build(
                 tuple(buffer(f"source{i}", *one) for i, one in enumerate(more, 1)),
                 together=buffer("together", scratch.together) if scratch else None,
                 each=buffer("each", scratch.each) if scratch else None,
-                threads=buffer("threads", 1, "int32") if scratch else None,
+                threads=buffer("threads", 1, "int32") if by_thread else None,
                 sink=buffer("sink", stored.sink.size, stored.sink.dtype),
             )
         )

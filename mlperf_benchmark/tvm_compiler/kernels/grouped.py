@@ -92,5 +92,5 @@ def _tile(spec: ConvolutionSpec, bands: Bands) -> Tile:
     source = replace(spec.source, channels=bands.count * LANES)
     sink = replace(spec.stored.sink, channels=bands.same * LANES)
     band = replace(spec, source=source, stored=replace(spec.stored, sink=sink))
-    tiles = (tile for tile in candidate_tiles(band) if bands.same % tile.blocks == 0)
+    tiles = (tile for tile in candidate_tiles(band, 1) if bands.same % tile.blocks == 0)
     return replace(next(tiles), channels_first=True, prefetch=False, chunk=0)

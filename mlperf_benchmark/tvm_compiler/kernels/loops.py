@@ -43,15 +43,43 @@ def parallel(splits: Sequence[Split], body: Callable[[list[Any], list[int]], Non
 def parallel_by_thread(
     threads: Any, splits: Sequence[Split], body: Callable[[Any, list[Any], list[int]], None]
 ) -> None:
-    """Like `parallel`, but each of `threads` threads has a row of tasks.
+    """Like `parallel`, but each of `threads` threads has a row of tasks of about the same work.
 
-    `body` gets the number of the thread first.
+    Counting tasks would not do: those at the end of a dimension may be smaller. `body` gets the
+    number of the thread first.
     """
-    total, count = _parts(splits), threads[0]
+    count = threads[0]
     with tir.parallel(0, count) as thread:
-        share = (total + count - 1) // count
-        with tir.serial(thread * share, tirx.min(thread * share + share, total)) as task:
+        begin = _first_task(splits, thread, count)
+        end = _first_task(splits, thread + 1, count)
+        with tir.serial(begin, end) as task:
             _emit_task(splits, task, lambda first, sizes: body(thread, first, sizes))
+
+
+def _first_task(splits: Sequence[Split], thread: Any, count: Any) -> Any:
+    """Return the task that begins nearest to `thread` of `count` equal shares of the work.
+
+    The work of a task is the product of its sizes.
+    """
+    inner = math.prod(split.extent for split in splits)
+    left, size = _kept(inner * thread // count), tirx.const(1, "int32")
+    task = tirx.const(0, "int32")
+    for split in splits:
+        # The place in this dimension, in the part of the one before that the share begins in.
+        left, inner = left // size, inner // split.extent
+        part = _kept(left // (inner * split.size))
+        left = _kept(left - part * (split.size * inner))
+        # Past the last part for the end of the last share, where `left` is 0.
+        size = tirx.max(tirx.min(split.size, split.extent - part * split.size), 1)
+        task = _kept(task * split.parts + part)
+    return _kept(task + tirx.Select(2 * left >= size, 1, 0))
+
+
+def _kept(number: Any) -> Any:
+    """Return an int32 computed only once: TVM takes long over terms that repeat."""
+    cell = tir.alloc_buffer((1,), "int32", scope="global")
+    tir.buffer_store(cell, number, [0])
+    return cell[0]
 
 
 def _parts(splits: Sequence[Split]) -> int:

@@ -137,6 +137,7 @@ class WinogradKernel:
             self.spec.stored,
             self.body,
             scratch=self.scratch(),
+            by_thread=True,
         )
 
     def body(self, p: Parameters) -> None:
