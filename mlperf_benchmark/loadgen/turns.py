@@ -18,7 +18,7 @@ from mlperf_benchmark.loadgen.monitor import RunMonitor
 from mlperf_benchmark.loadgen.sut import SystemUnderTest
 
 NOBODY = "Standard input has ended: nobody gives this process its turns."
-# A runtime's threads wait for more work before they sleep; TVM's spin for tenths of a second.
+# A runtime's threads look for more work before they sleep.
 SETTLED_SHARE = 0.1
 SETTLE_TICK_SECONDS = 0.002
 MAX_SETTLE_SECONDS = 1.0

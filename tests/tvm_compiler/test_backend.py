@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,8 @@ from tests.tvm_compiler.conftest import Compiler, backend_config
 from tests.tvm_compiler.graphs import Model, random_images, reference
 
 PIN = "pip install apache-tvm==0.27.0.post1 apache-tvm-ffi==0.1.14.post1"
+
+SPINS = "TVM_THREAD_POOL_SPIN_COUNT"
 
 
 def small_model() -> Model:
@@ -50,6 +53,22 @@ def test_the_packages_are_the_pinned_ones() -> None:
     assert found == (TVM, TVM_FFI), (
         f"TVM 0.27 crashes with newer releases of apache-tvm-ffi; run: {PIN}"
     )
+
+
+@pytest.mark.parametrize(("own", "then"), [(None, "10000"), ("5", "5")])
+def test_threads_sleep_soon_where_others_wait_for_their_turn(
+    own: str | None,
+    then: str,
+    path: Path,
+    compiler: Compiler,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Unless the user has said how long they look for work."""
+    monkeypatch.delenv(SPINS, raising=False)
+    if own:
+        monkeypatch.setenv(SPINS, own)
+    compiler.load(path, small_model().image(), takes_turns=True)
+    assert os.environ.pop(SPINS, None) == then
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 11])
