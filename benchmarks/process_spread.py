@@ -101,7 +101,8 @@ def take_turns(model: Path, threads: int) -> None:
     """Print a line when the model is loaded, then for each number of seconds read their p50."""
     height, width, _ = read_description(model).input_shape
     image = ImageFormat(height, width, (127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
-    backend = TVMBackend(BackendConfig(model, image, max_batch_size=1, threads=threads))
+    config = BackendConfig(model, image, max_batch_size=1, threads=threads, takes_turns=True)
+    backend = TVMBackend(config)
     backend.load()
     pixels = np.random.default_rng(0).integers(0, 256, (1, height, width, 3), dtype=np.uint8)
     for _ in range(WARM_UP):
