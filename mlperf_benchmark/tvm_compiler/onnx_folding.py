@@ -42,12 +42,14 @@ def fold_constants(model: Any) -> None:
 
 
 def drop_unused_constants(model: Any) -> None:
-    """Remove the initializers that nothing reads, which runtimes would warn about."""
+    """Remove initializers and constants that nothing reads, which runtimes would warn about."""
     graph = model.graph
     used = {name for node in graph.node for name in read_by(node)} | {v.name for v in graph.output}
-    kept = [tensor for tensor in graph.initializer if tensor.name in used]
-    del graph.initializer[:]
-    graph.initializer.extend(kept)
+    tensors = [tensor for tensor in graph.initializer if tensor.name in used]
+    nodes = [n for n in graph.node if n.op_type != "Constant" or n.output[0] in used]
+    del graph.initializer[:], graph.node[:]
+    graph.initializer.extend(tensors)
+    graph.node.extend(nodes)
 
 
 def with_fixed_shape(model: Any, name: str, shape: list[int]) -> Any:

@@ -56,6 +56,13 @@ def quantized(
     return make_quantizer(config, "mixed").quantize(source, noise(20, 1))
 
 
+def test_onnx_runtime_finds_nothing_that_is_not_read(capfd: pytest.CaptureFixture[str]) -> None:
+    """It would warn about the widths of paddings that convolutions have taken over."""
+    padded = nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), Small())
+    quantized(QuantizationConfig(quantizer="nncf"), lambda model: model, padded)
+    assert capfd.readouterr().err == ""
+
+
 def floating_point(model: onnx.ModelProto) -> set[str]:
     """Layers whose weights do not come out of a dequantization."""
     producers = {name: node.op_type for node in model.graph.node for name in node.output}
