@@ -18,7 +18,7 @@ cache_dir = "{folder}"
 """
 VARIANT = """\
 [[variant]]
-name = "{name}"
+name = "the {name}"
 model = "{folder}/{name}.xml"
 """
 
@@ -39,7 +39,7 @@ def test_the_report_says_where_the_time_goes_of_what_could_be_run(tmp_path: Path
     run = run_compare(matrix(tmp_path, "pytorch-openvino", variants), output=tmp_path / "output")
     assert run.status == 1
     told = comparison_of(run).explanation
-    assert told[0].startswith("second: expected 1.00 × by multiply-accumu")
+    assert told[0].startswith("the second: expected 1.00 × by multiply-accumu")
     assert (run.output / "explain" / "explain.html").is_file()
     for name in ("results.md", "report.html"):
         assert "by multiply" in (run.output / name).read_text(encoding="utf-8")
