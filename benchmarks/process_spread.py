@@ -5,10 +5,14 @@ what differs between the medians of their turns is their own, such as where thei
 medians of even and of odd turns tell both apart: where processes differ by themselves, the two are
 correlated; where the machine makes the difference, they are not.
 
-    python3 -m benchmarks.process_spread FILE.tvm … [--processes 30] [--threads 2]
+With --small-pages the system chooses where each 4 KiB of a process's weights and values lie, which
+the backend's huge pages leave it no room for.
+
+    python3 -m benchmarks.process_spread FILE.tvm … [--processes 30] [--threads 2] [--small-pages]
 """
 
 import argparse
+import ctypes
 import statistics
 import subprocess
 import sys
@@ -30,13 +34,15 @@ from mlperf_benchmark.tvm_compiler.artifact import read_description
 
 WARM_UP = 8
 RELOADS = 2
+PR_SET_THP_DISABLE = 41
 
 
 class Process:
     """One process with the model loaded, which waits for its turns."""
 
-    def __init__(self, model: Path, threads: int, stack: ExitStack) -> None:
+    def __init__(self, model: Path, threads: int, small_pages: bool, stack: ExitStack) -> None:
         command = [sys.executable, "-m", "benchmarks.process_spread", str(model), "--child"]
+        command += ["--small-pages"] if small_pages else []
         self._process = stack.enter_context(
             subprocess.Popen(
                 bound([*command, "--threads", str(threads)]),
@@ -69,15 +75,20 @@ def main() -> None:
     parser.add_argument("--rounds", type=positive_int, default=20)
     parser.add_argument("--seconds", type=positive, default=0.1, help="of one turn")
     parser.add_argument("--threads", type=positive_int, default=2)
+    parser.add_argument("--small-pages", action="store_true", help="no huge pages")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
+        if options.small_pages:
+            # prctl(2); it holds for this process.
+            ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
         take_turns(options.models[0], options.threads)
         return
     for model in options.models:
         with ExitStack() as stack:
             processes = [
-                Process(model.absolute(), options.threads, stack) for _ in range(options.processes)
+                Process(model.absolute(), options.threads, options.small_pages, stack)
+                for _ in range(options.processes)
             ]
             for number in range(options.rounds):
                 for process in processes if number % 2 == 0 else reversed(processes):
