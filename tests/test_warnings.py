@@ -1,5 +1,6 @@
 """What is doubtful is said, with the option that cures it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from mlperf_benchmark.loadgen.detail_log import Performance
 from mlperf_benchmark.models.files.description import ModelDescription, Size, Weights
 from mlperf_benchmark.run.options import parse
 from mlperf_benchmark.run.resolve import resolve
-from mlperf_benchmark.run.warnings import setup_warnings, validity_warnings
+from mlperf_benchmark.run.warnings import setup_warnings, short_tests_warning, validity_warnings
 
 OPENVINO = ["--backend", "openvino", "--dataset", "synthetic", "--model", "m.xml"]
 
@@ -139,6 +140,15 @@ def test_early_stopping_tells_the_number_of_queries() -> None:
         outcome("", "Only processed 50 queries. Need to process at least 64 queries"), 77, None
     )
     assert "--queries 64" in warning
+
+
+def test_percentiles_that_short_tests_do_not_have_are_named() -> None:
+    tests = (outcome(""), replace(outcome(""), queries=25))
+    (warning,) = short_tests_warning(replace(outcome(""), tests=tests))
+    assert "With 25 queries in a test, p97, p99, p99.9 are the latencies of its slowest" in warning
+    long_enough = replace(outcome(""), queries=2000)
+    assert short_tests_warning(replace(outcome(""), tests=(long_enough,) * 2)) == []
+    assert short_tests_warning(outcome("")) == []
 
 
 def test_int8_that_overflows_on_this_cpu_is_said() -> None:

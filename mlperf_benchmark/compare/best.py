@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from mlperf_benchmark.compare.columns import all_columns, validity_text
-from mlperf_benchmark.compare.intervals import TOO_FEW, Estimate, median, round_ratios
+from mlperf_benchmark.compare.intervals import TOO_FEW, Estimate, median
 from mlperf_benchmark.compare.matrix import METRICS, PEAK, THROUGHPUT, Metric
 from mlperf_benchmark.compare.record import Best, Comparison, Row
+from mlperf_benchmark.compare.round_figures import ratios_by_round
 from mlperf_benchmark.compare.sweeps import QPS, SWEEPS
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.registry import known_name
@@ -152,10 +153,7 @@ def _speedup(row: Row, base: Row | None, metric: Metric, seed: int) -> Estimate 
         return Estimate(1, 1, 1, len(row.measurements)) if row.measurements else None
     if metric.name == row.metric or base is None:
         return row.speedup
-    own, other = (
-        {run.round: run.figure(metric) for run in one.measurements} for one in (row, base)
-    )
-    ratios = round_ratios(own, other, higher_is_better=metric.higher_is_better)
+    ratios = ratios_by_round(row.measurements, base.measurements, metric)
     return median(ratios, seed) if ratios else None
 
 

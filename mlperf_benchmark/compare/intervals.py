@@ -1,5 +1,6 @@
 """Median ratios with bootstrap intervals."""
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -52,11 +53,21 @@ def median(values: Sequence[float], seed: int) -> Estimate:
 
 
 def round_ratios(
-    own: Mapping[int, float], base: Mapping[int, float], *, higher_is_better: bool
+    own: Mapping[int, Sequence[float]],
+    base: Mapping[int, Sequence[float]],
+    *,
+    higher_is_better: bool,
 ) -> list[float]:
-    """How many times as fast as `base`, by round where both were measured."""
-    both = [number for number in own if own[number] > 0 and base.get(number, 0) > 0]
-    ratios = [own[number] / base[number] for number in both]
+    """How many times as fast as `base`, by round where both were measured.
+
+    A round has a figure, or one for each of its turns: both took a turn within moments of each
+    other, so that the median of the turns' ratios is free of what the machine did meanwhile.
+    """
+    ratios = []
+    for number in sorted(own.keys() & base.keys()):
+        turns = list(zip(own[number], base[number], strict=True))
+        if all(figure > 0 for pair in turns for figure in pair):
+            ratios.append(statistics.median(ours / theirs for ours, theirs in turns))
     return ratios if higher_is_better else [1 / ratio for ratio in ratios]
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from mlperf_benchmark.compare.recipes import Making
+from mlperf_benchmark.run.result import Figures
 
 Value = str | int | float | bool
 Options = Mapping[str, Value | tuple[str, ...]]
@@ -30,6 +31,10 @@ class Metric:
         if self.key is not None:
             return f"latency {self.key}, ms"
         return "samples/s" if self.name == THROUGHPUT.name else "peak queries/s"
+
+    def of(self, figures: Figures) -> float:
+        """Its value among LoadGen's figures; there is none of a peak rate."""
+        return figures.samples_per_second if self.key is None else figures.latency_ms[self.key]
 
 
 THROUGHPUT = Metric("samples_per_second", None)

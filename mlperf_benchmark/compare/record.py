@@ -13,7 +13,7 @@ from mlperf_benchmark.compare.noise import Noise
 from mlperf_benchmark.compare.paired_accuracy import AccuracyDifference
 from mlperf_benchmark.core.errors import UsageError
 from mlperf_benchmark.core.typed_json import from_plain
-from mlperf_benchmark.run.result import VALID, AccuracyResult, ColdStart, Memory
+from mlperf_benchmark.run.result import VALID, AccuracyResult, ColdStart, Figures, Memory
 
 KIND = "comparison"
 SCHEMA_VERSION = 3
@@ -22,14 +22,12 @@ READABLE = (1, 2, SCHEMA_VERSION)
 
 
 @dataclass(frozen=True)
-class Measurement:
-    """One run of a cell. Latencies and throughput are LoadGen's (docs/results.md)."""
+class Measurement(Figures):
+    """One run of a cell, with LoadGen's figures (docs/results.md)."""
 
     round: int
     started: float
     seconds: float
-    latency_ms: dict[str, float]
-    samples_per_second: float
     validity: str
     invalid_reasons: list[str]
     noise: Noise
@@ -37,12 +35,15 @@ class Measurement:
     memory: Memory | None = None
     # Server's rate, where one was given or found.
     qps: float | None = None
+    tests: list[Figures] = field(default_factory=list)
 
     def figure(self, metric: Metric) -> float:
         """The value of `metric` in this run."""
-        if metric == PEAK:
-            return self.qps or 0.0
-        return self.samples_per_second if metric.key is None else self.latency_ms[metric.key]
+        return self.qps or 0.0 if metric == PEAK else metric.of(self)
+
+    def figures_in_turn(self, metric: Metric) -> list[float]:
+        """The values of `metric` in each test of this run that had a turn of its own."""
+        return [metric.of(test) for test in self.tests] or [self.figure(metric)]
 
 
 @dataclass(frozen=True)

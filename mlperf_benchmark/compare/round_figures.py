@@ -1,14 +1,15 @@
-"""What finished rounds measured: each cell's figures, and its ratios to the baseline's."""
+"""What finished rounds measured in each cell, and its ratios to the baseline's."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from mlperf_benchmark.compare.intervals import round_ratios
+from mlperf_benchmark.compare.matrix import Metric
 from mlperf_benchmark.compare.plan import Cell, Plan
 from mlperf_benchmark.compare.record import Measurement
 from mlperf_benchmark.compare.store import Round, Store
 
-Figures = Mapping[str, Mapping[int, float]]
-"""The metric by cell key and round."""
+Measurements = Mapping[str, Mapping[int, Measurement]]
+"""By cell key and round."""
 
 
 def failures(rounds: Sequence[Round]) -> dict[str, str]:
@@ -21,27 +22,29 @@ def failures(rounds: Sequence[Round]) -> dict[str, str]:
     }
 
 
-def figures_of(plan: Plan, rounds: Sequence[Round], store: Store) -> Figures:
+def measured_in(plan: Plan, rounds: Sequence[Round], store: Store) -> Measurements:
     """What each cell reached in each round in which it did not fail."""
     return {
-        cell.key: {
-            run.round: run.figure(cell.metric) for run in measurements_of(cell, rounds, store)
-        }
+        cell.key: {run.round: run for run in _measurements(cell, rounds, store)}
         for cell in plan.cells
     }
 
 
-def cell_ratios(cell: Cell, figures: Figures) -> list[float]:
+def cell_ratios(cell: Cell, measured: Measurements) -> list[float]:
     """How many times as fast as the baseline, round by round, where both were measured."""
-    return round_ratios(
-        figures[cell.key],
-        figures[cell.baseline],
-        higher_is_better=cell.metric.higher_is_better,
-    )
+    own, base = measured[cell.key].values(), measured[cell.baseline].values()
+    return ratios_by_round(own, base, cell.metric)
 
 
-def measurements_of(cell: Cell, rounds: Sequence[Round], store: Store) -> list[Measurement]:
-    """One for each round in which the cell did not fail."""
+def ratios_by_round(
+    own: Iterable[Measurement], base: Iterable[Measurement], metric: Metric
+) -> list[float]:
+    """How many times as fast as `base`, by `metric`, in each round where both were measured."""
+    figures = [{run.round: run.figures_in_turn(metric) for run in runs} for runs in (own, base)]
+    return round_ratios(*figures, higher_is_better=metric.higher_is_better)
+
+
+def _measurements(cell: Cell, rounds: Sequence[Round], store: Store) -> list[Measurement]:
     found = []
     for done in rounds:
         run = done.runs.get(cell.key)
@@ -61,6 +64,7 @@ def measurements_of(cell: Cell, rounds: Sequence[Round], store: Store) -> list[M
                 cold_start=result.cold_start,
                 memory=result.memory,
                 qps=result.config.qps,
+                tests=result.tests,
             )
         )
     return found

@@ -18,7 +18,7 @@ from mlperf_benchmark.compare.matrix import Stopping
 from mlperf_benchmark.compare.noise import busy_warning
 from mlperf_benchmark.compare.peak_search import search_peak
 from mlperf_benchmark.compare.plan import Cell, Plan
-from mlperf_benchmark.compare.round_figures import Figures, cell_ratios, failures, figures_of
+from mlperf_benchmark.compare.round_figures import Measurements, cell_ratios, failures, measured_in
 from mlperf_benchmark.compare.store import Round, Store
 from mlperf_benchmark.compare.turns import take_turns
 from mlperf_benchmark.core.cpus import usable_cpus
@@ -127,13 +127,13 @@ class Runner:
             return None
         if not compared:
             return "there is nothing to compare"
-        figures = figures_of(self._plan, rounds, self._store)
-        if all(self._width(cell, figures) <= goal for cell in compared):
+        measured = measured_in(self._plan, rounds, self._store)
+        if all(self._width(cell, measured) <= goal for cell in compared):
             return f"every interval is within the precision goal of {goal:.1%}"
         return None
 
-    def _width(self, cell: Cell, figures: Figures) -> float:
-        ratios = cell_ratios(cell, figures)
+    def _width(self, cell: Cell, measured: Measurements) -> float:
+        ratios = cell_ratios(cell, measured)
         width = median(ratios, self._plan.matrix.seed).width if ratios else None
         return float("inf") if width is None else width
 
@@ -156,16 +156,17 @@ class Runner:
 
     def _tell(self, rounds: Sequence[Round]) -> None:
         """One line a round, so that a log shows how it went."""
-        figures = figures_of(self._plan, rounds, self._store)
+        number = rounds[-1].number
+        measured = measured_in(self._plan, rounds, self._store)
         several = len(self._plan.matrix.scenarios) > 1
         parts = [
             f"{cell.name}{f' ({cell.scenario})' if several else ''} "
-            f"{figures[cell.key][rounds[-1].number]:.4g}"
+            f"{measured[cell.key][number].figure(cell.metric):.4g}"
             for cell in self._plan.cells
-            if rounds[-1].number in figures[cell.key]
+            if number in measured[cell.key]
         ]
         total = self._plan.matrix.stopping.rounds
-        place = f"Round {rounds[-1].number}" + (f" of {total}" if total else "")
+        place = f"Round {number}" + (f" of {total}" if total else "")
         self._say(f"{place}, {clock(rounds[-1].seconds)}: {'; '.join(parts) or 'nothing measured'}")
 
     def _warn(self, text: str) -> None:

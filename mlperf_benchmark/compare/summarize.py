@@ -21,13 +21,7 @@ from mlperf_benchmark.compare.record import (
     Row,
     Subject,
 )
-from mlperf_benchmark.compare.round_figures import (
-    Figures,
-    cell_ratios,
-    failures,
-    figures_of,
-    measurements_of,
-)
+from mlperf_benchmark.compare.round_figures import Measurements, cell_ratios, failures, measured_in
 from mlperf_benchmark.compare.store import Round, Store
 from mlperf_benchmark.core.cpus import usable_cpus
 from mlperf_benchmark.core.machine import describe_system
@@ -48,7 +42,7 @@ def summarize(
     command: Sequence[str],
 ) -> Comparison:
     """Put the record together. The system is the one that this runs on."""
-    figures = figures_of(plan, rounds, store)
+    measured = measured_in(plan, rounds, store)
     failed = failures(rounds)
     comparison = Comparison(
         kind=KIND,
@@ -69,9 +63,8 @@ def summarize(
                 _row(
                     plan,
                     cell,
-                    rounds=rounds,
                     store=store,
-                    figures=figures,
+                    measured=measured,
                     failed=failed,
                     accuracy=accuracy,
                 )
@@ -90,18 +83,17 @@ def _row(
     plan: Plan,
     cell: Cell,
     *,
-    rounds: Sequence[Round],
     store: Store,
-    figures: Figures,
+    measured: Measurements,
     failed: Mapping[str, str],
     accuracy: Mapping[str, AccuracyOutcome],
 ) -> Row:
-    measurements = measurements_of(cell, rounds, store)
-    values = list(figures[cell.key].values())
+    measurements = list(measured[cell.key].values())
+    values = [run.figure(cell.metric) for run in measurements]
     outcome = accuracy[cell.key]
     pairs = pair(outcome, accuracy[cell.baseline])
     failure = failed.get(cell.key)
-    ratios = [] if failure or cell.is_baseline else cell_ratios(cell, figures)
+    ratios = [] if failure or cell.is_baseline else cell_ratios(cell, measured)
     usable = bool(values) and failure is None
     seed = plan.matrix.seed
     warnings = _warnings(measurements, values, cell, store)

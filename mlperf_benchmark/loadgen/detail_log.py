@@ -1,8 +1,6 @@
-"""Reads mlperf_log_detail.txt, the one source of every timing figure."""
+"""Reads mlperf_log_detail.txt, the one source of latencies, throughput and verdicts."""
 
 import json
-import statistics
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,7 +39,8 @@ class Performance:
     Latencies are a sample's in SingleStream, Server and Offline (there: since the start of the
     one query), a query's in MultiStream. `samples_per_second` is LoadGen's own figure but for
     MultiStream, where it is the samples of a query over LoadGen's mean query latency. In a run
-    with pauses it is LoadGen's figure without what lies between the queries.
+    with pauses it is LoadGen's figure without what lies between the queries. `tests` has the
+    outcomes of the tests of a run with several.
     """
 
     valid: bool
@@ -51,6 +50,7 @@ class Performance:
     samples_per_second: float
     queries: int
     early_stopping: str
+    tests: "tuple[Performance, ...]" = ()
 
 
 def read_detail_log(folder: Path) -> DetailLog:
@@ -98,31 +98,6 @@ def performance(log: DetailLog, paused: bool = False) -> Performance:
         return _performance(log, paused)
     except KeyError as error:
         raise RunError(f"LoadGen's detail log is cut short: it lacks {error}.") from error
-
-
-def together(tests: Sequence[Performance]) -> Performance:
-    """The figures of a run of several tests, all with the same number of samples.
-
-    Its throughput is all samples over all their time, which is the harmonic mean; each latency is
-    the median of the tests', except the smallest and the largest, which are those of all. It is
-    valid if all are.
-    """
-    if len(tests) == 1:
-        return tests[0]
-    joins = {"min": min, "max": max}
-    return Performance(
-        valid=all(test.valid for test in tests),
-        invalid_reasons=tuple(dict.fromkeys(text for one in tests for text in one.invalid_reasons)),
-        loadgen_errors=sum(test.loadgen_errors for test in tests),
-        latency_ms={
-            name: joins.get(name, statistics.median)(test.latency_ms[name] for test in tests)
-            for name in tests[0].latency_ms
-        },
-        samples_per_second=statistics.harmonic_mean([test.samples_per_second for test in tests]),
-        queries=sum(test.queries for test in tests),
-        early_stopping=next((one.early_stopping for one in tests if not one.valid), "")
-        or tests[0].early_stopping,
-    )
 
 
 def _performance(log: DetailLog, paused: bool) -> Performance:

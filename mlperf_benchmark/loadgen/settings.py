@@ -139,11 +139,15 @@ def _override(settings: Any, config: RunConfig) -> None:
     if config.qps is not None:
         settings.server_target_qps = config.qps
         settings.offline_expected_qps = config.qps
-    if config.time is not None and config.tests_per_run and config.scenario == "Offline":
-        # A test of half a second may well run faster than the probe did: LoadGen would call it
-        # INVALID for the time that is missing, so the samples decide.
-        settings.min_query_count = _samples_in(config.time, settings, config.max_batchsize or 1)
-        settings.min_duration_ms = 0
+    if config.time is not None and config.tests_per_run:
+        if config.scenario == "Offline":
+            # A test of half a second may well run faster than the probe did: LoadGen would call it
+            # INVALID for the time that is missing, so the samples decide.
+            settings.min_query_count = _samples_in(config.time, settings, config.max_batchsize or 1)
+            settings.min_duration_ms = 0
+        else:
+            # The queries of all tests count (loadgen/several_tests.py).
+            settings.min_query_count = 1
     if config.samples_per_query is not None:
         settings.multi_stream_samples_per_query = config.samples_per_query
     if config.max_latency is not None:

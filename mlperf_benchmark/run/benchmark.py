@@ -33,7 +33,12 @@ from mlperf_benchmark.run.preparing import prepare
 from mlperf_benchmark.run.record import build_result, describe_model, served_model
 from mlperf_benchmark.run.result import Model, Result
 from mlperf_benchmark.run.summary import print_summary
-from mlperf_benchmark.run.warnings import accuracy_warnings, setup_warnings, validity_warnings
+from mlperf_benchmark.run.warnings import (
+    accuracy_warnings,
+    setup_warnings,
+    short_tests_warning,
+    validity_warnings,
+)
 
 
 def run_benchmark(config: RunConfig, console: Console, turns: Turns | None = None) -> Result:
@@ -81,9 +86,8 @@ def _run(
         outcome = run_test(config.of_one_test(), prepared, logs, console, turns)
         if outcome.performance is not None:
             rate = float(outcome.log.effective("target_qps"))
-            warnings += validity_warnings(
-                outcome.performance, rate, config.user_conf, config.tests_per_run or 1
-            )
+            warnings += validity_warnings(outcome.performance, rate, config.user_conf)
+            warnings += short_tests_warning(outcome.performance)
             warnings += padding_warning(config, prepared.info, outcome.padding)
         if outcome.network is not None:
             warnings += outcome.network.warnings

@@ -10,7 +10,7 @@ from backend import NetworkBackend
 from mlperf_benchmark.core.image_format import Images
 from mlperf_benchmark.core.run_config import RunConfig
 from mlperf_benchmark.core.terminal import say
-from mlperf_benchmark.loadgen.detail_log import performance, read_detail_log, together
+from mlperf_benchmark.loadgen.detail_log import Performance, performance, read_detail_log
 from mlperf_benchmark.loadgen.labels import label_offset
 from mlperf_benchmark.loadgen.monitor import RunMonitor
 from mlperf_benchmark.loadgen.probe import (
@@ -27,6 +27,7 @@ from mlperf_benchmark.loadgen.samples import SampleLibrary
 from mlperf_benchmark.loadgen.score_recorder import ScoreRecorder
 from mlperf_benchmark.loadgen.session import Session
 from mlperf_benchmark.loadgen.settings import build_settings
+from mlperf_benchmark.loadgen.several_tests import together
 from mlperf_benchmark.loadgen.sut import SystemUnderTest, sut_for
 from mlperf_benchmark.loadgen.turns import Turns, TurnTakingSUT
 from mlperf_benchmark.run.estimate import check_memory, expected_seconds
@@ -76,6 +77,9 @@ def run_test(
         session.run(settings, logs, config.audit_conf, watch)
     tests = [read_detail_log(folder) for folder in logs]
     log = tests[0]
+    figures: Performance | None = None
+    if not config.accuracy:
+        figures = performance(log, turns is not None) if len(tests) == 1 else together(tests)
     network = sut.report() if isinstance(sut, QueryDispatchLibrary) else None
     differences = network.differences if network else ()
     if len(tests) > 1:
@@ -85,9 +89,7 @@ def run_test(
     return Outcome(
         log=log,
         rules=rules(log, config.model_name).with_modifications(differences),
-        performance=None
-        if config.accuracy
-        else together([performance(test, paused=turns is not None) for test in tests]),
+        performance=figures,
         accuracy=None,
         network=network,
         padding=Padding(padded=answering.padded, answered=monitor.answered),

@@ -26,6 +26,7 @@ from mlperf_benchmark.run.result import (
     VALID,
     AccuracyResult,
     ColdStart,
+    Figures,
     LoadGenRecord,
     Memory,
     Model,
@@ -65,6 +66,7 @@ def build_result(
 ) -> Result:
     """Put the result together."""
     log, performance, accuracy = outcome.log, outcome.performance, outcome.accuracy
+    tests = performance.tests if performance else ()
     reasons = list(performance.invalid_reasons) if performance else list(log.errors)
     network_reasons = outcome.network.invalid_reasons if outcome.network else ()
     validity = None
@@ -98,6 +100,7 @@ def build_result(
         warnings=list(warnings),
         cold_start=outcome.cold_start,
         memory=outcome.memory,
+        tests=[Figures(test.latency_ms, test.samples_per_second) for test in tests],
     )
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +77,17 @@ IN_COLD_START = frozenset(field.name for field in dataclasses.fields(ColdStart))
 
 
 @dataclass(frozen=True)
-class Timing:
-    """What LoadGen measured in a performance run, and its verdict."""
+class Figures:
+    """What LoadGen measured in a performance run, or in one of its tests."""
 
     latency_ms: dict[str, float]
     samples_per_second: float
+
+
+@dataclass(frozen=True)
+class Timing(Figures):
+    """With LoadGen's verdict."""
+
     validity: str
 
 
@@ -102,7 +108,8 @@ class Result:
     Timing figures are LoadGen's own (loadgen.detail_log.Performance).
     `validity` is None for an accuracy run, as LoadGen judges performance runs only; an accuracy
     run in which LoadGen counts an error is INVALID. `padded_images` were added to fill up batches.
-    `cold_start` and `memory` are None where the model is on other machines. Fields with a default
+    `cold_start` and `memory` are None where the model is on other machines. `tests` has the tests
+    of a run with several (`--tests-per-run`), in their order. Fields with a default
     are missing in results of early versions.
     """
 
@@ -131,6 +138,7 @@ class Result:
     warnings: list[str]
     cold_start: ColdStart | None = None
     memory: Memory | None = None
+    tests: list[Figures] = field(default_factory=list)
 
     @property
     def is_valid(self) -> bool:

@@ -48,10 +48,8 @@ NEEDED = re.compile(r"Need to process at least (\d+) queries")
 MORE_NEEDED = re.compile(r"Would need to run at least (\d+) more queries")
 
 
-def validity_warnings(
-    outcome: Performance, target_qps: float, user_conf: Path | None, tests: int = 1
-) -> list[str]:
-    """What cures an INVALID run of that many `tests`; nothing for a VALID one."""
+def validity_warnings(outcome: Performance, target_qps: float, user_conf: Path | None) -> list[str]:
+    """What cures an INVALID run; nothing for a VALID one."""
     if outcome.valid:
         return []
     reasons = " ".join(outcome.invalid_reasons)
@@ -62,24 +60,44 @@ def validity_warnings(
         for phrase, cure in CURES
         if phrase in reasons
     ]
-    needed, each = _queries_needed(outcome, tests), " in each test" if tests > 1 else ""
+    needed = _queries_needed(outcome)
     if not cures and needed:
         cures.append(
-            f"early stopping needs at least {needed} queries{each} and there were "
-            f"{outcome.queries // tests}: raise --time, or give --queries {needed * tests} in its "
-            f"place."
+            f"early stopping needs at least {needed} queries and there were {outcome.queries}: "
+            f"raise --time, or give --queries {needed} in its place."
         )
     elif not cures and OUT_OF_TIME in reasons:
         cures.append("the time was over before LoadGen had enough queries: raise --time.")
     return [f"INVALID, {cure}" for cure in cures or ["see mlperf_log_detail.txt for the errors."]]
 
 
-def _queries_needed(outcome: Performance, tests: int) -> int | None:
+def short_tests_warning(outcome: Performance) -> list[str]:
+    """Which percentiles are those of tests that are too short to have them."""
+    fewest = min((test.queries for test in outcome.tests), default=0)
+    if fewest < 2:
+        # A run of one test, or Offline's single query.
+        return []
+    slowest = [
+        name
+        for name in ("p90", "p95", "p97", "p99", "p99.9")
+        # LoadGen's place of a percentile among the latencies.
+        if int(fewest * float(name[1:]) / 100) == fewest - 1
+    ]
+    if not slowest:
+        return []
+    return [
+        f"With {fewest} queries in a test, {', '.join(slowest)} are the latencies of its slowest "
+        "query (the median of the tests'): longer tests (--time) or fewer (--tests-per-run) tell "
+        "them apart."
+    ]
+
+
+def _queries_needed(outcome: Performance) -> int | None:
     needed = NEEDED.search(outcome.early_stopping)
     if needed:
         return int(needed[1])
     more = MORE_NEEDED.search(outcome.early_stopping)
-    return outcome.queries // tests + int(more[1]) if more else None
+    return outcome.queries + int(more[1]) if more else None
 
 
 def setup_warnings(
