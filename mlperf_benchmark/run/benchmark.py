@@ -42,9 +42,9 @@ from mlperf_benchmark.run.warnings import (
 
 
 def run_benchmark(config: RunConfig, console: Console, turns: Turns | None = None) -> Result:
-    """Run one LoadGen test, write and print its result. With `turns` it runs only in its turns.
+    """Run LoadGen, write and print the result. With `turns` it runs only in its turns.
 
-    Raises a BenchmarkError if there is no result. A process can run only one test.
+    Raises a BenchmarkError if there is no result. A process has one run only (loadgen/session.py).
     """
     _check_early(config)
     config, remarks = settled(config)

@@ -13,7 +13,7 @@ INVALID_STATUS = 3
 
 
 def main() -> int:
-    """Exit status 0 for a VALID run, 3 for one that LoadGen calls INVALID."""
+    """Exit status 0 for a VALID run, 3 for an INVALID one."""
     config = resolve(parse(sys.argv[1:]))
     turns = None
     if config.queries_per_turn is not None or config.tests_per_run is not None:
