@@ -46,9 +46,9 @@ class BackendConfig:
     `threads`, `streams` and `execution_provider` are None where the backend shall choose.
     `max_batch_size` None takes the model's own batch where the model fixes one, else 1.
     `variable_batch` says that batches of any size up to `max_batch_size` are to be expected
-    (otherwise nearly all are full), `takes_turns` that other processes want the CPUs between queries.
-    In `model_cache` the runtime keeps compiled models. `any_classes` allows other numbers of
-    classes than ImageNet's.
+    (otherwise nearly all are full), `takes_turns` that other processes want the CPUs between
+    queries. In `model_cache` the runtime keeps compiled models. `any_classes` allows other numbers
+    of classes than ImageNet's.
     """
 
     model: Path | None

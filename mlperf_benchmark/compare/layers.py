@@ -2,13 +2,13 @@
 
 import json
 from argparse import Namespace
-from collections.abc import Mapping
 from pathlib import Path
 
 from backend import BACKENDS
 from mlperf_benchmark.compare.child_command import run_child
 from mlperf_benchmark.compare.record import Comparison
 from mlperf_benchmark.core.output_names import EXPLANATION
+from mlperf_benchmark.core.text import finding
 from mlperf_benchmark.core.working_folder import scratch_folder
 from mlperf_benchmark.own_model.options import CARD_OPTIONS
 from mlperf_benchmark.run.arguments import to_arguments
@@ -49,17 +49,12 @@ def explain_layers(comparison: Comparison, output: Path, program: Path) -> list[
     # explain.py calls them by their files.
     names = dict(zip((one["name"] for one in content["variants"]), subjects, strict=True))
     statements = content["statements"]
-    told = [_sentence(one, names[one["variant"]]) for one in statements[:SENTENCES]]
+    told = [
+        finding(names[one["variant"]], one["text"], one["advice"]) for one in statements[:SENTENCES]
+    ]
     left = len(statements) - len(told)
     others = f"{left} smaller losses and all" if left else "All"
     return [*told, f"{others} layers: {FOLDER}/explain.html."]
-
-
-def _sentence(statement: Mapping[str, str], name: str) -> str:
-    advice = statement["advice"]
-    return f"{name}: {statement['text']}." + (
-        f" {advice[:1].upper()}{advice[1:]}." if advice else ""
-    )
 
 
 def _subjects(comparison: Comparison) -> dict[str, Namespace]:

@@ -36,3 +36,8 @@ def first_line(error: BaseException) -> str:
     """The first line of a library's error message."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
+
+
+def finding(subject: str, text: str, advice: str) -> str:
+    """What was found out about `subject`, with the advice that follows, if there is one."""
+    return f"{subject}: {text}." + (f" {advice[:1].upper()}{advice[1:]}." if advice else "")

@@ -7,6 +7,7 @@ from pathlib import Path
 from backend import Remark
 from dataset import DATASETS, image_format
 from mlperf_benchmark.core.errors import UsageError
+from mlperf_benchmark.core.files import Hashes
 from mlperf_benchmark.core.image_format import ImageFormat
 from mlperf_benchmark.core.parser import flag
 from mlperf_benchmark.core.preprocessing import CUSTOM, CustomPreprocessing, ModelCard
@@ -47,11 +48,13 @@ class OwnModel:
         return image_format(self.dataset, self.preprocessing)
 
 
-def settled(config: RunConfig) -> tuple[RunConfig, tuple[Remark, ...]]:
+def settled(
+    config: RunConfig, hashes: Hashes | None = None
+) -> tuple[RunConfig, tuple[Remark, ...]]:
     """Return the configuration with the preprocessing that was requested, found or assumed.
 
-    Configurations for other models are returned unchanged. Raises UsageError or one of its
-    subclasses.
+    Configurations for other models are returned unchanged. `hashes` keeps the sums of the model's
+    files. Raises UsageError or one of its subclasses.
     """
     if not config.is_own_model:
         return config, ()
@@ -62,6 +65,7 @@ def settled(config: RunConfig) -> tuple[RunConfig, tuple[Remark, ...]]:
         dataset=config.dataset,
         inputs=config.inputs,
         layout=config.data_format,
+        hashes=hashes,
     )
     card = found.card
     complete = dataclasses.replace(
@@ -86,6 +90,7 @@ def own_model(
     dataset: str = CUSTOM,
     inputs: tuple[str, ...] = (),
     layout: str | None = None,
+    hashes: Hashes | None = None,
 ) -> OwnModel:
     """Combine what is known about the model's input and the preprocessing of its images.
 
@@ -99,7 +104,7 @@ def own_model(
     found = _card(model, card_file, takes)
     described = None
     if found is None and model is not None:
-        described = read_description(model) if model.is_file() else None
+        described = read_description(model, hashes) if model.is_file() else None
         if described is not None and described.card is not None:
             found = FoundCard(described.card, description_path(model), is_foreign=False)
         elif has_images and described and not given.said and described.dataset in _named():

@@ -47,10 +47,11 @@ def run_benchmark(config: RunConfig, console: Console, turns: Turns | None = Non
     Raises a BenchmarkError if there is no result. A process has one run only (loadgen/session.py).
     """
     _check_early(config)
-    config, remarks = settled(config)
+    hashes = Hashes()
+    config, remarks = settled(config, hashes)
     folder = OutputFolder(config.output)
     try:
-        return _run(config, remarks, folder, console, turns)
+        return _run(config, folder, console, turns, remarks=remarks, hashes=hashes)
     except Interrupted as interruption:
         if folder.is_published:
             interruption.leaves = f"the run was finished: its result is in {config.output}"
@@ -59,13 +60,14 @@ def run_benchmark(config: RunConfig, console: Console, turns: Turns | None = Non
 
 def _run(
     config: RunConfig,
-    remarks: Sequence[Remark],
     folder: OutputFolder,
     console: Console,
     turns: Turns | None,
+    *,
+    remarks: Sequence[Remark],
+    hashes: Hashes,
 ) -> Result:
     with folder.open(config.overwrite), closing(open_dataset(config)) as dataset:
-        hashes = Hashes()
         description = read_description(config.model, hashes) if config.model else None
         _refuse_calibration_images(config)
         prepared = prepare(config, dataset)

@@ -1,5 +1,6 @@
 """Sentences that stand on the terminal and on the page."""
 
+from mlperf_benchmark.core.text import finding
 from mlperf_benchmark.explain.record import Peaks, Statement, Variant
 
 MEGABYTE = 1e6
@@ -26,5 +27,4 @@ def machine(peaks: Peaks) -> str:
 
 
 def statement_text(statement: Statement) -> str:
-    advice = f" {statement.advice[:1].upper()}{statement.advice[1:]}." if statement.advice else ""
-    return f"{statement.variant}: {statement.text}.{advice}"
+    return finding(statement.variant, statement.text, statement.advice)

@@ -68,7 +68,7 @@ def inspected(request: ServingRequest) -> Iterator[Inspected]:
     hashes = Hashes()
     description = read_description(model, hashes)
     dataset = _dataset(request, description)
-    own = _own(request, dataset)
+    own = _own(request, dataset, hashes)
     preprocessing = own.preprocessing if own else None
     card = own.card if own else ModelCard()
     image = image_format(dataset, preprocessing)
@@ -191,7 +191,7 @@ def _backend_of(request: ServingRequest) -> str:
     return wanted
 
 
-def _own(request: ServingRequest, dataset: str) -> OwnModel | None:
+def _own(request: ServingRequest, dataset: str, hashes: Hashes) -> OwnModel | None:
     """What is known of the user's own model; says on stderr what had to be assumed."""
     if dataset != CUSTOM:
         for name in ("model_card", "card"):
@@ -207,6 +207,7 @@ def _own(request: ServingRequest, dataset: str) -> OwnModel | None:
         request.model_card,
         inputs=request.inputs,
         layout=request.data_format,
+        hashes=hashes,
     )
     for remark in own.remarks:
         tell(f"Note: {remark.text}")
