@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlperf_benchmark.core.cpus import usable_cores
-from mlperf_benchmark.tvm_compiler.peaks import REPEATS, STREAMS, PeakMeter
+from mlperf_benchmark.tvm_compiler.peaks import REPEATS, STREAMS, PeakMeter, aligned_ones
 
 STEPS = 10_000_000
 """Starting a thread shall not show."""
@@ -71,7 +71,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         library = _compiled(Path(folder))
         largest = max(STREAMS)
-        memory = np.ones(largest // 4, np.float32)
+        memory = aligned_ones(largest // 4)
         best: dict[str, float] = {}
         for _ in range(ROUNDS):
             meter.measure()

@@ -44,7 +44,7 @@ class PeakMeter:
             "int8": int8_dot(target, np.zeros((1, 2, 1, 1), np.int8)),
         }
         self._arithmetic = {name: self._loop(dot, target) for name, dot in dots.items()}
-        memory = _aligned_ones(STREAMS[-1] // 4)
+        memory = aligned_ones(STREAMS[-1] // 4)
         self._streams = {size: self._stream(memory, size, target) for size in STREAMS}
         self.operations: dict[str, float] = {}
         """A second, by precision; a multiply-accumulate is two."""
@@ -94,7 +94,7 @@ def _shortest(function: Any, arguments: list[Any]) -> float:
     return min(seconds)
 
 
-def _aligned_ones(count: int) -> FloatArray:
+def aligned_ones(count: int) -> FloatArray:
     """Return ones aligned to a cache line, as vector loads require."""
     whole = np.ones(count + _LINE, np.float32)
     start = -(whole.ctypes.data // 4) % _LINE
