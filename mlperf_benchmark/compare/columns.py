@@ -140,6 +140,21 @@ def needed_columns(comparison: Comparison) -> tuple[tuple[Column, ...], str]:
     return tuple(kept), "; ".join(common)
 
 
+def model_columns(columns: Sequence[Column]) -> list[Column]:
+    """Those of `columns` that say what ran, behind the variant's name; empty if there are none."""
+    found = [column for column in columns if column.of_model]
+    return [Column("Variant", "variant", _variant), *found] if found else []
+
+
+def model_rows(rows: Sequence[Row]) -> list[Row]:
+    """The first row of each variant that ran, whatever its scenario and sweep."""
+    first: dict[str, Row] = {}
+    for row in rows:
+        if row.subject is not None:
+            first.setdefault(_variant(row), row)
+    return list(first.values())
+
+
 def speedup_text(row: Row) -> str:
     """Ratio, interval and, where it shows none, that there is no difference."""
     if row.baseline and row.failure is None:
@@ -173,6 +188,11 @@ def validity_text(row: Row) -> str:
 
 def _variant_and_scenario(row: Row) -> str:
     return f"{row.name}, {row.scenario}{' (baseline)' if row.baseline else ''}"
+
+
+def _variant(row: Row) -> str:
+    # Early records have no name of the variant alone.
+    return row.variant or row.name
 
 
 def _has_no_figure(column: Column, rows: Sequence[Row]) -> bool:

@@ -18,8 +18,11 @@ from mlperf_benchmark.run.resolve import resolve
 FOLDER = "explain"
 """Inside of the comparison's output: the page and the tables of all layers."""
 
-SENTENCES = 12
-"""As many as a reader takes in; the page has them all."""
+LOSSES = 12
+"""As many as a reader takes in, beside a verdict on each variant; the page has them all."""
+
+VERDICT = "verdict"
+"""The rule of explain.py that says how much faster a variant is than was to be expected."""
 
 TOLD = (*CARD_OPTIONS, "model_card", "inputs", "outputs", "data_format")
 """What options tell of a model of the user's own."""
@@ -49,8 +52,11 @@ def explain_layers(comparison: Comparison, output: Path, program: Path) -> list[
     # explain.py calls them by their files.
     names = dict(zip((one["name"] for one in content["variants"]), subjects, strict=True))
     statements = content["statements"]
+    # The verdicts on all variants come first.
+    verdicts = sum(one["rule"] == VERDICT for one in statements)
     told = [
-        finding(names[one["variant"]], one["text"], one["advice"]) for one in statements[:SENTENCES]
+        finding(names[one["variant"]], one["text"], one["advice"])
+        for one in statements[: verdicts + LOSSES]
     ]
     left = len(statements) - len(told)
     others = f"{left} smaller losses and all" if left else "All"
@@ -68,7 +74,7 @@ def _subjects(comparison: Comparison) -> dict[str, Namespace]:
         one = parse(row.command[2:])
         if one.model and (one.model, _backend(one)) not in seen and _profiles(one):
             seen.add((one.model, _backend(one)))
-            subjects[row.name] = one
+            subjects[row.variant or row.name] = one
     return subjects
 
 

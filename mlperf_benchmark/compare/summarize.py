@@ -96,7 +96,9 @@ def _row(
     ratios = [] if failure or cell.is_baseline else cell_ratios(cell, measured)
     usable = bool(values) and failure is None
     seed = plan.matrix.seed
-    warnings = _warnings(measurements, values, cell, store)
+    # Whatever the machine does to variants that take turns, their ratios are what counts.
+    judged = ratios if cell.takes_turns else values
+    warnings = _warnings(measurements, judged, cell, store)
     if ratios and cell.baseline in failed:
         warnings.append(f"the speed-up is of the {len(ratios)} rounds before the baseline failed.")
     return Row(
@@ -224,7 +226,8 @@ def _warnings(
     ]
     noise = spread_warning(values, [run.noise for run in measurements], usable_cpus())
     if noise is not None:
-        warnings.append(f"{cell.metric.label} {noise} {_way_out(cell)}")
+        what = "speed-up" if cell.takes_turns else cell.metric.label
+        warnings.append(f"{what} {noise} {_way_out(cell)}")
     return list(dict.fromkeys(warnings))
 
 
@@ -239,7 +242,7 @@ def _accuracy_warnings(
 
 def _way_out(cell: Cell) -> str:
     if cell.takes_turns:
-        return "The variants took turns, so that the speed-ups spread less."
+        return "More rounds help."
     if cell.scenario in TURN_SCENARIOS:
         return "Turns (queries_per_turn = 4), longer runs or more rounds help."
     if cell.searches_peak:

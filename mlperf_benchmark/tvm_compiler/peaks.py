@@ -13,7 +13,7 @@ from mlperf_benchmark.tvm_compiler.kernels.dot import Dot, float_dot, int8_dot
 from mlperf_benchmark.tvm_compiler.kernels.peak import READ_SUMS, arithmetic, reading, sums_of
 from mlperf_benchmark.tvm_compiler.storage import LANES
 from mlperf_benchmark.tvm_compiler.target import CpuTarget, host_target
-from mlperf_benchmark.tvm_compiler.threads import usable_threads, use_threads
+from mlperf_benchmark.tvm_compiler.threads import rest_early, usable_threads, use_threads
 
 STEPS = 2_000_000
 """A few milliseconds."""
@@ -35,6 +35,8 @@ class PeakMeter:
     """Measures with `threads` threads; of repeated calls of `measure` the best counts."""
 
     def __init__(self, threads: int | None) -> None:
+        # What is timed next shall not meet threads of this pool that look for work.
+        rest_early()
         self.threads = usable_threads(threads)
         target = host_target()
         self.lanes = LANES if target.avx512 else LANES // 2

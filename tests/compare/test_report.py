@@ -12,6 +12,7 @@ from selenium.webdriver.common.by import By
 
 from benchmarks.report_figure import standalone
 from mlperf_benchmark.compare.agreement import Agreement
+from mlperf_benchmark.compare.columns import model_rows
 from mlperf_benchmark.compare.output.report.figures import drawings, pareto_front
 from mlperf_benchmark.compare.output.report.page import render
 from mlperf_benchmark.compare.paired_accuracy import difference
@@ -156,6 +157,12 @@ def made_by(name: str, latency: float, good: int, **pruning: object) -> Row:
     }
     model = {**(subject.model or {}), "description": described}
     return row_of(name, [latency] * 6, good=good, subject=dataclasses.replace(subject, model=model))
+
+
+def test_each_model_is_described_once_whatever_is_swept() -> None:
+    rows = swept_comparison().rows
+    assert len(rows) == 12
+    assert [row.variant for row in model_rows(rows)] == ["fp32", "int8"]
 
 
 def test_each_algorithm_has_a_line_and_the_unpruned_models_one_together() -> None:

@@ -17,11 +17,13 @@ SPLITS = (
     (Split(5, 2), Split(7, 7), Split(9, 5)),
     (Split(19, 3), Split(1, 1), Split(7, 1)),
     (Split(4, 2), Split(6, 3)),
+    (Split(19, 10), Split(1, 1), Split(1, 1)),
+    (Split(1, 1), Split(7, 4), Split(1, 1)),
 )
 
 
 @pytest.mark.parametrize("splits", SPLITS)
-def test_threads_get_each_task_once_and_equal_shares_up_to_one_task(
+def test_threads_get_each_task_once_and_nearly_equal_shares(
     splits: tuple[Split, ...],
 ) -> None:
     """A task's work is the product of its sizes, which are smaller at the end of a dimension."""
@@ -48,6 +50,9 @@ def test_threads_get_each_task_once_and_equal_shares_up_to_one_task(
         assert 0 <= numbers.min() <= numbers.max() < count
         shares = [works[numbers == thread].sum() for thread in range(count)]
         assert max(shares) <= works.sum() / count + works.max()
+        if count == 2:
+            best = min(max(cut, works.sum() - cut) for cut in (0, *works.cumsum()))
+            assert max(shares) == best
 
 
 def _sizes(split: Split) -> list[int]:

@@ -8,9 +8,10 @@ from mlperf_benchmark.explain.output.columns import columns_of
 from mlperf_benchmark.explain.output.sentences import cost, machine, statement_text
 from mlperf_benchmark.explain.pairs import Pair, pairs_of
 from mlperf_benchmark.explain.record import Explanation, Variant
+from mlperf_benchmark.explain.rules.verdict import VERDICT
 from mlperf_benchmark.explain.table import WORST, table_of
 
-SENTENCES = 12
+LOSSES = 12
 # A log has no width of its own.
 LOG_WIDTH = 160
 # What the terminal has no room for; the page and layers.csv show it.
@@ -25,14 +26,14 @@ def print_explanation(explanation: Explanation, console: Console, every: bool) -
     for variant in explanation.variants:
         _print_variant(variant, None if variant is baseline else baseline, console, every)
     say(console, machine(explanation.peaks))
-    told = explanation.statements if every else explanation.statements[:SENTENCES]
+    statements = explanation.statements
+    # The verdict on each variant comes first.
+    verdicts = sum(statement.rule == VERDICT for statement in statements)
+    told = statements if every else statements[: verdicts + LOSSES]
     for statement in told:
         say(console, statement_text(statement))
-    if len(told) < len(explanation.statements):
-        say(
-            console,
-            f"{len(explanation.statements) - len(told)} smaller losses: --all, or the page.",
-        )
+    if len(told) < len(statements):
+        say(console, f"{len(statements) - len(told)} smaller losses: --all, or the page.")
     if explanation.accuracy is not None:
         print_errors(explanation.accuracy, console, every)
     for warning in explanation.warnings:

@@ -57,22 +57,24 @@ def parallel_by_thread(
 
 
 def _first_task(splits: Sequence[Split], thread: Any, count: Any) -> Any:
-    """Return the task that begins nearest to `thread` of `count` equal shares of the work.
+    """Return the first task of thread number `thread` of `count`.
 
-    The work of a task is the product of its sizes.
+    The work of a task is the product of its sizes; that of the tasks before is as near as it can
+    be to the threads' equal shares.
     """
     inner = math.prod(split.extent for split in splits)
-    left, size = _kept(inner * thread // count), tirx.const(1, "int32")
+    # What of the shares before is left to place, in the parts that are `work` large so far.
+    left, work = _kept(inner * thread // count), tirx.const(1, "int32")
     task = tirx.const(0, "int32")
     for split in splits:
-        # The place in this dimension, in the part of the one before that the share begins in.
-        left, inner = left // size, inner // split.extent
-        part = _kept(left // (inner * split.size))
-        left = _kept(left - part * (split.size * inner))
-        # Past the last part for the end of the last share, where `left` is 0.
-        size = tirx.max(tirx.min(split.size, split.extent - part * split.size), 1)
+        inner //= split.extent
+        step = _kept(work * (inner * split.size))
+        part = _kept(left // step)
+        left = _kept(left - part * step)
+        # Past the last part for the end of the last share, where nothing is left.
+        work = _kept(work * tirx.max(tirx.min(split.size, split.extent - part * split.size), 1))
         task = _kept(task * split.parts + part)
-    return _kept(task + tirx.Select(2 * left >= size, 1, 0))
+    return _kept(task + tirx.Select(2 * left >= work, 1, 0))
 
 
 def _kept(number: Any) -> Any:

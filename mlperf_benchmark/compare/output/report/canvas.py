@@ -1,6 +1,7 @@
 """What the report's figures share: their height, rows by name, legend and description."""
 
 from collections.abc import Sequence
+from textwrap import fill
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,6 +14,8 @@ PLOT = 2.9
 LINE = 0.2
 # Letters of the longest name of a legend in two columns, which would not fit the figure otherwise.
 SHORT = 18
+# Letters that fit beneath an axis beside which names stand.
+LETTERS = 46
 
 
 def rows_height(rows: Sequence[Row]) -> float:
@@ -36,6 +39,11 @@ def accuracy_point(row: Row) -> tuple[float, float]:
 
 def label(row: Row) -> str:
     return name_label(row.name)
+
+
+def wide_label(axes: Axes, text: str) -> None:
+    """Beneath the axis, which is not as wide as a name may be long."""
+    axes.set_xlabel(fill(text, LETTERS, break_on_hyphens=False))
 
 
 def legend_height(rows: Sequence[Row]) -> float:

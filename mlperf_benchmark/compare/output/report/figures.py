@@ -23,6 +23,7 @@ from mlperf_benchmark.compare.output.report.canvas import (
     legend_height,
     name_rows,
     rows_height,
+    wide_label,
 )
 from mlperf_benchmark.compare.output.report.sweep_figure import sweep_drawing
 from mlperf_benchmark.compare.record import Comparison, Row
@@ -83,7 +84,7 @@ def _speedups(rows: Sequence[Row], baseline: str) -> Drawing | None:
         axes.plot([speedup.value], [place], color=style.colour, marker=style.marker)
     axes.axvline(1, color=TEXT, linestyle="--", linewidth=1)
     name_rows(axes, compared)
-    axes.set_xlabel(f"times as fast as {baseline}")
+    wide_label(axes, f"times as fast as {baseline}")
     return drawing(
         figure,
         rows[0].scenario,
@@ -183,7 +184,7 @@ def _agreements(rows: Sequence[Row], baseline: str) -> Drawing | None:
         axes.barh(place, 100 * found.share, height=0.45, color=colour)
     name_rows(axes, compared)
     axes.set_xlim(0, 100)
-    axes.set_xlabel(f"images with the answer of {baseline}, %")
+    wide_label(axes, f"images with the answer of {baseline}, %")
     notes = {row.agreement.note: None for row in compared if row.agreement and row.agreement.note}
     return drawing(
         figure,

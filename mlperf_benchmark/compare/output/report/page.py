@@ -4,7 +4,7 @@ import shlex
 from pathlib import Path
 
 from mlperf_benchmark.compare.best import sentences
-from mlperf_benchmark.compare.columns import needed_columns
+from mlperf_benchmark.compare.columns import model_columns, model_rows, needed_columns
 from mlperf_benchmark.compare.output.report.figures import drawings
 from mlperf_benchmark.compare.record import Comparison, Row
 from mlperf_benchmark.compare.remarks import footnote, remarks
@@ -22,7 +22,8 @@ def render(comparison: Comparison) -> str:
         facts(comparison.system, comparison.product, comparison.created),
         comparison=comparison,
         measured=[column for column in columns if not column.of_model],
-        described=[column for column in columns if column.of_model],
+        described=model_columns(columns),
+        models=model_rows(comparison.rows),
         common=common,
         row_class=_row_class,
         sentences=sentences(comparison),
