@@ -14,7 +14,7 @@ PLOT = 2.9
 LINE = 0.2
 # Letters of the longest name of a legend in two columns, which would not fit the figure otherwise.
 SHORT = 18
-# Letters that fit beneath an axis beside which names stand.
+# Letters that fit beneath an axis and the names beside it.
 LETTERS = 46
 
 
@@ -42,8 +42,8 @@ def label(row: Row) -> str:
 
 
 def wide_label(axes: Axes, text: str) -> None:
-    """Beneath the axis, which is not as wide as a name may be long."""
-    axes.set_xlabel(fill(text, LETTERS, break_on_hyphens=False))
+    """Beneath the axis and the names beside it, as a name may be longer than the axis."""
+    axes.set_xlabel(fill(text, LETTERS, break_on_hyphens=False), loc="right")
 
 
 def legend_height(rows: Sequence[Row]) -> float:
