@@ -5,8 +5,8 @@ what differs between the medians of their turns is their own, such as where thei
 medians of even and of odd turns tell both apart: where processes differ by themselves, the two are
 correlated; where the machine makes the difference, they are not.
 
-With --small-pages the system chooses where each 4 KiB of a process's weights and values lie, which
-the backend's huge pages leave it no room for.
+With --small-pages the system chooses where each 4 KiB of a process's weights and values lie;
+otherwise they lie together, on huge pages.
 
     python3 -m benchmarks.process_spread FILE.tvm … [--processes 30] [--threads 2] [--small-pages]
 """

@@ -49,7 +49,7 @@ def test_what_loadgen_still_writes_does_not_keep_the_folder(tmp_path: Path) -> N
 
     def write_on() -> None:
         with contextlib.suppress(FileNotFoundError):
-            for number in range(100_000):
+            for number in range(10_000):
                 (folder.work / str(number % 100)).touch()
 
     with folder.open(overwrite=False):

@@ -1,5 +1,6 @@
 """Simplifies an ONNX graph in place as far as the import into Relax requires."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,11 +32,10 @@ def fold_constants(model: Any) -> None:
         values = {name: constants[name] for name in node.input if name}
         for name, array in zip(node.output, _evaluate(model, node, values), strict=True):
             constants[name] = np.asarray(array)
-    used = {name for node in kept for name in read_by(node)} | {v.name for v in model.graph.output}
+    used = _read(model.graph, kept)
     present = {t.name for t in model.graph.initializer}
     made = {node.output[0] for node in kept}
-    del model.graph.node[:]
-    model.graph.node.extend(n for n in kept if n.op_type != "Constant" or n.output[0] in used)
+    _keep_nodes(model.graph, kept, used)
     for name, array in constants.items():
         if name in used and name not in present and name not in made:
             model.graph.initializer.append(numpy_helper.from_array(array, name))
@@ -44,12 +44,23 @@ def fold_constants(model: Any) -> None:
 def drop_unused_constants(model: Any) -> None:
     """Remove initializers and constants that nothing reads, which runtimes would warn about."""
     graph = model.graph
-    used = {name for node in graph.node for name in read_by(node)} | {v.name for v in graph.output}
+    used = _read(graph, graph.node)
     tensors = [tensor for tensor in graph.initializer if tensor.name in used]
-    nodes = [n for n in graph.node if n.op_type != "Constant" or n.output[0] in used]
-    del graph.initializer[:], graph.node[:]
+    del graph.initializer[:]
     graph.initializer.extend(tensors)
-    graph.node.extend(nodes)
+    _keep_nodes(graph, list(graph.node), used)
+
+
+def _read(graph: Any, nodes: Iterable[Any]) -> set[str]:
+    """The names of what `nodes` read and the graph answers."""
+    return {name for node in nodes for name in read_by(node)} | {v.name for v in graph.output}
+
+
+def _keep_nodes(graph: Any, nodes: Sequence[Any], used: set[str]) -> None:
+    """Make `nodes` the graph's, but for constants of which nothing is `used`."""
+    kept = [one for one in nodes if one.op_type != "Constant" or one.output[0] in used]
+    del graph.node[:]
+    graph.node.extend(kept)
 
 
 def with_fixed_shape(model: Any, name: str, shape: list[int]) -> Any:

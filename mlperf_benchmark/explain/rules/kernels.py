@@ -94,7 +94,7 @@ def reference_kernels(facts: Facts) -> Iterator[Statement]:
 def falls_behind(facts: Facts) -> Iterator[Statement]:
     """Yield the layers further from their roofline than the baseline's, as one statement.
 
-    Those that another rule explains are left to it.
+    What computes more channels than it has, or is slower than the baseline, is left to those rules.
     """
     lanes = facts.lanes
     found: list[tuple[float, Pair]] = []
@@ -128,13 +128,19 @@ def _behind(lost: float, pair: Pair) -> str:
 
 
 def _all_behind(found: Sequence[tuple[float, Pair]], total: float) -> str:
-    now = sorted(_reached(pair.after) for _, pair in found)
-    before = sorted(_reached(pair.before) for _, pair in found)
+    now = _range([_reached(pair.after) for _, pair in found])
+    before = _range([_reached(pair.before) for _, pair in found])
     worst = ", ".join(f"{pair.operator} ({lost:.3f} ms)" for lost, pair in found[:NAMED])
+    most = "most is lost in " if len(found) > NAMED else ""
     return (
-        f"{len(found)} layers lose {total:.3f} ms: they reach {now[0]:.0%} to {now[-1]:.0%} of "
-        f"their roofline, the baseline {before[0]:.0%} to {before[-1]:.0%}; most is lost in {worst}"
+        f"{len(found)} layers lose {total:.3f} ms: they reach {now} of their roofline, the "
+        f"baseline {before}; {most}{worst}"
     )
+
+
+def _range(shares: Sequence[float]) -> str:
+    low, high = f"{min(shares):.0%}", f"{max(shares):.0%}"
+    return low if low == high else f"{low} to {high}"
 
 
 def _reached(layers: Sequence[LayerRecord]) -> float:
