@@ -36,6 +36,17 @@ def test_failed_run_keeps_the_result_it_should_have_replaced(benchmark: Runner) 
     assert {file.name: file.read_bytes() for file in first.output.iterdir()} == before
 
 
+def test_a_run_that_came_to_nothing_leaves_no_folder(tmp_path: Path) -> None:
+    output = tmp_path / "new" / "output"
+    failed = run_main(
+        *("--profile", "pytorch-openvino", "--model", tmp_path / "none.xml"),
+        *("--dataset", "synthetic"),
+        output=output,
+    )
+    assert failed.status == 2
+    assert not list(tmp_path.iterdir())
+
+
 def test_folders_are_made(tmp_path: Path) -> None:
     done = run_main(*NULL, output=tmp_path / "a folder" / 'with "strange" [names]' / "größe")
     assert done.status in (0, 3)

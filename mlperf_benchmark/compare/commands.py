@@ -60,6 +60,8 @@ def main() -> int:
 
 def compare(arguments: Sequence[str], program: Path, console: Console) -> int:
     """Run the command line. `program` is main.py. Returns the exit status."""
+    if arguments:
+        _refuse_unknown_command(arguments[0])
     if arguments and arguments[0] == COMMANDS[0]:
         return _check(parse_check(arguments[1:]), console)
     if arguments and arguments[0] == COMMANDS[1]:
@@ -76,8 +78,15 @@ def compare(arguments: Sequence[str], program: Path, console: Console) -> int:
     if options.dry_run:
         _print_plan(plan, output, console)
         return 0
+    _check_image_folders(plan)
     plan = make_plan(make_missing(matrix, program.with_name("prepare.py"), console))
     return _status(measure(plan, output, options.overwrite, program, console))
+
+
+def _refuse_unknown_command(word: str) -> None:
+    """A matrix is a file and has an ending."""
+    if not word.startswith("-") and not Path(word).suffix and not Path(word).exists():
+        known_name("command or matrix file", word, COMMANDS)
 
 
 def _check_models(plan: Plan) -> None:
@@ -90,6 +99,20 @@ def _check_models(plan: Plan) -> None:
                 f'Variant "{cell.variant}": there is no model {model}; prepare.py makes '
                 "model files."
             )
+
+
+def _check_image_folders(plan: Plan) -> None:
+    for cell in plan.cells:
+        images = cell.options.dataset_path
+        if images is not None and not images.is_dir():
+            raise UsageError(
+                f'Variant "{cell.variant}": there is no folder of images {images}; '
+                "dataset_path names one."
+            )
+    for variant in plan.matrix.variants:
+        for folder in variant.making.image_folders if variant.making else ():
+            if not folder.is_dir():
+                raise UsageError(f'Recipe "{variant.name}": there is no folder of images {folder}.')
 
 
 def _check_time(plan: Plan) -> None:

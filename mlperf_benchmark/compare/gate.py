@@ -188,7 +188,9 @@ def _accuracy(row: Row, base: Row, limits: Limits) -> Sequence[Verdict]:
     drop = 100 * (base.accuracy.good - row.accuracy.good) / base.accuracy.total
     paired = _paired(row, base)
     interval = f" {points_interval(paired)}" if paired else ""
-    what = f"{-drop:+.2f} points{interval} ({before} to {now}), limit -{limits.accuracy_drop:g}"
+    # Not -drop, which would be -0.00 where nothing was lost.
+    gain = f"{0 - drop:+.2f} points{interval}"
+    what = f"{gain} ({before} to {now}), limit -{limits.accuracy_drop:g}"
     worse = drop > limits.accuracy_drop
     if limits.accuracy_by == BY_INTERVAL and paired is None:
         what += ", by the point: not both hold which images were answered right"

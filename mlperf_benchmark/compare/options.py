@@ -29,7 +29,6 @@ def parse_run(arguments: Sequence[str], run_options: Sequence[str]) -> argparse.
         description="Compare variants in interleaved rounds, each run a process of its own.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     add = parser.add_argument
     add("matrix", nargs="?", type=Path, metavar="MATRIX.toml", help="what to compare")
@@ -110,7 +109,6 @@ def parse_check(arguments: Sequence[str]) -> argparse.Namespace:
         prog="compare.py check",
         description="Exit with status 1 if a variant got significantly worse, with 3 if one "
         "could not be judged.",
-        allow_abbrev=False,
     )
     add = parser.add_argument
     add("results", type=Path, metavar="COMPARISON.json")

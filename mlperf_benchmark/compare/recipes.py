@@ -41,17 +41,23 @@ class Making:
     recipe: Recipe
 
     @property
+    def image_folders(self) -> list[Path]:
+        """Those whose images decide about the file."""
+        recipe = self.recipe
+        validation = recipe.quantization.validation_path if recipe.quantization else None
+        folders = (recipe.calibration_path, recipe.evaluation_path, validation)
+        return [path for path in folders if path is not None]
+
+    @property
     def folder(self) -> Path:
         """Named by all that decides about the file, so that a changed recipe is made anew."""
         recipe = self.recipe
-        folders = (recipe.calibration_path, recipe.evaluation_path)
-        validation = recipe.quantization.validation_path if recipe.quantization else None
         about: dict[str, Any] = {
             "arguments": self.arguments,
             "product": PRODUCT,
             "packages": installed_versions((*TOOLS, "apache-tvm", "onnxruntime")),
             "weights": _status(Path(recipe.weights)),
-            "images": [_images(path) for path in (*folders, validation) if path is not None],
+            "images": [_images(path) for path in self.image_folders],
         }
         if recipe.is_file:
             own = own_images(recipe, Path(recipe.model))

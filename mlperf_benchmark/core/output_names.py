@@ -11,3 +11,6 @@ PLAN = "plan.json"
 
 EXPLANATION = "explain.json"
 """Of where the time of an inference goes."""
+
+COMPARISON = "comparison.json"
+"""Of a comparison that has ended."""

@@ -1,6 +1,7 @@
 """Command-line parsers whose errors are reported like all others."""
 
 import argparse
+import difflib
 from typing import Any, NoReturn
 
 from mlperf_benchmark.core.errors import UsageError
@@ -24,14 +25,26 @@ class _Heeded(argparse.Action):
 class Parser(argparse.ArgumentParser):
     """Reports bad usage as an error of ours, so that it looks like every other one.
 
-    Each command takes --debug. A parser that only serves as one of another's `parents` has neither
-    that nor --help.
+    Options cannot be abbreviated: what is short for one may be short for two tomorrow. Each command
+    takes --debug. A parser that only serves as one of another's `parents` has neither that nor
+    --help.
     """
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(**{"allow_abbrev": False} | options)
         if self.add_help:
             self.add_argument("--debug", action=_Heeded, help="show the traceback of an error")
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message[:1].upper()}{message[1:]}. See {self.prog} --help.")
+        raise UsageError(
+            f"{message[:1].upper()}{message[1:]}.{self._meant(message)} See {self.prog} --help."
+        )
+
+    def _meant(self, message: str) -> str:
+        """The options that are nearest to the ones that it does not know."""
+        if not message.startswith("unrecognized arguments"):
+            return ""
+        known = [name for name in self._option_string_actions if name.startswith("--")]
+        wrong = [word.partition("=")[0] for word in message.split() if word.startswith("--")]
+        near = [name for word in wrong for name in difflib.get_close_matches(word, known, n=1)]
+        return f" Did you mean {' '.join(near)}?" if near else ""

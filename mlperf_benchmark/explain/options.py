@@ -26,7 +26,6 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         prog="explain.py",
         description="Time every layer of a model and of its variants, and say why a variant is "
         "not faster; with --accuracy also where its errors come from.",
-        allow_abbrev=False,
     )
     parser.add_argument(
         "models",

@@ -20,7 +20,6 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = Parser(
         prog="main.py",
         description="Run one MLPerf LoadGen test of a model and write its logs and results.json.",
-        allow_abbrev=False,
     )
     add_model_options(parser)
     add_data_options(parser)

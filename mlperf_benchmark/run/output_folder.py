@@ -4,6 +4,7 @@ LoadGen writes into `.incomplete` inside it. When the run is over its files move
 results.json follows last, so a folder with a results.json holds a finished run.
 """
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -55,6 +56,7 @@ class OutputFolder:
                     f"{self.path} holds a result already. Choose another --output, or replace it "
                     f"with --overwrite."
                 )
+            made = [path for path in (self.path, *self.path.parents) if not path.exists()]
             self.path.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.path, os.O_RDONLY)
         except OSError as error:
@@ -75,6 +77,10 @@ class OutputFolder:
                 _remove(self.work)
         finally:
             os.close(descriptor)
+            for folder in made:
+                # Nothing is left of a run that came to nothing.
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
 
     def _make_work(self, descriptor: int) -> None:
         try:

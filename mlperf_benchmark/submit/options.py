@@ -67,16 +67,14 @@ class Request:
 
 def parse(arguments: Sequence[str]) -> Request:
     """Parse the command line. Raises UsageError."""
-    of_runs = Parser(add_help=False, allow_abbrev=False)
+    of_runs = Parser(add_help=False)
     add_model_options(of_runs)
     add_data_options(of_runs)
     add_runtime_options(of_runs)
     of_runs.add_argument(
         "--max-batchsize", type=positive_int, metavar="N", help="largest batch of an inference"
     )
-    parser = Parser(
-        prog="submission.py", description=DESCRIPTION, allow_abbrev=False, parents=[of_runs]
-    )
+    parser = Parser(prog="submission.py", description=DESCRIPTION, parents=[of_runs])
     _task(parser)
     _submission(parser)
     values = vars(parser.parse_args(arguments))

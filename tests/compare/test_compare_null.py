@@ -164,6 +164,8 @@ def test_max_time_ends_a_comparison(tmp_path: Path) -> None:
         (("--model", "a", "b", "--rounds", "0"), '--rounds: "0" is not a whole number above 0'),
         (("--model", "a", "b", "--backend", "openvin"), 'Did you mean "openvino"?'),
         (("--model", "a", "b", "--bogus"), "Unrecognized arguments: --bogus"),
+        (("--model", "a", "b", "--round", "2"), "--round. Did you mean --rounds?"),
+        (("shwo", "comparison.json"), 'Did you mean "show"?'),
     ],
 )
 def test_bad_usage_is_one_line(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
@@ -191,6 +193,18 @@ def test_no_difference_is_said_where_the_interval_holds_1(tmp_path: Path) -> Non
     lines = (tmp_path / "results.md").read_text(encoding="utf-8").splitlines()
     [said] = [line for line in lines if NO_DIFFERENCE in line]
     assert "equal" in said
+
+
+def test_missing_images_are_refused_before_the_first_run(tmp_path: Path) -> None:
+    images = tmp_path / "none"
+    run = run_compare(
+        *("--profile", "null", "--dataset", "imagenet", "--dataset-path", images, "--queries", "9"),
+        *("--max-batchsize", "1", "2", "--scenario", "Offline", "--rounds", "6"),
+        output=tmp_path / "out",
+    )
+    assert run.status == 2
+    assert f"there is no folder of images {images}; dataset_path names one." in run.error
+    assert not run.output.exists()
 
 
 def test_a_missing_model_is_refused_before_the_first_run(tmp_path: Path) -> None:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from mlperf_benchmark.compare.record import Comparison
 from mlperf_benchmark.core.files import staged, write_text
+from mlperf_benchmark.core.output_names import COMPARISON
 from mlperf_benchmark.core.registry import Registry
 
 EXPORTERS = Registry(
     "exporter",
     {
-        "comparison.json": "mlperf_benchmark.compare.output.json_file:render",
+        COMPARISON: "mlperf_benchmark.compare.output.json_file:render",
         "results.md": "mlperf_benchmark.compare.output.markdown:render",
         "results.csv": "mlperf_benchmark.compare.output.csv_file:render",
         "report.html": "mlperf_benchmark.compare.output.report.page:render",

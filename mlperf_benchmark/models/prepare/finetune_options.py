@@ -61,7 +61,6 @@ def parse(arguments: Sequence[str]) -> FineTuningRun:
         prog="finetune.py",
         description="Prune or quantize a model and train it to answer as it did before. Writes a"
         " checkpoint that prepare.py takes as --weights.",
-        allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
     )
     add_model(parser)

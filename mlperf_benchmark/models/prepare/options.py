@@ -58,7 +58,6 @@ def _parser() -> argparse.ArgumentParser:
         prog="prepare.py",
         description="Turn the weights of a model into a model file with its description.",
         epilog="prepare.py sensitivity MODEL --help: measure which layers miss their channels.",
-        allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
     )
     parser.add_argument(

@@ -38,7 +38,6 @@ def parse(arguments: Sequence[str]) -> SensitivityRun:
         prog=f"prepare.py {SUBCOMMAND}",
         description="Measure what top-1, or agreement with the unpruned model, becomes when each"
         " layer alone loses 25, 50 and 75 % of its channels. Continues where it was interrupted.",
-        allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
     )
     add_model(parser)

@@ -36,7 +36,6 @@ def parse(arguments: Sequence[str]) -> Command:
     parser = Parser(
         prog="serve.py",
         description="Make a prepared model servable by an inference engine, or start Triton.",
-        allow_abbrev=False,
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     triton = commands.add_parser(
