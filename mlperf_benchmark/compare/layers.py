@@ -2,6 +2,7 @@
 
 import json
 from argparse import Namespace
+from collections.abc import Mapping
 from pathlib import Path
 
 from backend import BACKENDS
@@ -39,7 +40,7 @@ def explain_layers(comparison: Comparison, output: Path, program: Path) -> list[
     arguments = [
         *(f"{one.model}@{_backend(one)}" for one in subjects.values()),
         *("--dataset", config.dataset, "--cache-dir", str(first.cache_dir)),
-        *("--precision", config.precision),
+        *(("--precision", config.precision) if _any_takes_precision(subjects) else ()),
         *to_arguments(of_model),
         *(("--threads", str(first.threads)) if first.threads else ()),
         *("--output", str(output / FOLDER), "--overwrite"),
@@ -60,7 +61,8 @@ def explain_layers(comparison: Comparison, output: Path, program: Path) -> list[
     ]
     left = len(statements) - len(told)
     others = f"{left} smaller losses and all" if left else "All"
-    return [*told, f"{others} layers: {FOLDER}/explain.html."]
+    doubts = [f"Warning: {text}" for text in content["warnings"]]
+    return [*told, *doubts, f"{others} layers: {FOLDER}/explain.html."]
 
 
 def _subjects(comparison: Comparison) -> dict[str, Namespace]:
@@ -76,6 +78,11 @@ def _subjects(comparison: Comparison) -> dict[str, Namespace]:
             seen.add((one.model, _backend(one)))
             subjects[row.variant or row.name] = one
     return subjects
+
+
+def _any_takes_precision(subjects: Mapping[str, Namespace]) -> bool:
+    backends = map(BACKENDS.load, {_backend(one) for one in subjects.values()})
+    return any("precision" in backend.accepts for backend in backends)
 
 
 def _profiles(options: Namespace) -> bool:

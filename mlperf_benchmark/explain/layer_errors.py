@@ -36,6 +36,7 @@ from mlperf_benchmark.openvino_model.reading import read_model
 
 RANDOM_WEIGHTS = "the weights are random"
 NO_LABELS = "the images have no labels"
+NOISE = "the images are noise: --dataset-path names real ones"
 CALIBRATED = "some of these images were used to make the models"
 
 
@@ -112,7 +113,8 @@ def _explain(
             yield padded(pixels, batch), len(pixels)
 
     name = variant.model.name
-    tell(f"Comparing the layers of {name} with those of {baseline.model.name} on {total} images.")
+    shown = f"{total} images{'' if dataset.needs_path else ' of noise'}"
+    tell(f"Comparing the layers of {name} with those of {baseline.model.name} on {shown}.")
     errors = measure_errors(ours, theirs, batches)
     reference = errors.baseline_scores
     restore = restoring(ours, theirs, batches, reference, labels)
@@ -200,7 +202,7 @@ def _labels(
     if any(one is not None and one.has_random_weights for one in descriptions):
         return None, RANDOM_WEIGHTS
     if not images.has_labels:
-        return None, NO_LABELS
+        return None, NO_LABELS if images.dataset.needs_path else NOISE
     dataset = images.dataset
     folder = dataset.config.path
     files = [folder / name for name in dataset.names] if folder is not None else []

@@ -1,6 +1,7 @@
 """Time the models in rounds, both as whole inferences and layer by layer."""
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlperf_benchmark.core.errors import InferenceError
-from mlperf_benchmark.core.layer_profile import Layer
+from mlperf_benchmark.core.layer_profile import Layer, Profile
 from mlperf_benchmark.core.text import first_line
 from mlperf_benchmark.explain.subjects import Loaded
 from mlperf_benchmark.loadgen.probe import predict_seconds
@@ -60,9 +61,7 @@ class _Collected:
     def __init__(self, model: Loaded) -> None:
         self._model = model
         self._latencies: list[float] = []
-        self._seconds: list[NDArray[np.float64]] = []
-        self._layers: tuple[Layer, ...] = ()
-        self._graph: tuple[tuple[str, bytes], ...] = ()
+        self._profiles: list[Profile] = []
 
     def infer(self, inferences: int) -> None:
         backend, images = self._model.backend, self._model.images
@@ -75,12 +74,7 @@ class _Collected:
     def profile(self, inferences: int) -> None:
         with self._errors_named():
             profile = self._model.backend.profile(self._model.images, inferences)
-        if self._layers and not _same(self._layers, profile.layers):
-            raise InferenceError(
-                f"{self._model.subject.file}: the runtime executed other layers than before."
-            )
-        self._layers, self._graph = profile.layers, profile.graph
-        self._seconds.append(profile.seconds)
+        self._profiles.append(profile)
 
     @contextmanager
     def _errors_named(self) -> Iterator[None]:
@@ -90,10 +84,37 @@ class _Collected:
             raise InferenceError(f"{self._model.subject.file}: {first_line(error)}") from error
 
     def result(self) -> Measured:
-        seconds = np.concatenate(self._seconds)
-        return Measured(self._model, self._layers, np.array(self._latencies), seconds, self._graph)
+        layers, seconds = _joined(self._profiles)
+        graph = self._profiles[-1].graph
+        return Measured(self._model, layers, np.array(self._latencies), seconds, graph)
 
 
-def _same(before: Sequence[Layer], now: Sequence[Layer]) -> bool:
-    """Whether the layers are the same, whatever names the runtime gave to those that it added."""
-    return [(one.kind, one.origins) for one in before] == [(one.kind, one.origins) for one in now]
+def _joined(profiles: Sequence[Profile]) -> tuple[tuple[Layer, ...], NDArray[np.float64]]:
+    """The layers of most profiles, and the times of all, with 0 where a layer did not run.
+
+    A runtime that compiles the model anew may convert a tensor more or less often, or run layers in
+    another order. The names of those that it added itself change, too.
+    """
+    columns = [dict(zip(_keys(one.layers), one.seconds.T, strict=True)) for one in profiles]
+    layers = {
+        key: layer
+        for one in profiles
+        for key, layer in zip(_keys(one.layers), one.layers, strict=True)
+    }
+    kept = [key for key in layers if 2 * sum(key in one for one in columns) > len(profiles)]
+    seconds = [
+        np.stack([one.get(key, np.zeros(len(profile.seconds))) for key in kept], axis=1)
+        for one, profile in zip(columns, profiles, strict=True)
+    ]
+    return tuple(layers[key] for key in kept), np.concatenate(seconds)
+
+
+def _keys(layers: Sequence[Layer]) -> list[tuple[str, tuple[str, ...], int]]:
+    """What tells the layers of a profile apart: what they compute, and their number among such."""
+    seen: Counter[tuple[str, tuple[str, ...]]] = Counter()
+    keys = []
+    for layer in layers:
+        what = (layer.kind, layer.origins)
+        keys.append((*what, seen[what]))
+        seen[what] += 1
+    return keys

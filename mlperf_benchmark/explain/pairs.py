@@ -7,6 +7,9 @@ from mlperf_benchmark.core.layer_profile import LINEAR
 from mlperf_benchmark.explain.operators import module_name
 from mlperf_benchmark.explain.record import LayerRecord, Variant
 
+Layers = dict[str, tuple[LayerRecord, ...]]
+"""By operator."""
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -60,14 +63,34 @@ def pairs_of(variant: Variant, baseline: Variant | None) -> list[Pair]:
     if last and now and last not in after and now not in before:
         # One of the two models names its classifier after the model's output.
         before = {now if name == last else name: layers for name, layers in before.items()}
+    before = _named_alike(before, after)
     return [
         Pair(operator, before.get(operator, ()), after.get(operator, ()))
         for operator in dict.fromkeys((*after, *before))
     ]
 
 
-def _by_operator(variant: Variant | None) -> dict[str, tuple[LayerRecord, ...]]:
-    found: dict[str, tuple[LayerRecord, ...]] = {}
+def _named_alike(before: Layers, after: Layers) -> Layers:
+    """`before` with the names of `after`, where both multiply the same and call it otherwise.
+
+    Exporters and wrappers name a network's operators as they like.
+    """
+    theirs, ours = _multiplying(before), _multiplying(after)
+    named = len(theirs.keys() & ours.keys())
+    if 2 * named > len(ours) or list(theirs.values()) != list(ours.values()):
+        return before
+    names = dict(zip(theirs, ours, strict=True))
+    return {names.get(name, name): layers for name, layers in before.items()}
+
+
+def _multiplying(layers: Layers) -> dict[str, int]:
+    """The multiply-accumulates of the operators that have any, in the order of execution."""
+    macs = {name: sum(layer.macs for layer in found) for name, found in layers.items()}
+    return {name: number for name, number in macs.items() if number}
+
+
+def _by_operator(variant: Variant | None) -> Layers:
+    found: Layers = {}
     for layer in variant.layers if variant else ():
         found[layer.operator] = (*found.get(layer.operator, ()), layer)
     return found

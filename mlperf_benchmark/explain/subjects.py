@@ -61,7 +61,15 @@ def find_subjects(options: argparse.Namespace) -> list[Subject]:
         taken = [one.name for one in found]
         name = name if name not in taken else f"{file} ({backend})"
         found.append(Subject(name, file, backend, _images(options, file), description))
+    if options.precision and not any(map(takes_precision, {one.backend for one in found})):
+        names = " or ".join(dict.fromkeys(one.backend for one in found))
+        raise UsageError(f"--precision does not apply to the {names} backend.")
     return found
+
+
+def takes_precision(backend: str) -> bool:
+    """Whether the backend can be asked to compute in a certain precision."""
+    return "precision" in BACKENDS.load(backend).accepts
 
 
 def _file_and_backend(text: str, profile_name: str | None) -> tuple[Path, str]:
@@ -138,7 +146,7 @@ def load(subject: Subject, options: argparse.Namespace) -> Loaded:
     image = subject.images.image
     kind = BACKENDS.load(subject.backend)
     # Profiles do the same: an FP32 model is measured in FP32.
-    precision = (options.precision or "f32") if "precision" in kind.accepts else "default"
+    precision = (options.precision or "f32") if takes_precision(subject.backend) else "default"
     backend: Backend = kind(
         dataclasses.replace(
             backend_config(options, subject.images, image),

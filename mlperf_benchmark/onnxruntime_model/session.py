@@ -21,7 +21,8 @@ from mlperf_benchmark.models.files.ports import Port
 from mlperf_benchmark.onnxruntime_model.executed import Executed, read_executed
 from mlperf_benchmark.onnxruntime_model.graph import IMAGES
 
-CPU = "CPUExecutionProvider"
+PROVIDER = "ExecutionProvider"
+CPU = f"CPU{PROVIDER}"
 FATAL = 4
 PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
 DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
@@ -56,7 +57,10 @@ class Session:
 
     def __init__(self, model: onnx.ModelProto, path: Path, wanted: SessionOptions) -> None:
         available = ort.get_available_providers()
-        provider = known_name("execution provider", wanted.provider or CPU, available)
+        named = wanted.provider or CPU
+        # CUDA is short for CUDAExecutionProvider.
+        full = named if named in available else named + PROVIDER
+        provider = known_name("execution provider", full if full in available else named, available)
         options = ort.SessionOptions()
         options.intra_op_num_threads = wanted.threads
         # Errors come as exceptions, too.

@@ -47,6 +47,44 @@ def test_the_verdict_comes_first_and_the_worst_loss_next() -> None:
     assert len(losses) > 2
 
 
+def test_operators_with_other_names_are_matched_by_what_they_multiply() -> None:
+    """As an exporter's wrapper calls them; by name nothing would be possible to say."""
+    wrapped = variant("wrapped", layer("net.conv1", 1.0, macs=10**8), layer("net.conv2", 2.0))
+    plain = variant("plain", layer("conv1", 2.0, macs=10**8), layer("conv2", 2.0))
+    (found,) = told("verdict", plain, wrapped)
+    assert "possible 1.33 × by the roofline" in found
+    assert told("not in the baseline", plain, wrapped) == []
+
+
+def test_nothing_is_said_to_be_possible_where_the_layers_do_not_match() -> None:
+    other = variant("other", *(layer(name, 1.0) for name in ("a", "b", "c")))
+    (found,) = told("verdict", FP32, other)
+    assert "possible" not in found
+    assert len(told("not in the baseline", FP32, other)) == 1
+
+
+def test_layers_that_the_runtime_added_are_told_where_they_are_slower() -> None:
+    added = {"kind": ELEMENTWISE, "origins": (), "macs": 0}
+    before = variant("fp32", layer("(normalisation)", 0.1, **added), layer("conv1", 2.0))
+    after = variant("int8", layer("(normalisation)", 0.6, **added), layer("conv1", 2.0))
+    (found,) = told("slower than the baseline", before, after)
+    assert found.startswith("(normalisation) takes 0.600 ms")
+
+
+def test_advice_that_another_variant_refutes_is_not_given() -> None:
+    stem, rest = layer("conv1", 2.0), layer("conv2", 1.0, precision="int8")
+    kept = variant("kept", stem, rest)
+    assert len(told("stayed in floating point", FP32, kept)) == 1
+    slower = variant("slower", layer("conv1", 2.1, precision="int8"), rest)
+    (found,) = told("slower than the baseline", FP32, slower)
+    assert 'prepare.py --keep-fp32 "/conv1/Conv"' in found
+    assert told("stayed in floating point", FP32, slower, kept) == []
+    behind = variant("behind", layer("conv1", 1.5, bound_ms=0.5), layer("conv2", 2.0))
+    assert "--backend tvm" in told("falls behind", FP32, behind)[0]
+    compiled = variant("tvm", *FP32.layers, backend="tvm")
+    assert "--backend tvm" not in told("falls behind", FP32, behind, compiled)[0]
+
+
 def test_channels_that_are_padded_to_the_vector() -> None:
     pruned = variant("pruned", layer("conv1", 1.0, output_channels=37), layer("conv2", 1.0))
     assert told("padded channels", FP32, pruned) == [

@@ -18,6 +18,7 @@ from mlperf_benchmark.models.prepare.preparer import prepare_model
 from mlperf_benchmark.models.prepare.recipe import Recipe
 from mlperf_benchmark.models.prepare.sample import Sample
 from mlperf_benchmark.models.prepare.training_images import TrainingImages
+from tests.command import run_main
 
 
 def two_epochs(sample: Sample, cache_dir: Path, output: Path) -> FineTuningRun:
@@ -53,6 +54,28 @@ def trained(sample: Sample, cache_dir: Path, tmp_path_factory: pytest.TempPathFa
     lines: list[str] = []
     fine_tune(run, lines.append)
     return Trained(run, lines)
+
+
+def test_images_that_it_trained_on_are_refused_for_accuracy(
+    trained: Trained, sample: Sample, cache_dir: Path, tmp_path: Path
+) -> None:
+    weights = str(trained.run.output)
+    model = prepare_model(
+        Recipe("efficientnet-lite0", weights=weights, output=tmp_path, cache_dir=cache_dir)
+    )
+    run = run_main(
+        *("--profile", "efficientnet-lite0-openvino", "--model", model, "--accuracy"),
+        *("--dataset-path", sample.images, "--cache-dir", cache_dir),
+        output=tmp_path / "accuracy",
+    )
+    assert run.status == 2
+    assert "20 of 20 calibration images are evaluation images as well" in run.error
+
+
+def test_validation_images_may_not_be_trained_on(run: FineTuningRun, sample: Sample) -> None:
+    with pytest.raises(DatasetError, match="20 of 20 calibration images"):
+        fine_tune(replace(run, validation_path=sample.images), ignore)
+    assert not run.output.exists()
 
 
 def ignore(_line: str) -> None:

@@ -61,7 +61,6 @@ def _alone(facts: Facts, rule: str, text: str, *, is_fused_before: bool) -> Iter
         and not pair.before
         and pair.main is not None
         and pair.main.kind != CONVERSION
-        and pair.main.origins
         and is_fused_before == (fused_into(baseline, pair.operator) is not None)
     ]
     lost = sum(pair.after_ms for pair in found)

@@ -18,12 +18,15 @@ MULTIPLYING = (CONVOLUTION, LINEAR)
 
 @dataclass(frozen=True)
 class Facts:
-    """What the rules look at. `baseline` is None if a model is explained alone."""
+    """What the rules look at. `baseline` is None if a model is explained alone; `all` are the
+    variants that are explained together.
+    """
 
     peaks: Peaks
     variant: Variant
     baseline: Variant | None
     pairs: tuple[Pair, ...]
+    all: tuple[Variant, ...]
 
     @property
     def least_ms(self) -> float:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from mlperf_benchmark.core.layer_profile import DEPTHWISE
+from mlperf_benchmark.core.layer_profile import CONVERSION, DEPTHWISE
 from mlperf_benchmark.explain.pairs import Pair
 from mlperf_benchmark.explain.record import LayerRecord, Statement
 from mlperf_benchmark.explain.rules.facts import MULTIPLYING, Facts, became_int8
@@ -66,10 +66,10 @@ def slower_than_baseline(facts: Facts) -> Iterator[Statement]:
 def _is_slower(pair: Pair) -> bool:
     """Whether the variant is slower by more than the times vary.
 
-    False for layers that the runtime added, which have a rule of their own.
+    False for conversions, which have a rule of their own.
     """
     # Some runtimes tell whole microseconds, and so none at all of a small layer.
-    if not pair.before_ms or not pair.after or not pair.after[0].origins:
+    if not pair.before_ms or not pair.after or pair.after[0].kind == CONVERSION:
         return False
     return sum(one.ms.low for one in pair.after) > sum(one.ms.high for one in pair.before)
 
@@ -115,7 +115,7 @@ def falls_behind(facts: Facts) -> Iterator[Statement]:
         "falls behind",
         _behind(*found[0]) if len(found) == 1 else _all_behind(found, total),
         total,
-        _faster_kernel(facts.variant.backend),
+        _faster_kernel(facts),
         *(pair.operator for _, pair in found),
     )
 
@@ -148,7 +148,10 @@ def _reached(layers: Sequence[LayerRecord]) -> float:
     return sum(one.bound_ms for one in layers) / sum(one.ms.value for one in layers)
 
 
-def _faster_kernel(backend: str) -> str:
-    if backend == "tvm":
+def _faster_kernel(facts: Facts) -> str:
+    if facts.variant.backend == "tvm":
         return "let the compiler try other tiles: prepare.py --backend tvm --tune 300"
+    if any(one.backend == "tvm" for one in facts.all):
+        # TVM's layers stand beside these.
+        return ""
     return "try another backend: prepare.py --backend tvm --tune 300"

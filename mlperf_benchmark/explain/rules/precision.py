@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from mlperf_benchmark.core.layer_profile import DEPTHWISE, ELEMENTWISE, LINEAR, POOLING
-from mlperf_benchmark.explain.record import LayerRecord, Peaks, Statement
+from mlperf_benchmark.explain.record import LayerRecord, Peaks, Statement, Variant
 from mlperf_benchmark.explain.rules.facts import FLOATS, Facts, became_int8
 
 WAITING = 0.5
@@ -32,16 +32,24 @@ def stayed_in_float(facts: Facts) -> Iterator[Statement]:
     for layer in layers:
         if layer.precision not in FLOATS or layer.kind == DEPTHWISE:
             continue
+        if any(_is_slower_in_int8(one, layer) for one in facts.all):
+            continue
         lost = layer.ms.value * (1 - peaks["f32"] / peaks["int8"])
         if lost >= facts.least_ms:
             yield facts.statement(
                 "stayed in floating point",
                 f"{layer.operator} stayed in {_shown(layer.precision)}: up to {lost:.3f} ms lost",
                 lost,
-                "quantize it as well: check whether --keep-fp32 or --max-drop kept it, or take "
-                "another --quantizer",
+                "quantize it as well, if that makes it faster: without the --keep-fp32 or "
+                "--max-drop that kept it, or with another --quantizer",
                 layer.operator,
             )
+
+
+def _is_slower_in_int8(other: Variant, layer: LayerRecord) -> bool:
+    """Whether `other`, on the same machine, shows that `layer` is better left as it is."""
+    same = [one for one in other.layers if one.operator == layer.operator and one.macs]
+    return any(one.precision == "int8" and one.ms.value >= layer.ms.value for one in same)
 
 
 def _shown(precision: str) -> str:

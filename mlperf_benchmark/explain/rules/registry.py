@@ -38,6 +38,6 @@ def statements(variants: Sequence[Variant], peaks: Peaks) -> list[Statement]:
     baseline = variants[0] if len(variants) > 1 else None
     found: list[Statement] = []
     for variant in variants[1:] or variants:
-        facts = Facts(peaks, variant, baseline, tuple(pairs_of(variant, baseline)))
+        facts = Facts(peaks, variant, baseline, tuple(pairs_of(variant, baseline)), tuple(variants))
         found += [statement for rule in RULES for statement in rule(facts)]
     return sorted(found, key=lambda one: (one.rule != VERDICT, -one.lost_ms))

@@ -1,4 +1,4 @@
-"""The list, beside a model, of the images it was calibrated with, identified by content.
+"""The list, beside a model, of images it was calibrated or trained with, identified by content.
 
 Accuracy on those images is meaningless, so that they are refused as evaluation images.
 """
@@ -72,5 +72,5 @@ def refuse_calibration_images(
         raise DatasetError(
             f"{len(shared)} of {len(images)} calibration images are evaluation images as well:"
             f" {', '.join(shared[:NAMED_AT_MOST])}{more}. Accuracy on images that a model was"
-            " calibrated with means nothing; take others."
+            " calibrated or trained with means nothing; take others."
         )

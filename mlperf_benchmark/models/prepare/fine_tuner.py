@@ -13,11 +13,18 @@ from torch import nn
 from dataset import image_format
 from mlperf_benchmark.core.errors import OutputError, RunError, UsageError
 from mlperf_benchmark.core.files import refuse_unwritable, staged
+from mlperf_benchmark.images.image_files import find_images
 from mlperf_benchmark.images.progress import tell
 from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES, Architecture
 from mlperf_benchmark.models.architectures.finite import non_finite
 from mlperf_benchmark.models.architectures.torch_file import write_errors
 from mlperf_benchmark.models.architectures.weights import LoadedModel
+from mlperf_benchmark.models.files.calibration_list import (
+    CalibrationImage,
+    describe_images,
+    refuse_calibration_images,
+    write_calibration_list,
+)
 from mlperf_benchmark.models.optimize.distillation import Distillation, DivergedError, count_right
 from mlperf_benchmark.models.prepare.calibration import calibration_images
 from mlperf_benchmark.models.prepare.finetune_options import FineTuningRun
@@ -42,6 +49,9 @@ from mlperf_benchmark.models.prepare.training_images import TrainingImages
 CALIBRATION_IMAGES = 256
 REPORTED_AT_MOST = 5000
 """At most this many training images are used to report top-1 if no others are given."""
+
+LISTED_AT_MOST = 20_000
+"""Of a set like ImageNet's, whose validation images are others, reading all would take long."""
 
 Report = Callable[[str], None]
 
@@ -71,6 +81,10 @@ def fine_tune(run: FineTuningRun, report: Report) -> Path:
     device = _device(run)
     files = select_images(run.train_path, None, run.seed)
     tell(f"Training on {files}.")
+    trained = _listed(files)
+    if run.validation_path is not None:
+        judged = find_images(run.validation_path)
+        refuse_calibration_images(trained, [run.validation_path / name for name in judged])
     labelled = _labelled(run, architecture, files)
     teacher = initial_weights(architecture, run.weights, seed=run.seed, cache_dir=run.cache_dir)
     if teacher.quantized is not None:
@@ -114,6 +128,7 @@ def fine_tune(run: FineTuningRun, report: Report) -> Path:
         )
         kept = {"epochs": epoch + 1, "optimizer": training.state(), "run": _fingerprint(run)}
         _save(run.output, checkpoint.content() | {"resume": kept | pupil.kept()})
+        write_calibration_list(run.output, trained)
         top1 = labelled.top1(pupil.module, device)
         report(f"Epoch {epoch + 1} of {run.training.epochs}: loss {loss:.4f}, top-1 {top1}")
     return run.output
@@ -184,6 +199,13 @@ def _labelled(run: FineTuningRun, architecture: Architecture, files: ImageSelect
         selection = files.drawn(min(len(files.names), REPORTED_AT_MOST))
     images = load_images(selection, architecture.dataset, run.cache_dir, architecture.preprocessing)
     return Labelled(LabelledBatches(images, selection.labels))
+
+
+def _listed(files: ImageSelection) -> tuple[CalibrationImage, ...]:
+    """What identifies the training images wherever they are evaluated; nothing of a large set."""
+    if len(files.names) > LISTED_AT_MOST:
+        return ()
+    return describe_images(files.folder, files.names)
 
 
 def _begin(
