@@ -112,9 +112,10 @@ def setup_warnings(
     wanted = description.dataset if description else None
     if wanted and has_labels and wanted != config.dataset:
         kind = "one of its own" if wanted == CUSTOM else f"that of {wanted}"
+        alike = " unless your options say the same" if config.dataset == CUSTOM else ""
         warnings.append(
             f"The model was made for another preprocessing, {kind}, and gets that of "
-            f"{config.dataset}, which costs accuracy. Use --dataset {wanted}."
+            f"{config.dataset}, which costs accuracy{alike}. Use --dataset {wanted}."
         )
     if description and description.has_random_weights:
         warnings.append(
@@ -170,7 +171,7 @@ def accuracy_warnings(
     """
     return (
         offset_warning(label_offset_hint(predictions, labels), offset)
-        or chance_warning(accuracy.good, accuracy.total, classes)
+        or chance_warning(accuracy.good, accuracy.total, classes, offset)
         or same_answer_warning(predictions, labels)
     )
 
@@ -186,11 +187,14 @@ def offset_warning(missing: int | None, offset: int) -> list[str]:
     ]
 
 
-def chance_warning(good: int, total: int, classes: int) -> list[str]:
+def chance_warning(good: int, total: int, classes: int, offset: int = 0) -> list[str]:
     """For a top-1 that guessing would reach as well."""
     if chance_of(good, total, classes) < CHANCE:
         return []
-    return [f"Top-1 {good}/{total} is no better than guessing among {classes} classes. {CAUSES}"]
+    added = f"{offset} was added to every answer (--labels-offset). " if offset else ""
+    return [
+        f"Top-1 {good}/{total} is no better than guessing among {classes} classes. {added}{CAUSES}"
+    ]
 
 
 def same_answer_warning(predictions: NDArray[np.int64], labels: NDArray[np.int64]) -> list[str]:
