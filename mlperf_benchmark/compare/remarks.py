@@ -5,6 +5,11 @@ from collections.abc import Iterator, Sequence
 from mlperf_benchmark.compare.accuracy_texts import accuracy_footnote
 from mlperf_benchmark.compare.record import Comparison, Row
 
+TEST_TURNS = (
+    "in turns of a test each, {} a run, in Server and Offline, where a round's ratio is the median "
+    "of the ratios turn by turn"
+)
+
 
 def remarks(comparison: Comparison) -> Sequence[str]:
     """What belongs beneath the table: failures, what was not run, and warnings, each once."""
@@ -43,10 +48,12 @@ def footnote(comparison: Comparison) -> str:
     baselines = list(dict.fromkeys(row.name for row in comparison.rows if row.baseline))
     metrics = list(dict.fromkeys(f"{row.metric} in {row.scenario}" for row in comparison.rows))
     turns, tests = comparison.queries_per_turn, comparison.tests_per_run
+    count = len(comparison.order)
+    rounds = f"Medians of {count} rounds" if count != 1 else "One round"
     return (
-        f"Medians of {len(comparison.order)} rounds in shuffled order (seed {comparison.seed})"
+        f"{rounds} in shuffled order (seed {comparison.seed})"
         f"{f', in turns of {turns} queries where the scenario allows it' if turns else ''}"
-        f"{f', in turns of a test each, {tests} a run, in Server and Offline' if tests else ''}. "
+        f"{f', {TEST_TURNS.format(tests)}' if tests else ''}. "
         f"Speed-up over {' / '.join(baselines)} by {', '.join(metrics)}: median of the rounds' "
         f"ratios with its {comparison.confidence:.0%} bootstrap interval."
         f"{accuracy_footnote(comparison)}"

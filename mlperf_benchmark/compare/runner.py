@@ -62,7 +62,8 @@ class Runner:
                 break
             rounds.append(self._round(rounds))
             self._tell(rounds)
-        self._say(f"Stopped after {len(rounds)} rounds: {reason}.")
+        plural = "" if len(rounds) == 1 else "s"
+        self._say(f"Stopped after {len(rounds)} round{plural}: {reason}.")
         return Measured(rounds, self._accuracy(rounds), reason)
 
     def _round(self, rounds: Sequence[Round]) -> Round:
