@@ -32,7 +32,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         nargs="+",
         metavar="MODEL",
         help="model files, the baseline first; FILE@BACKEND to run one on another backend than "
-        "the one that its kind of file is made for",
+        "the one that main.py takes for its kind of file",
     )
     _what(parser)
     add_card_options(parser)

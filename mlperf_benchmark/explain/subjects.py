@@ -18,7 +18,7 @@ from mlperf_benchmark.models.files.formats import BACKEND_FORMATS
 from mlperf_benchmark.models.files.model_files import model_files
 from mlperf_benchmark.own_model.options import given_card, refuse_card
 from mlperf_benchmark.own_model.settling import OwnModel, own_model
-from profiles import profile
+from profiles import READERS, profile
 
 SYNTHETIC = "synthetic"
 
@@ -88,15 +88,15 @@ def _file_and_backend(text: str, profile_name: str | None) -> tuple[Path, str]:
 
 
 def _backend_for(file: Path, profile_name: str | None) -> str:
-    """Return the profile's backend if it reads `file`, otherwise the one made for that format."""
-    suffix = file.suffix.lower().removeprefix(".").replace("pth", "pt")
+    """Return the profile's backend if it reads `file`, otherwise the one that main.py takes."""
+    suffix = file.suffix.lower()
     preferred = profile(profile_name).backend if profile_name else None
-    if preferred is not None and suffix in BACKEND_FORMATS.get(preferred, ()):
+    formats = BACKEND_FORMATS.get(preferred, ()) if preferred else ()
+    if preferred is not None and suffix.removeprefix(".").replace("pth", "pt") in formats:
         return preferred
-    readers = [name for name, suffixes in BACKEND_FORMATS.items() if suffix in suffixes]
-    if not readers:
+    if suffix not in READERS:
         raise UsageError(f"Which backend reads {file}? Name it: {file}@BACKEND.")
-    return min(readers, key=lambda name: BACKEND_FORMATS[name].index(suffix))
+    return READERS[suffix]
 
 
 def _images(options: argparse.Namespace, file: Path) -> OwnModel:

@@ -32,8 +32,8 @@ def explained(nets: Nets, tmp_path_factory: pytest.TempPathFactory) -> Explained
     """One net on three backends, in INT8, and with channels that fill no vector."""
     output = tmp_path_factory.mktemp("explained") / "explained"
     files = (nets.full_onnx, nets.int8_onnx)
-    again = [f"{file}@openvino" for file in files]
-    return run_explain(nets.full, nets.odd, nets.full_tvm, *files, *again, "--all", output=output)
+    other = [f"{file}@onnxruntime" for file in files]
+    return run_explain(nets.full, nets.odd, nets.full_tvm, *other, *files, "--all", output=output)
 
 
 def by_operator(variant: dict[str, Any]) -> dict[str, dict[str, Any]]:

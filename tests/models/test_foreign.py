@@ -368,6 +368,17 @@ def test_architectures_that_are_none(tmp_path: Path, own: str, reason: str) -> N
         prepare_model(parse(words))
 
 
+def test_a_module_that_is_called_as_one_of_ours_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dataset.py").write_text("CLASSES = 3")
+    (tmp_path / "nets_of_mine.py").write_text("from dataset import CLASSES")
+    monkeypatch.chdir(tmp_path)
+    words = ["--architecture", "nets_of_mine:tiny", "--weights", "random", "--output", "made"]
+    with pytest.raises(UsageError, match="has a module dataset, too: give yours another name"):
+        prepare_model(parse(words))
+
+
 def test_a_model_and_an_architecture_exclude_each_other() -> None:
     for words in (["--weights=random"], ["resnet18", "--architecture=a:b", "--weights=random"]):
         with pytest.raises(UsageError, match="either a model or --architecture"):

@@ -14,6 +14,9 @@ from mlperf_benchmark.core.preprocessing import CustomPreprocessing
 from mlperf_benchmark.core.text import first_line
 from mlperf_benchmark.models.architectures.architecture import Architecture
 
+PROGRAM = Path(__file__).parents[3]
+"""Where this program's own modules lie."""
+
 
 def imported(target: str) -> Any:
     """What the "module:function" `target` names: an `Architecture`, or what returns a module.
@@ -31,13 +34,21 @@ def imported(target: str) -> Any:
     except (Exception, SystemExit) as error:  # a script without a guard ends by sys.exit
         raise UsageError(
             f"--architecture {target}: the module {module} cannot be imported:"
-            f" {type(error).__name__}: {first_line(error)}"
+            f" {type(error).__name__}: {first_line(error)}{_taken(error)}"
         ) from error
     for part in attribute.split("."):
         if not hasattr(found, part):
             raise UsageError(f"--architecture {target}: the module {module} has no {attribute}.")
         found = getattr(found, part)
     return found
+
+
+def _taken(error: BaseException) -> str:
+    """What to do where the module wanted one of its own and got this program's."""
+    found = sys.modules.get(error.name or "") if isinstance(error, ImportError) else None
+    if found is None or Path(found.__file__ or "").parent != PROGRAM:
+        return ""
+    return f". This program has a module {found.__name__}, too: give yours another name"
 
 
 def architecture_of(
