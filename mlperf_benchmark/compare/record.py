@@ -44,7 +44,8 @@ class Measurement(Figures):
 
     def figures_in_turn(self, metric: Metric) -> list[float]:
         """The values of `metric` in each test of this run that had a turn of its own."""
-        return [metric.of(test) for test in self.tests] or [self.figure(metric)]
+        tests = () if metric == PEAK else self.tests
+        return [metric.of(test) for test in tests] or [self.figure(metric)]
 
 
 @dataclass(frozen=True)
