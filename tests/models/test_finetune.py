@@ -73,7 +73,7 @@ def test_images_that_it_trained_on_are_refused_for_accuracy(
 
 
 def test_validation_images_may_not_be_trained_on(run: FineTuningRun, sample: Sample) -> None:
-    with pytest.raises(DatasetError, match="20 of 20 calibration images"):
+    with pytest.raises(DatasetError, match="20 of 20 training images"):
         fine_tune(replace(run, validation_path=sample.images), ignore)
     assert not run.output.exists()
 

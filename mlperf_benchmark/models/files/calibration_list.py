@@ -58,9 +58,11 @@ def read_calibration_list(model: Path) -> tuple[CalibrationImage, ...]:
 
 
 def refuse_calibration_images(
-    images: Sequence[CalibrationImage], evaluation: Iterable[Path]
+    images: Sequence[CalibrationImage], evaluation: Iterable[Path], *, use: str = "calibration"
 ) -> None:
-    """Raise DatasetError when one of `images` is among the files `evaluation`, under any name."""
+    """Raise DatasetError when one of `images`, of that `use`, is among the files `evaluation`,
+    under any name.
+    """
     sizes = {image.size for image in images}
     if not sizes:
         return
@@ -70,7 +72,7 @@ def refuse_calibration_images(
     if shared:
         more = ", …" if len(shared) > NAMED_AT_MOST else ""
         raise DatasetError(
-            f"{len(shared)} of {len(images)} calibration images are evaluation images as well:"
+            f"{len(shared)} of {len(images)} {use} images are evaluation images as well:"
             f" {', '.join(shared[:NAMED_AT_MOST])}{more}. Accuracy on images that a model was"
             " calibrated or trained with means nothing; take others."
         )

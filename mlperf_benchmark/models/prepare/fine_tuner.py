@@ -84,7 +84,8 @@ def fine_tune(run: FineTuningRun, report: Report) -> Path:
     trained = _listed(files)
     if run.validation_path is not None:
         judged = find_images(run.validation_path)
-        refuse_calibration_images(trained, [run.validation_path / name for name in judged])
+        files_of_it = [run.validation_path / name for name in judged]
+        refuse_calibration_images(trained, files_of_it, use="training")
     labelled = _labelled(run, architecture, files)
     teacher = initial_weights(architecture, run.weights, seed=run.seed, cache_dir=run.cache_dir)
     if teacher.quantized is not None:
