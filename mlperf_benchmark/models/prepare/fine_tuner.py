@@ -1,7 +1,7 @@
 """The steps of finetune.py: prune or quantize, train, and save a checkpoint after each epoch."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,6 @@ from torch import nn
 from dataset import image_format
 from mlperf_benchmark.core.errors import OutputError, RunError, UsageError
 from mlperf_benchmark.core.files import refuse_unwritable, staged
-from mlperf_benchmark.images.image_files import find_images
 from mlperf_benchmark.images.progress import tell
 from mlperf_benchmark.models.architectures.architecture import ARCHITECTURES, Architecture
 from mlperf_benchmark.models.architectures.finite import non_finite
@@ -82,11 +81,7 @@ def fine_tune(run: FineTuningRun, report: Report) -> Path:
     files = select_images(run.train_path, None, run.seed)
     tell(f"Training on {files}.")
     trained = _listed(files)
-    if run.validation_path is not None:
-        judged = find_images(run.validation_path)
-        files_of_it = [run.validation_path / name for name in judged]
-        refuse_calibration_images(trained, files_of_it, use="training")
-    labelled = _labelled(run, architecture, files)
+    labelled = _labelled(run, architecture, files, trained)
     teacher = initial_weights(architecture, run.weights, seed=run.seed, cache_dir=run.cache_dir)
     if teacher.quantized is not None:
         raise UsageError(f"{run.weights} was trained in INT8 already (--qat).")
@@ -191,9 +186,16 @@ def _device(run: FineTuningRun) -> str:
     return run.device
 
 
-def _labelled(run: FineTuningRun, architecture: Architecture, files: ImageSelection) -> Labelled:
+def _labelled(
+    run: FineTuningRun,
+    architecture: Architecture,
+    files: ImageSelection,
+    trained: Sequence[CalibrationImage],
+) -> Labelled:
     if run.validation_path is not None:
         selection = select_labelled(run.validation_path, run.seed)
+        judged = [selection.folder / name for name in selection.names]
+        refuse_calibration_images(trained, judged, use="training")
     elif not files.is_labelled:
         return Labelled(None)
     else:
