@@ -9,6 +9,7 @@ from mlperf_benchmark.compare.gate import BY_INTERVAL, BY_POINT
 from mlperf_benchmark.compare.matrix import METRICS
 from mlperf_benchmark.compare.sweeps import SWEEPS
 from mlperf_benchmark.core.option_values import positive, positive_int, seed
+from mlperf_benchmark.core.output_names import COMPARISON
 from mlperf_benchmark.core.parser import Parser, flag
 from mlperf_benchmark.core.versions import version
 
@@ -111,8 +112,14 @@ def parse_check(arguments: Sequence[str]) -> argparse.Namespace:
         "could not be judged.",
     )
     add = parser.add_argument
-    add("results", type=Path, metavar="COMPARISON.json")
-    add("--against", type=Path, required=True, metavar="BASE.json", help="the accepted comparison")
+    add("results", type=_record, metavar="COMPARISON.json")
+    add(
+        "--against",
+        type=_record,
+        required=True,
+        metavar="BASE.json",
+        help="the accepted comparison",
+    )
     add(
         "--max-slowdown",
         type=share,
@@ -150,10 +157,16 @@ def parse_check(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _record(text: str) -> Path:
+    """The record's file, also where its folder is named."""
+    path = Path(text)
+    return path / COMPARISON if path.is_dir() else path
+
+
 def parse_show(arguments: Sequence[str]) -> argparse.Namespace:
     """The options of show."""
     parser = Parser(prog="compare.py show", description="Print a finished comparison again.")
-    parser.add_argument("results", type=Path, metavar="COMPARISON.json")
+    parser.add_argument("results", type=_record, metavar="COMPARISON.json")
     return parser.parse_args(arguments)
 
 
@@ -164,7 +177,7 @@ def parse_best(arguments: Sequence[str]) -> argparse.Namespace:
         description="Name the fastest variant of a finished comparison. Exit status 1 if a "
         "scenario has none to name.",
     )
-    parser.add_argument("results", type=Path, metavar="COMPARISON.json")
+    parser.add_argument("results", type=_record, metavar="COMPARISON.json")
     _best(parser)
     return parser.parse_args(arguments)
 

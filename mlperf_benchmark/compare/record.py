@@ -12,7 +12,6 @@ from mlperf_benchmark.compare.matrix import METRICS, PEAK, Metric
 from mlperf_benchmark.compare.noise import Noise
 from mlperf_benchmark.compare.paired_accuracy import AccuracyDifference
 from mlperf_benchmark.core.errors import UsageError
-from mlperf_benchmark.core.output_names import COMPARISON
 from mlperf_benchmark.core.typed_json import from_plain
 from mlperf_benchmark.run.result import VALID, AccuracyResult, ColdStart, Figures, Memory
 
@@ -167,12 +166,7 @@ class Comparison:
 
 
 def read_comparison(path: Path) -> Comparison:
-    """Read what `to_json` wrote, in the folder `path` or as this file.
-
-    Raises UsageError for any other file or version.
-    """
-    if path.is_dir():
-        path /= COMPARISON
+    """Read what `to_json` wrote. Raises UsageError for any other file or version."""
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:

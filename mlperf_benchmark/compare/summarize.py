@@ -247,4 +247,5 @@ def _way_out(cell: Cell) -> str:
         return "Turns (queries_per_turn = 4), longer runs or more rounds help."
     if cell.searches_peak:
         return "Longer steps (time) or more rounds help."
-    return "Turns (tests_per_run = 8), longer runs or more rounds help."
+    tests = 16 if cell.scenario == "Server" else 8
+    return f"Turns (tests_per_run = {tests}), longer runs or more rounds help."

@@ -12,6 +12,10 @@ def flag(option: str) -> str:
     return "--" + option.replace("_", "-")
 
 
+CUTOFF = 0.7
+"""How alike an unknown option and the one that is meant have to be."""
+
+
 class _Heeded(argparse.Action):
     """An option that process.py looks for by itself, as parsing can fail, too. Leaves no value."""
 
@@ -44,7 +48,17 @@ class Parser(argparse.ArgumentParser):
         """The options that are nearest to the ones that it does not know."""
         if not message.startswith("unrecognized arguments"):
             return ""
-        known = [name for name in self._option_string_actions if name.startswith("--")]
+        known = self._long_options()
         wrong = [word.partition("=")[0] for word in message.split() if word.startswith("--")]
-        near = [name for word in wrong for name in difflib.get_close_matches(word, known, n=1)]
+        near = [
+            name for word in wrong for name in difflib.get_close_matches(word, known, 1, CUTOFF)
+        ]
         return f" Did you mean {' '.join(near)}?" if near else ""
+
+    def _long_options(self) -> set[str]:
+        """Those of the commands of a command, too."""
+        known = {name for name in self._option_string_actions if name.startswith("--")}
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                known |= {name for one in action.choices.values() for name in one._long_options()}
+        return known - {"--help", "--debug"}

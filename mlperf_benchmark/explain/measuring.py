@@ -15,6 +15,9 @@ from mlperf_benchmark.core.text import first_line
 from mlperf_benchmark.explain.subjects import Loaded
 from mlperf_benchmark.loadgen.probe import predict_seconds
 
+_What = tuple[str, tuple[str, ...], tuple[int, ...]]
+_Key = tuple[_What, int]
+
 ROUNDS = 10
 WARM_UP = 3
 ORDER_SEED = 0
@@ -101,7 +104,10 @@ def _joined(profiles: Sequence[Profile]) -> tuple[tuple[Layer, ...], NDArray[np.
         for one in profiles
         for key, layer in zip(_keys(one.layers), one.layers, strict=True)
     }
-    kept = [key for key in layers if 2 * sum(key in one for one in columns) > len(profiles)]
+    most = {key for key in layers if 2 * sum(key in one for one in columns) > len(profiles)}
+    # In the order of the round that ran most of them.
+    fullest = max(columns, key=lambda one: len(most & one.keys()))
+    kept = [key for key in (*fullest, *(most - fullest.keys())) if key in most]
     seconds = [
         np.stack([one.get(key, np.zeros(len(profile.seconds))) for key in kept], axis=1)
         for one, profile in zip(columns, profiles, strict=True)
@@ -109,12 +115,16 @@ def _joined(profiles: Sequence[Profile]) -> tuple[tuple[Layer, ...], NDArray[np.
     return tuple(layers[key] for key in kept), np.concatenate(seconds)
 
 
-def _keys(layers: Sequence[Layer]) -> list[tuple[str, tuple[str, ...], int]]:
-    """What tells the layers of a profile apart: what they compute, and their number among such."""
-    seen: Counter[tuple[str, tuple[str, ...]]] = Counter()
-    keys = []
+def _keys(layers: Sequence[Layer]) -> list[_Key]:
+    """What tells the layers of a profile apart: what they compute, and their number among such.
+
+    What the runtime added computes nothing of the model's, so that its size has to tell.
+    """
+    seen: Counter[_What] = Counter()
+    keys: list[_Key] = []
     for layer in layers:
-        what = (layer.kind, layer.origins)
-        keys.append((*what, seen[what]))
+        size: tuple[int, ...] = () if layer.origins else (layer.input_bytes, layer.output_bytes)
+        what: _What = (layer.kind, layer.origins, size)
+        keys.append((what, seen[what]))
         seen[what] += 1
     return keys

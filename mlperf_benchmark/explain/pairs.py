@@ -80,13 +80,21 @@ def _named_alike(before: Layers, after: Layers) -> Layers:
     if 2 * named > len(ours) or list(theirs.values()) != list(ours.values()):
         return before
     names = dict(zip(theirs, ours, strict=True))
+    if {*names.values()} & (before.keys() - names.keys()):
+        # Numbers for names, some of which mean other operators here.
+        return before
     return {names.get(name, name): layers for name, layers in before.items()}
 
 
-def _multiplying(layers: Layers) -> dict[str, int]:
-    """The multiply-accumulates of the operators that have any, in the order of execution."""
-    macs = {name: sum(layer.macs for layer in found) for name, found in layers.items()}
-    return {name: number for name, number in macs.items() if number}
+def _multiplying(layers: Layers) -> dict[str, tuple[tuple[int, int], ...]]:
+    """The multiply-accumulates and channels of the operators that have any, in the order of
+    execution.
+    """
+    found = {
+        name: tuple((one.macs, one.output_channels) for one in parts if one.macs)
+        for name, parts in layers.items()
+    }
+    return {name: sizes for name, sizes in found.items() if sizes}
 
 
 def _by_operator(variant: Variant | None) -> Layers:

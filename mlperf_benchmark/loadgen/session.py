@@ -73,7 +73,9 @@ class Session:
 
     def _tests(self, settings: Any, log_folders: Sequence[Path], audit_conf: Path | None) -> None:
         try:
-            for folder in log_folders:
+            for number, folder in enumerate(log_folders):
+                # Arrivals of their own: together the tests are to tell of more than one schedule.
+                settings.schedule_rng_seed += bool(number)
                 self._test(settings, folder, audit_conf)
         except BaseException as error:  # noqa: BLE001 - the main thread reports it
             self._monitor.fail(error)

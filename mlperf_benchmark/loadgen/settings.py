@@ -145,7 +145,7 @@ def _override(settings: Any, config: RunConfig) -> None:
             # INVALID for the time that is missing, so the samples decide.
             settings.min_query_count = _samples_in(config.time, settings, config.max_batchsize or 1)
             settings.min_duration_ms = 0
-        else:
+        elif config.user_conf is None:
             # The queries of all tests count (loadgen/several_tests.py).
             settings.min_query_count = 1
     if config.samples_per_query is not None:

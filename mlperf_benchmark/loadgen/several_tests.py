@@ -14,7 +14,8 @@ def together(logs: Sequence[DetailLog]) -> Performance:
 
     Its throughput is all samples over all their time, which is the harmonic mean; each latency is
     the median of the tests', except the smallest and the largest, which are those of all. It is
-    valid if all are; in Server, the bound of the latency is judged over the queries of all.
+    valid if all are, except that in Server the bound of the latency is judged over the queries of
+    all.
     Raises RunError when a log holds no result.
     """
     tests = [performance(log, paused=True) for log in logs]

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -129,6 +130,15 @@ def test_gate_of_a_comparison_with_itself(null_run: Run, tmp_path: Path) -> None
     run = run_compare("check", results, "--against", results, "--junit", tmp_path / "junit.xml")
     assert run.status == 0
     assert "SKIPPED broken" in run.stdout
+
+
+def test_the_folder_of_a_comparison_stands_for_its_record(null_run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "now"
+    folder.mkdir()
+    shutil.copyfile(null_run.output / "comparison.json", folder / "comparison.json")
+    assert run_compare("check", folder, "--against", null_run.output).status == 0
+    assert (folder / "junit.xml").is_file()
+    assert run_compare("show", folder).status == 0
 
 
 def test_dry_run_prints_the_plan_and_writes_nothing(tmp_path: Path) -> None:

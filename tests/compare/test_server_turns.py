@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from mlperf_benchmark.compare.intervals import round_ratios
+from mlperf_benchmark.loadgen.detail_log import read_detail_log
 from mlperf_benchmark.loadgen.several_tests import queries_needed
 from tests.command import Run
 from tests.compare.command import comparison_of, run_compare
@@ -52,6 +53,18 @@ def test_enough_queries_in_all_tests_are_enough(turns: Run) -> None:
     assert len(many["tests"]) == TESTS
     # None of them alone would do.
     assert many["queries"] / TESTS < 459 < many["queries"]
+
+
+def test_each_test_has_arrivals_of_its_own_which_variants_share(turns: Run) -> None:
+    seeds = [
+        [
+            read_detail_log(log).effective("schedule_rng_seed")
+            for log in (folder, *folder.glob("test-*"))
+        ]
+        for folder in sorted(turns.output.glob("rounds/0001/*-server"))
+    ]
+    assert len(set(seeds[0])) == TESTS
+    assert sorted(seeds[0]) == sorted(seeds[1])
 
 
 def test_too_few_queries_are_told_of_as_those_of_the_run(turns: Run) -> None:

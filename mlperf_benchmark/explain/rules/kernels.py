@@ -53,12 +53,13 @@ def slower_than_baseline(facts: Facts) -> Iterator[Statement]:
             continue
         layer, main = pair.after[0], pair.main
         quantized = main is not None and main.macs > 0 and became_int8(pair, main.kind)
+        named = layer.origins[0] if quantized and layer.origins else None
         yield facts.statement(
             "slower than the baseline",
             f"{pair.operator} takes {pair.after_ms:.3f} ms, {pair.after_ms / pair.before_ms:.2f} × "
             f"the baseline's {pair.before_ms:.3f} ms",
             lost,
-            f'leave it in FP32: prepare.py --keep-fp32 "{layer.origins[0]}"' if quantized else "",
+            f'leave it in FP32: prepare.py --keep-fp32 "{named}"' if named else "",
             pair.operator,
         )
 

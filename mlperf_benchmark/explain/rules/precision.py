@@ -26,13 +26,13 @@ LITTLE_ARITHMETIC: Mapping[str, tuple[str, str]] = MappingProxyType(
 def stayed_in_float(facts: Facts) -> Iterator[Statement]:
     """Yield layers with weights that compute in floating point although others compute in INT8."""
     layers = [one for one in facts.variant.layers if one.macs]
-    peaks = facts.peaks.gops
+    peaks, backend = facts.peaks.gops, facts.variant.backend
     if not any(one.precision == "int8" for one in layers) or "int8" not in peaks:
         return
     for layer in layers:
         if layer.precision not in FLOATS or layer.kind == DEPTHWISE:
             continue
-        if any(_is_slower_in_int8(one, layer) for one in facts.all):
+        if any(_is_slower_in_int8(one, layer) for one in facts.all if one.backend == backend):
             continue
         lost = layer.ms.value * (1 - peaks["f32"] / peaks["int8"])
         if lost >= facts.least_ms:
@@ -47,9 +47,14 @@ def stayed_in_float(facts: Facts) -> Iterator[Statement]:
 
 
 def _is_slower_in_int8(other: Variant, layer: LayerRecord) -> bool:
-    """Whether `other`, on the same machine, shows that `layer` is better left as it is."""
-    same = [one for one in other.layers if one.operator == layer.operator and one.macs]
-    return any(one.precision == "int8" and one.ms.value >= layer.ms.value for one in same)
+    """Whether `other`, on the same backend, shows that `layer` is better left as it is."""
+    return any(
+        one.operator == layer.operator
+        and one.precision == "int8"
+        and 0 < one.macs <= layer.macs
+        and one.ms.value >= layer.ms.value
+        for one in other.layers
+    )
 
 
 def _shown(precision: str) -> str:

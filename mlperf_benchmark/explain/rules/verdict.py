@@ -15,7 +15,8 @@ def verdict(facts: Facts) -> Iterator[Statement]:
     """Yield the expected, possible and reached speed-up.
 
     The expected one follows from the multiply-accumulates, the possible one from the roofline;
-    either is left out if there is nothing to compare, or too little of the variant.
+    either is left out if there is nothing to compare, the possible one also if the layers of too
+    few multiply-accumulates are matched.
     """
     baseline, variant = facts.baseline, facts.variant
     if baseline is None:
@@ -26,7 +27,7 @@ def verdict(facts: Facts) -> Iterator[Statement]:
         told.append(f"expected {work / now:.2f} × by multiply-accumulates")
     before = sum(pair.before_ms for pair in facts.pairs)
     possible = sum(pair.possible_ms for pair in facts.pairs)
-    if possible and _matched(facts) > MATCHED:
+    if possible and _matched(facts) >= MATCHED:
         told.append(f"possible {before / possible:.2f} × by the roofline")
     told.append(f"reached {baseline.latency_ms.value / variant.latency_ms.value:.2f} ×")
     yield facts.statement(VERDICT, ", ".join(told))

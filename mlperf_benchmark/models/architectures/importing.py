@@ -45,7 +45,8 @@ def imported(target: str) -> Any:
 
 def _taken(error: BaseException) -> str:
     """What to do where the module wanted one of its own and got this program's."""
-    found = sys.modules.get(error.name or "") if isinstance(error, ImportError) else None
+    name = (error.name or "") if isinstance(error, ImportError) else ""
+    found = sys.modules.get(name.partition(".")[0])
     if found is None or Path(found.__file__ or "").parent != PROGRAM:
         return ""
     return f". This program has a module {found.__name__}, too: give yours another name"

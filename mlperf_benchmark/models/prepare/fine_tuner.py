@@ -21,6 +21,7 @@ from mlperf_benchmark.models.architectures.weights import LoadedModel
 from mlperf_benchmark.models.files.calibration_list import (
     CalibrationImage,
     describe_images,
+    read_calibration_list,
     refuse_calibration_images,
     write_calibration_list,
 )
@@ -80,7 +81,8 @@ def fine_tune(run: FineTuningRun, report: Report) -> Path:
     device = _device(run)
     files = select_images(run.train_path, None, run.seed)
     tell(f"Training on {files}.")
-    trained = _listed(files)
+    # What the weights were trained on before counts, too.
+    trained = tuple(dict.fromkeys((*read_calibration_list(Path(run.weights)), *_listed(files))))
     labelled = _labelled(run, architecture, files, trained)
     teacher = initial_weights(architecture, run.weights, seed=run.seed, cache_dir=run.cache_dir)
     if teacher.quantized is not None:
@@ -123,8 +125,9 @@ def fine_tune(run: FineTuningRun, report: Report) -> Path:
             },
         )
         kept = {"epochs": epoch + 1, "optimizer": training.state(), "run": _fingerprint(run)}
+        with write_errors():
+            write_calibration_list(run.output, trained)
         _save(run.output, checkpoint.content() | {"resume": kept | pupil.kept()})
-        write_calibration_list(run.output, trained)
         top1 = labelled.top1(pupil.module, device)
         report(f"Epoch {epoch + 1} of {run.training.epochs}: loss {loss:.4f}, top-1 {top1}")
     return run.output

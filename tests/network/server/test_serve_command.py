@@ -39,6 +39,12 @@ def test_unknown_data_set(engine: str, sample: Sample, tmp_path: Path) -> None:
     assert done.left_nothing
 
 
+def test_a_misspelt_option_of_one_engine_gets_the_nearest(tmp_path: Path) -> None:
+    done = run_serve("triton", tmp_path / "none.xml", "--dataste", "x", output=tmp_path / "models")
+    assert done.status == 2
+    assert "--dataste x. Did you mean --dataset?" in done.error
+
+
 def test_what_is_assumed_of_a_model_without_a_description_is_told(tmp_path: Path) -> None:
     done = run_serve("triton", Tiny(batch=-1).save(tmp_path), output=tmp_path / "models")
     assert done.status == 0
