@@ -104,10 +104,10 @@ def _joined(profiles: Sequence[Profile]) -> tuple[tuple[Layer, ...], NDArray[np.
         for one in profiles
         for key, layer in zip(_keys(one.layers), one.layers, strict=True)
     }
-    most = {key for key in layers if 2 * sum(key in one for one in columns) > len(profiles)}
+    most = [key for key in layers if 2 * sum(key in one for one in columns) > len(profiles)]
     # In the order of the round that ran most of them.
-    fullest = max(columns, key=lambda one: len(most & one.keys()))
-    kept = [key for key in (*fullest, *(most - fullest.keys())) if key in most]
+    fullest = max(columns, key=lambda one: sum(key in one for key in most))
+    kept = list(dict.fromkeys([*(key for key in fullest if key in most), *most]))
     seconds = [
         np.stack([one.get(key, np.zeros(len(profile.seconds))) for key in kept], axis=1)
         for one, profile in zip(columns, profiles, strict=True)
