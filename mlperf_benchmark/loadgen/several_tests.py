@@ -62,7 +62,8 @@ def _server(logs: Sequence[DetailLog], tests: Sequence[Performance]) -> tuple[li
     """The same in Server, where a short test has too few queries for early stopping."""
     queries = sum(test.queries for test in tests)
     late = sum(int(log.values["result_overlatency_query_count"]) for log in logs)
-    needed = queries_needed(late, float(logs[0].effective("target_latency_percentile")))
+    percentile = float(logs[0].effective("target_latency_percentile"))
+    needed = queries_needed(late, percentile)
     counted = f"Processed {queries} queries in {len(tests)} tests, {late} of them over the bound."
     reasons = [
         text
@@ -73,7 +74,7 @@ def _server(logs: Sequence[DetailLog], tests: Sequence[Performance]) -> tuple[li
     if needed <= queries:
         return reasons, f"{counted} Run successful."
     stopping = f"{counted} Would need to run at least {needed - queries} more queries."
-    if late > queries * (1 - float(logs[0].effective("target_latency_percentile"))):
+    if late > queries * (1 - percentile):
         # LoadGen's word for a missed bound.
         reasons.append(f"{counted} Reduce target QPS to improve latency.")
     return reasons or [f"Early stopping is not satisfied: {stopping}"], stopping

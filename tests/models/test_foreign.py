@@ -353,13 +353,18 @@ def test_what_was_known_of_a_file_stays_known(tmp_path: Path, calibration: Path)
     [
         ("tests.models.small_nets", "module:function"),
         ("tests.models.no_such:tiny", "cannot be imported"),
+        ("nets_that_want_too_much:tiny", "cannot be imported: ImportError: cannot import name"),
         ("tests.models.small_nets:tiny", "has no tiny"),
         ("tests.models.small_nets:SIZE", "not a function"),
         ("tests.models.small_nets:batches", "list instead of a torch module"),
         ("tests.models.small_nets:Small", ""),
     ],
 )
-def test_architectures_that_are_none(tmp_path: Path, own: str, reason: str) -> None:
+def test_architectures_that_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: str, reason: str
+) -> None:
+    (tmp_path / "nets_that_want_too_much.py").write_text("from sys import no_such_thing")
+    monkeypatch.syspath_prepend(tmp_path)
     words = ["--architecture", own, "--weights", "random", "--output", str(tmp_path / "made")]
     if not reason:
         words += ["--backend", "torch", "--format", "pt"]

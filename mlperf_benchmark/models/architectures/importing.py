@@ -47,7 +47,8 @@ def _taken(error: BaseException) -> str:
     """What to do where the module wanted one of its own and got this program's."""
     name = (error.name or "") if isinstance(error, ImportError) else ""
     found = sys.modules.get(name.partition(".")[0])
-    if found is None or Path(found.__file__ or "").parent != PROGRAM:
+    # Modules that are built into Python have no file.
+    if found is None or Path(getattr(found, "__file__", None) or "").parent != PROGRAM:
         return ""
     return f". This program has a module {found.__name__}, too: give yours another name"
 
